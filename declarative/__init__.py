@@ -1,0 +1,3 @@
+"""Disaster recovery as code for SDRS."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,38 @@
+"""Time and chance, passed in wherever they are needed, so that tests can replace them."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+
+def _loop_time() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def _utcnow() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """`monotonic` (seconds) measures deadlines, `utcnow` (aware, UTC) only dates what people read.
+
+    By default `monotonic` is the running event loop's own time, so that a loop with virtual time moves all deadlines.
+    """
+
+    monotonic: Callable[[], float] = _loop_time
+    utcnow: Callable[[], datetime] = _utcnow
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    random: random.Random = field(default_factory=random.Random)
+
+    def stamp(self) -> str:
+        """The time as RFC 3339 in UTC with whole seconds, e.g. `2026-01-02T03:04:05Z`."""
+        return self.utcnow().strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    def jitter(self, ceiling: float) -> float:
+        """Seconds drawn evenly from 0 to `ceiling`: full jitter."""
+        return self.random.uniform(0.0, ceiling)

@@ -1,0 +1,203 @@
+"""What went wrong, where, and how to put it right: positions, diagnostics, the error tree, exit codes.
+
+Every error of ours is a `DeclarativeError`. It carries data (codes, ids, findings); one place in `cli` turns it
+into text and an exit code. `visible` is the sink that all untrusted text passes on its way to a person.
+"""
+
+from __future__ import annotations
+
+import difflib
+import enum
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+
+class ExitCode(enum.IntEnum):
+    """Exit codes of the command (design: "Applying")."""
+
+    OK = 0
+    ERROR = 1
+    CHANGES = 2
+    INCOMPLETE = 3
+    CONFLICT = 4
+    CONSENT = 5
+    USAGE = 64
+
+
+def visible(text: object, *, limit: int | None = None) -> str:
+    """Return `text` with every character that a terminal would act on, or hide, written as an escape.
+
+    `limit` caps the length in characters; what is cut is named by a short SHA-256, so that two long texts with one
+    beginning stay apart.
+    """
+    shown = str(text)
+    if not shown.isprintable():
+        shown = "".join(char if char.isprintable() else _escape(char) for char in shown)
+    if limit is not None and len(shown) > limit:
+        digest = hashlib.sha256(shown.encode("utf-8", "backslashreplace")).hexdigest()[:8]
+        shown = f"{shown[: max(limit - 16, 0)]}…(sha256 {digest})"
+    return shown
+
+
+def _escape(char: str) -> str:
+    code = ord(char)
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{{{code:x}}}"
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return `Did you mean 'x'?`, or an empty text when nothing known is near to `word`."""
+    near = difflib.get_close_matches(word[:128], list(known), n=1, cutoff=0.6)
+    return f"Did you mean '{visible(near[0])}'?" if near else ""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Position:
+    """A place in a file. `line` and `column` count from 1, in characters."""
+
+    file: str
+    line: int = 1
+    column: int = 1
+
+    def __str__(self) -> str:
+        return f"{visible(self.file)}:{self.line}:{self.column}"
+
+
+class Severity(enum.StrEnum):
+    """How bad a finding is: an error stops the command, a warning does not."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """One finding: what is wrong (`summary`), how to put it right (`fix`), and where."""
+
+    summary: str
+    fix: str = ""
+    position: Position | None = None
+    address: str = ""
+    severity: Severity = Severity.ERROR
+
+    def __str__(self) -> str:
+        """Return `file:line:column: error: what. How to put it right.`, safe for a terminal."""
+        where = f"{self.position}: " if self.position else f"{visible(self.address)}: " if self.address else ""
+        text = f"{where}{self.severity.value}: {_sentence(self.summary)}"
+        return f"{text} {_sentence(self.fix)}" if self.fix else text
+
+    def order(self) -> tuple[str, int, int, str]:
+        """Sort key: by place, then by text."""
+        place = self.position or Position("", 0, 0)
+        return place.file, place.line, place.column, self.summary
+
+
+def _sentence(text: str) -> str:
+    shown = visible(text.strip())
+    return shown if shown.endswith((".", "?", "!", ":")) else f"{shown}."
+
+
+class DeclarativeError(Exception):
+    """Base of every error that a person is meant to read. `fix` says how to put it right."""
+
+    exit_code = ExitCode.ERROR
+
+    def __init__(self, summary: str, fix: str = "") -> None:
+        super().__init__(summary)
+        self.summary = summary
+        self.fix = fix
+
+    def diagnostics(self) -> Sequence[Diagnostic]:
+        """The error as findings; most errors are one."""
+        return (Diagnostic(self.summary, self.fix),)
+
+
+class UsageError(DeclarativeError):
+    """The command was called wrongly, or would have to ask where nobody can answer."""
+
+    exit_code = ExitCode.USAGE
+
+
+class InputError(DeclarativeError):
+    """Manifests, variables or a plan hold errors; `findings` has all of them."""
+
+    def __init__(self, findings: Iterable[Diagnostic]) -> None:
+        self.findings = tuple(sorted(findings, key=Diagnostic.order))
+        super().__init__("; ".join(str(finding) for finding in self.findings))
+
+    def diagnostics(self) -> Sequence[Diagnostic]:
+        return self.findings
+
+
+class ConsentMissing(DeclarativeError):
+    """The plan holds dangers that nobody has consented to."""
+
+    exit_code = ExitCode.CONSENT
+
+
+class PlanRefused(DeclarativeError):
+    """A saved plan is tampered with, stale, expired, done already, or made for something else."""
+
+
+class StateError(DeclarativeError):
+    """The state can't be read, trusted or written."""
+
+
+class StateConflict(StateError):
+    """Somebody else has written the state since we read it; nothing of ours was written over it."""
+
+    exit_code = ExitCode.CONFLICT
+
+
+class LockHeld(StateError):
+    """Somebody else holds the lock of the state."""
+
+    exit_code = ExitCode.CONFLICT
+
+
+class ProviderError(DeclarativeError):
+    """A call to the cloud did not end well.
+
+    `status` is the HTTP status (0: no answer), `code` the service's code such as `SDRS.1013` (empty: none),
+    `message` the service's own words (untrusted), `request` the method and path of the call.
+    """
+
+    def __init__(
+        self,
+        summary: str,
+        fix: str = "",
+        *,
+        status: int = 0,
+        code: str = "",
+        message: str = "",
+        request: str = "",
+    ) -> None:
+        super().__init__(summary, fix)
+        self.status = status
+        self.code = code
+        self.message = message
+        self.request = request
+
+
+class NotSent(ProviderError):
+    """The request provably had no effect: it never left, or the gateway turned it away (429)."""
+
+
+class Rejected(ProviderError):
+    """The service answered no: the request had no effect and sending it again would not help."""
+
+
+class NotFound(Rejected):
+    """The service says, in its own words, that the object does not exist (design: "absent is not gone")."""
+
+
+class Unauthorized(Rejected):
+    """The credentials are rejected, also after signing in again."""
+
+
+class EndpointError(ProviderError):
+    """What answers at the endpoint isn't SDRS: HTML, a redirect, an empty 404, JSON of another shape."""
+
+
+class OutcomeUnknown(ProviderError):
+    """The request may or may not have had an effect: look before sending it again."""

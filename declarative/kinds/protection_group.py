@@ -1,0 +1,157 @@
+"""Protection groups: one VPC, one pair of availability zones.
+
+Source: SDRS API reference, "Protection Groups" and "Active-Active Domains".
+"""
+
+from __future__ import annotations
+
+from declarative.errors import did_you_mean
+from declarative.model import (
+    Attributes,
+    Call,
+    Field,
+    Health,
+    Kind,
+    Lookups,
+    OnChange,
+    Problem,
+)
+
+_FIELDS = {
+    "name": Field(on_change=OnChange.UPDATE),
+    "description": Field(empty_is_absent=True),
+    "source_availability_zone": Field(),
+    "target_availability_zone": Field(),
+    "domain_id": Field(),
+    "source_vpc_id": Field(),
+    "dr_type": Field(),
+    "server_type": Field(),
+}
+
+_HEALTH = {
+    "available": Health.NORMAL,
+    "protected": Health.NORMAL,
+    "error-starting": Health.NORMAL,
+    "error-stopping": Health.NORMAL,
+    "creating": Health.BUSY,
+    "starting": Health.BUSY,
+    "stopping": Health.BUSY,
+    "error": Health.BROKEN,
+    "deleting": Health.LEAVING,
+    "error-deleting": Health.LEAVING,
+}
+
+
+def _health(observed: Attributes) -> Health:
+    health = _HEALTH.get(str(observed.get("status")), Health.HELD)
+    swapped = observed.get("priority_station") not in ("source", None, "")
+    return Health.HELD if swapped and health is not Health.BROKEN else health
+
+
+def _held_because(observed: Attributes) -> str:
+    status = str(observed.get("status"))
+    if status in _HEALTH:
+        return f"production runs on the {observed.get('priority_station')} side"
+    return f"its status is {status}"
+
+
+def _complete(spec: Attributes, lookups: Lookups) -> tuple[Attributes, tuple[Problem, ...]]:
+    """Return the fields to send, with `domain` looked up, and what speaks against them."""
+    inputs = {name: spec[name] for name in _FIELDS if spec.get(name) is not None}
+    problems: list[Problem] = []
+    source, target = spec.get("source_availability_zone"), spec.get("target_availability_zone")
+    if source == target:
+        problems.append(
+            Problem(
+                ("spec", "target_availability_zone"),
+                f"source and target availability zone are both {source}",
+                "Name the other zone of the active-active domain.",
+            )
+        )
+    if lookups.domains is None:
+        return inputs, tuple(problems)
+    domain = _domain(spec, lookups.domains, problems)
+    if domain is not None:
+        inputs["domain_id"] = domain["id"]
+        problems.extend(_zone_problems(spec, domain))
+    return inputs, tuple(problems)
+
+
+def _domain(spec: Attributes, domains: tuple[Attributes, ...], problems: list[Problem]) -> Attributes | None:
+    by = "domain" if "domain" in spec else "domain_id"
+    wanted = str(spec.get(by))
+    found = [domain for domain in domains if domain.get("name" if by == "domain" else "id") == wanted]
+    if len(found) == 1:
+        return found[0]
+    names = [str(domain.get("name")) for domain in domains]
+    if found:
+        summary = f"{len(found)} active-active domains are named {wanted!r}"
+        fix = "Say domain_id instead: " + ", ".join(str(domain.get("id")) for domain in found)
+    else:
+        summary = f"the cloud has no active-active domain with {by.replace('domain_id', 'id')} {wanted!r}"
+        if by == "domain":
+            summary = f"the cloud has no active-active domain named {wanted!r}"
+        fix = f"{did_you_mean(wanted, names)} Known: {', '.join(names) or 'none'}".strip()
+    problems.append(Problem(("spec", by), summary, fix))
+    return None
+
+
+def _zones(domain: Attributes) -> list[str]:
+    clusters = (domain.get("local_replication_cluster"), domain.get("remote_replication_cluster"))
+    return [str(cluster.get("availability_zone")) for cluster in clusters if isinstance(cluster, dict)]
+
+
+def _zone_problems(spec: Attributes, domain: Attributes) -> list[Problem]:
+    zones = _zones(domain)
+    return [
+        Problem(
+            ("spec", name),
+            f"{spec.get(name)!r} is not a zone of the active-active domain {domain.get('name')!r}",
+            f"Its zones are {' and '.join(zones)}.",
+        )
+        for name in ("source_availability_zone", "target_availability_zone")
+        if len(zones) == 2 and spec.get(name) not in zones
+    ]
+
+
+def _create(inputs: Attributes) -> Call:
+    body = {name: inputs[name] for name in _FIELDS if name in inputs}
+    return Call("POST", ("server-groups",), {"server_group": body}, idempotent=False)
+
+
+def _update(object_id: str, inputs: Attributes) -> Call:
+    return Call("PUT", ("server-groups", object_id), {"server_group": {"name": inputs["name"]}}, idempotent=False)
+
+
+def _delete(object_id: str) -> Call:
+    return Call("DELETE", ("server-groups", object_id), idempotent=False)
+
+
+KIND = Kind(
+    name="ProtectionGroup",
+    noun="protection group",
+    collection="server-groups",
+    envelope="server_group",
+    list_key="server_groups",
+    fields=_FIELDS,
+    lookups=frozenset({"domain"}),
+    entity_keys=("server_group_id",),
+    gone_codes=frozenset({"SDRS.1013"}),
+    malformed_codes=frozenset({"SDRS.0207"}),
+    look_again_codes=frozenset(),
+    wait_codes=frozenset({"SDRS.1002"}),
+    failure_type="server_groups",
+    quota="server_groups",
+    member_counts={
+        "protected_instance_num": "protected instances",
+        "replication_num": "replication pairs",
+        "disaster_recovery_drill_num": "DR drills",
+    },
+    timeouts={"create": 600.0, "update": 120.0, "delete": 600.0},
+    complete=_complete,
+    health=_health,
+    held_because=_held_because,
+    create=_create,
+    update=_update,
+    delete=_delete,
+)

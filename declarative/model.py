@@ -1,0 +1,549 @@
+"""The nouns: address, kind, desired, recorded, observed, step, plan, operation, outcome.
+
+All are frozen and know nothing of files, HTTP or time. Three views meet in the planner: what is *desired* (manifests),
+*recorded* (our state) and *observed* (the cloud, just now).
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from declarative.errors import Diagnostic, Position
+
+# A JSON value. `Any`, because each reader checks the few shapes it needs; a recursive union would only add casts.
+Json: TypeAlias = Any
+Attributes: TypeAlias = Mapping[str, Json]
+Path: TypeAlias = tuple[str | int, ...]
+Locate: TypeAlias = Callable[[Path], Position]
+
+NAME_PATTERN = r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}"
+KEY_PATTERN = r"[A-Za-z0-9._-]{1,128}"
+_ADDRESS = re.compile(rf"([A-Z][A-Za-z]{{0,63}})/({NAME_PATTERN})(?:\[({KEY_PATTERN})\])?")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Address:
+    """Names one object of a stack: `Kind/name`, or `Kind/name[key]` for one of a `for_each`."""
+
+    kind: str
+    name: str
+    key: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.kind}/{self.name}[{self.key}]" if self.key else f"{self.kind}/{self.name}"
+
+    @classmethod
+    def parse(cls, text: str) -> Address:
+        """Read an address. Raises ValueError when `text` is none."""
+        match = _ADDRESS.fullmatch(text)
+        if match is None:
+            raise ValueError("an address reads Kind/name or Kind/name[key]")
+        return cls(match[1], match[2], match[3] or "")
+
+
+# ---------------------------------------------------------------- desired
+
+
+@dataclass(frozen=True, slots=True)
+class Lifecycle:
+    """What the manifest says about an object's life; recorded with it."""
+
+    prevent_destroy: bool = False
+    ignore_changes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Desired:
+    """One object as the manifests want it. `spec` holds resolved values under the manifest's field names."""
+
+    address: Address
+    spec: Attributes
+    lifecycle: Lifecycle = Lifecycle()
+    depends_on: tuple[Address, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+    locate: Locate | None = field(default=None, compare=False, repr=False)
+
+    def position(self, *path: str | int) -> Position | None:
+        """The place in the manifest of `path`, which starts at the document, e.g. `("spec", "name")`."""
+        return self.locate(path) if self.locate else None
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """`${Kind.name.attribute}` in an output: a value of a recorded object."""
+
+    address: Address
+    attribute: str
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """A named result: literal values and references, joined as text unless there is exactly one part."""
+
+    name: str
+    parts: tuple[Json | Reference, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """The `Stack` document. `timeouts` are seconds, by `create_grace` or `Kind.action`."""
+
+    name: str
+    region: str = ""
+    simulator: bool = False
+    state: str = "local:.declarative"
+    max_deletes: int = 10
+    timeouts: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class DesiredView:
+    """A stack in one environment, resolved. `inputs`: the variables' values; `digest`: SHA-256 of all, in hex."""
+
+    stack: Stack
+    environment: str
+    resources: Mapping[Address, Desired]
+    outputs: tuple[Output, ...] = ()
+    inputs: Mapping[str, Json] = field(default_factory=dict)
+    digest: str = ""
+
+
+# ---------------------------------------------------------------- kinds
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request below `/v1/{project_id}/`; `path` holds unquoted segments.
+
+    An idempotent call may be sent again at any time; before any other is sent again, the applier looks.
+    """
+
+    method: str
+    path: tuple[str, ...]
+    body: Json = None
+    idempotent: bool = True
+    query: Mapping[str, str] = field(default_factory=dict)
+
+
+class OnChange(enum.Enum):
+    """How a changed field reaches the cloud: by a call on the living object, or by a new object."""
+
+    UPDATE = "update"
+    REPLACE = "replace"
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field that is sent at creation, under the API's name. `empty_is_absent`: null, "" and absent are equal."""
+
+    on_change: OnChange = OnChange.REPLACE
+    empty_is_absent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A finding of a kind about a spec; the planner adds the place. `path` starts at the document."""
+
+    path: Path
+    summary: str
+    fix: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Lookups:
+    """What the cloud says beside the objects (None: not read). `domains`: as listed; `quotas`: by type."""
+
+    domains: tuple[Attributes, ...] | None = None
+    quotas: Mapping[str, Attributes] | None = None
+
+
+class Health(enum.Enum):
+    """What an observed status means for planning."""
+
+    NORMAL = "normal"
+    BUSY = "busy"  # a job of somebody runs: wait within the deadline
+    BROKEN = "broken"  # its creation failed: it can only be deleted
+    LEAVING = "leaving"  # being deleted, or its deletion failed
+    HELD = "held"  # a disaster recovery is in progress, or the status is unknown: no step at all
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """All that is particular to one kind of object; planner, provider, apply and renderer read this table.
+
+    Source of paths, envelopes, codes and statuses: SDRS API reference, the kind's own pages.
+    """
+
+    name: str
+    noun: str
+    collection: str
+    envelope: str
+    list_key: str
+    fields: Mapping[str, Field]
+    lookups: frozenset[str]  # manifest fields that need `Lookups.domains` to become a sent field
+    entity_keys: tuple[str, ...]  # where a finished job names the object
+    gone_codes: frozenset[str]
+    malformed_codes: frozenset[str]
+    look_again_codes: frozenset[str]  # on DELETE: the object may be gone or busy, a GET tells
+    wait_codes: frozenset[str]  # the group is busy: the call is tried again within the deadline
+    failure_type: str  # `resource_type` in the task centre
+    quota: str  # `type` in the quotas, or ""
+    member_counts: Mapping[str, str]  # observed counter -> what it counts, in plain words
+    timeouts: Mapping[str, float]  # seconds, by action
+    complete: Callable[[Attributes, Lookups], tuple[Attributes, tuple[Problem, ...]]]
+    health: Callable[[Attributes], Health]
+    held_because: Callable[[Attributes], str]
+    create: Callable[[Attributes], Call]
+    update: Callable[[str, Attributes], Call]
+    delete: Callable[[str], Call]
+
+
+# ---------------------------------------------------------------- recorded
+
+
+class Action(enum.StrEnum):
+    """What a step does; in the order in which a plan is read."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    DELETE = "delete"
+    ENABLE = "enable"
+    DISABLE = "disable"
+    ADOPT = "adopt"
+    FORGET = "forget"
+    MOVE = "move"
+    RECORD = "record"
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One recorded object: `inputs` as applied (empty after an import), `attributes` as last observed."""
+
+    address: Address
+    id: str
+    inputs: Attributes = field(default_factory=dict)
+    attributes: Attributes = field(default_factory=dict)
+    lifecycle: Lifecycle = Lifecycle()
+    depends_on: tuple[Address, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """A call to the cloud that is not known to have ended; `resource` is what its success will record.
+
+    Without a `job_id` it is an intent: it may or may not have been sent. With one it is accepted: the job is polled.
+    """
+
+    id: str
+    step: str
+    action: Action
+    resource: Resource
+    job_id: str = ""
+    sends: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """Which cloud a state or plan belongs to. `host`: of the endpoint; with its port, but on loopback without."""
+
+    project_id: str
+    region: str
+    host: str
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One line of history: who applied what, when (RFC 3339), with which consents, and what came of it."""
+
+    id: str
+    who: str
+    started: str
+    command: str
+    plan: str = ""
+    consents: tuple[str, ...] = ()
+    ended: str = ""
+    counts: Mapping[str, int] = field(default_factory=dict)
+
+
+# What a store appends. A state is a snapshot with these folded into it, in order.
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """The object is recorded so from now on; `step` names the step of the plan in hand that this ends, if any."""
+
+    resource: Resource
+    step: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """The address is recorded no more."""
+
+    address: Address
+    step: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """An operation is open from now on; written again with more `sends` or a `job_id` it replaces itself."""
+
+    operation: Operation
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The service took the operation's call and polls under this job."""
+
+    operation: str
+    job_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """The operation is over, or proved not to have happened."""
+
+    operation: str
+
+
+@dataclass(frozen=True, slots=True)
+class PreImage:
+    """The ids of all objects of a kind before this run created any, less the recorded ones."""
+
+    kind: str
+    ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RunStarted:
+    """A run begins; finished steps are kept from here on, for the resumption of its plan."""
+
+    run: Run
+
+
+@dataclass(frozen=True, slots=True)
+class RunEnded:
+    """The run is over. `done`: every step of its plan ended well, so the plan must not be applied again."""
+
+    run: Run
+    done: bool
+    outputs: Mapping[str, Json]
+
+
+Record: TypeAlias = Put | Dropped | Begun | Accepted | Closed | PreImage | RunStarted | RunEnded
+
+
+# ---------------------------------------------------------------- observed
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """The cloud, just now: per kind the objects by id, and the recorded ids that are confirmed to be gone."""
+
+    objects: Mapping[str, Mapping[str, Attributes]] = field(default_factory=dict)
+    gone: frozenset[tuple[str, str]] = frozenset()
+    lookups: Lookups = Lookups()
+
+
+# ---------------------------------------------------------------- plan
+
+
+class Reason(enum.StrEnum):
+    """Why a step is in the plan."""
+
+    NEW = "new"
+    EDITED = "edited"
+    DRIFTED = "drifted"
+    IMPORTED = "imported"
+    MOVED = "moved"
+    REPLACED = "replaced"
+    REQUESTED = "requested"
+    CREATION_FAILED = "creation-failed"
+    BEING_DELETED = "being-deleted"
+    GONE_FROM_MANIFESTS = "gone-from-manifests"
+    GONE_FROM_CLOUD = "gone-from-cloud"
+    DESTROY = "destroy"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One field that a step changes. `new_known` is False for a value that only the service will tell."""
+
+    field: str
+    old: Json = None
+    new: Json = None
+    new_known: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One thing to do, whole: apply needs nothing but the step.
+
+    `resource` is what success records (delete and forget: what is recorded now), `before` the observed attributes
+    that must still hold just before the call, `source` the old address of a move, `requires` ids of earlier steps.
+    """
+
+    id: str
+    address: Address
+    action: Action
+    reason: Reason
+    resource: Resource
+    changes: tuple[Change, ...] = ()
+    requires: tuple[str, ...] = ()
+    before: Attributes = field(default_factory=dict)
+    source: Address | None = None
+
+
+class DangerClass(enum.StrEnum):
+    """Kinds of harm that a plan may do; each needs its own consent, the last two take none."""
+
+    DELETE = "delete"
+    REPLACE = "replace"
+    UNPROTECT = "unprotect"
+    MASS_DELETE = "mass-delete"
+    MASS_VANISHED = "mass-vanished"
+    EMPTY_MANIFESTS = "empty-manifests"
+    PREVENT_DESTROY = "prevent_destroy"
+    DR_IN_PROGRESS = "dr-in-progress"
+
+
+@dataclass(frozen=True, slots=True)
+class Danger:
+    """What would be lost, and by which address (None: by the plan as a whole)."""
+
+    cls: DangerClass
+    message: str
+    address: Address | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """Somebody accepts a danger class, for all or for one address. `by`: option, destroy or prompt."""
+
+    cls: DangerClass
+    address: Address | None = None
+    by: str = "option"
+
+    def __str__(self) -> str:
+        return f"{self.cls.value}:{self.address}" if self.address else self.cls.value
+
+
+@dataclass(frozen=True, slots=True)
+class Withheld:
+    """A step that is not taken because its object is held: disaster recovery is in progress there."""
+
+    address: Address
+    action: Action
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """What the cloud shows other than recorded. `gone`: the object itself is not there any more."""
+
+    address: Address
+    changes: tuple[Change, ...] = ()
+    gone: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OpenOperation:
+    """An operation of an earlier run that one look could not settle; apply goes on with it first."""
+
+    address: Address
+    action: Action
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """What a plan was made from, and for how long it holds (times RFC 3339)."""
+
+    stack: str
+    environment: str
+    desired: str  # digest of the desired view
+    inputs: Mapping[str, Json]
+    binding: Binding
+    lineage: str
+    serial: int
+    tool: str
+    created: str
+    expires: str
+    destroy: bool = False
+    refresh_only: bool = False
+    refreshed: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What would be done, in order, with all that a reviewer must know. Pure data; its document has the digest."""
+
+    basis: Basis
+    steps: tuple[Step, ...] = ()
+    dangers: tuple[Danger, ...] = ()
+    consents: tuple[Consent, ...] = ()
+    withheld: tuple[Withheld, ...] = ()
+    drift: tuple[Drift, ...] = ()
+    open: tuple[OpenOperation, ...] = ()
+    outputs: tuple[Output, ...] = ()
+    output_changes: tuple[Change, ...] = ()
+    warnings: tuple[Diagnostic, ...] = ()
+    max_deletes: int = 10
+    timeouts: Mapping[str, float] = field(default_factory=dict)
+
+    def has_changes(self) -> bool:
+        """True when apply would do or record anything."""
+        return bool(self.steps or self.output_changes)
+
+
+# ---------------------------------------------------------------- outcome
+
+
+class Result(enum.StrEnum):
+    """How a step ended in a run."""
+
+    DONE = "done"
+    FAILED = "failed"
+    CONTINUES = "continues"  # its job goes on in the cloud; the next run goes on with it
+    NOT_STARTED = "not-started"
+
+
+@dataclass(frozen=True, slots=True)
+class StepOutcome:
+    """One step's end. `summary` and `fix` say why it is not done."""
+
+    step: Step
+    result: Result
+    summary: str = ""
+    fix: str = ""
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened in a run; `detail` holds JSON values. `time` is RFC 3339."""
+
+    type: str
+    time: str
+    address: Address | None = None
+    action: Action | None = None
+    detail: Attributes = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a run came to: each step's end, what settling earlier operations found, and the recorded outputs."""
+
+    steps: tuple[StepOutcome, ...] = ()
+    withheld: tuple[Withheld, ...] = ()
+    outputs: Mapping[str, Json] = field(default_factory=dict)
+    interrupted: bool = False
+    conflict: str = ""  # somebody else wrote the state; what this run did is kept beside it
+
+    def count(self, result: Result) -> int:
+        """How many steps ended so."""
+        return sum(1 for outcome in self.steps if outcome.result is result)
