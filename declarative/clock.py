@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -27,6 +28,7 @@ class Clock:
     monotonic: Callable[[], float] = _loop_time
     utcnow: Callable[[], datetime] = _utcnow
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    pause: Callable[[float], None] = time.sleep  # blocks its thread: for a wait outside the event loop
     random: random.Random = field(default_factory=random.Random)
 
     def stamp(self) -> str:

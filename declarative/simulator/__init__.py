@@ -1,0 +1,66 @@
+"""An SDRS that needs no cloud: behaves as the API reference says, on a clock and with faults that can be set.
+
+    wire       requests, answers, envelopes, times       world      one world on SQLite, and what tests ask of it
+    fields     reading what a request brings             routes     which call goes where: the one table
+    storage    the database file                         faults     what may go wrong, as a small language
+    history    what happened, request counts             embedded   an httpx transport straight onto a world
+    listing    filters and pages of list calls           server     the same world behind a socket
+    groups (group_rows), members, jobs, tasks, identity, discovery: one family of calls each
+
+Nothing here is shared with the client: both are written from the reference, each by itself, and must agree.
+Importing this package costs nothing; each name below is loaded when it is first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from declarative.simulator.embedded import EmbeddedTransport
+    from declarative.simulator.faults import FAULT_HELP, Fault, parse_fault
+    from declarative.simulator.server import running, serve
+    from declarative.simulator.settings import Domain, NotFoundAs, Origin, Rules, WorldError
+    from declarative.simulator.storage import delete_world
+    from declarative.simulator.world import World
+
+__all__ = [
+    "FAULT_HELP",
+    "Domain",
+    "EmbeddedTransport",
+    "Fault",
+    "NotFoundAs",
+    "Origin",
+    "Rules",
+    "World",
+    "WorldError",
+    "delete_world",
+    "parse_fault",
+    "running",
+    "serve",
+]
+
+_HOMES = {
+    "FAULT_HELP": "faults",
+    "Domain": "settings",
+    "EmbeddedTransport": "embedded",
+    "Fault": "faults",
+    "NotFoundAs": "settings",
+    "Origin": "settings",
+    "Rules": "settings",
+    "World": "world",
+    "WorldError": "settings",
+    "delete_world": "storage",
+    "parse_fault": "faults",
+    "running": "server",
+    "serve": "server",
+}
+
+
+def __getattr__(name: str) -> object:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(importlib.import_module(f"{__name__}.{home}"), name)
+    globals()[name] = value
+    return value

@@ -1,0 +1,129 @@
+"""Reading what a request brings: bodies, fields, ids and paging, each with the code it earns when it is wrong.
+
+Unknown fields are ignored; `null` is the same as absent (API reference, sections 1.7, 1.8 and trap T25).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import parse_qsl
+
+from declarative.simulator.wire import Refusal, refusal
+
+TEXT_BYTES = 64
+PAGE_LIMIT = 1000
+_FAR = 1 << 62  # beyond any row, and still an integer for SQLite
+
+_NAME = re.compile(rf"[A-Za-z0-9._-]{{1,{TEXT_BYTES}}}", re.ASCII)
+_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|[0-9a-f]{32}", re.ASCII | re.IGNORECASE)
+_WHOLE_NUMBER = re.compile(r"[0-9]+", re.ASCII)
+
+
+def read_object(body: bytes) -> dict[str, object]:
+    """The body as a JSON object; SDRS.0201 if it is missing or anything else."""
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError):
+        document = None
+    if not isinstance(document, dict):
+        raise refusal("SDRS.0201", "The request body must be a JSON object.")
+    return document
+
+
+def read_wrapped(body: bytes, wrapper: str) -> dict[str, object]:
+    """The object inside the wrapper, as in `{"server_group": {…}}`; SDRS.0201 if there is none."""
+    inner = read_object(body).get(wrapper)
+    if not isinstance(inner, dict):
+        raise refusal("SDRS.0201", f"The request body must hold an object {wrapper}.")
+    return inner
+
+
+def read_name(fields: Mapping[str, object]) -> str:
+    """The mandatory `name`: at most 64 bytes of letters, digits, `.`, `_` and `-`; SDRS.0202."""
+    name = fields.get("name")
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise refusal("SDRS.0202", "The name is invalid.")
+    return name
+
+
+def read_description(fields: Mapping[str, object]) -> str | None:
+    """The optional `description`: at most 64 bytes of UTF-8, neither `<` nor `>`; SDRS.0212."""
+    description = fields.get("description")
+    if description is None:
+        return None
+    if not isinstance(description, str) or "<" in description or ">" in description:
+        raise refusal("SDRS.0212", "The description is invalid.")
+    if len(description.encode("utf-8", "surrogatepass")) > TEXT_BYTES or not _encodable(description):
+        raise refusal("SDRS.0212", "The description is invalid.")
+    return description
+
+
+def _encodable(text: str) -> bool:
+    return not any("\ud800" <= char <= "\udfff" for char in text)
+
+
+def read_id(value: object, *, code: str, what: str) -> str:
+    """A resource id: UUID text, or 32 hex digits as older records have."""
+    if not isinstance(value, str) or not _ID.fullmatch(value):
+        raise refusal(code, f"The {what} is invalid.")
+    return value
+
+
+def read_choice(fields: Mapping[str, object], key: str, *, choices: tuple[str, ...], default: str) -> str:
+    """An optional word out of `choices`; SDRS.0201."""
+    value = fields.get(key)
+    if value is None:
+        return default
+    if value not in choices:
+        raise refusal("SDRS.0201", f"The parameter {key} is invalid.")
+    return str(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """The query of a list call. An empty value switches a filter off; of a repeated key the first value counts."""
+
+    values: Mapping[str, str]
+
+    @classmethod
+    def parse(cls, text: str) -> Query:
+        if not text:
+            return cls({})
+        try:
+            pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=1000)
+        except ValueError as error:
+            raise _bad_query() from error
+        return cls(dict(reversed(pairs)))
+
+    def text(self, key: str) -> str:
+        """The filter's value, empty when it isn't given."""
+        return self.values.get(key, "")
+
+    def limit(self) -> int:
+        """0 to 1000, default 1000; SDRS.0221."""
+        value = self.values.get("limit")
+        if value is None:
+            return PAGE_LIMIT
+        if not _WHOLE_NUMBER.fullmatch(value) or _clamped(value) > PAGE_LIMIT:
+            raise refusal("SDRS.0221", "The parameter limit is invalid.")
+        return _clamped(value)
+
+    def offset(self) -> int:
+        """0 or more, default 0; SDRS.0222."""
+        value = self.values.get("offset")
+        if value is None:
+            return 0
+        if not _WHOLE_NUMBER.fullmatch(value):
+            raise refusal("SDRS.0222", "The parameter offset is invalid.")
+        return _clamped(value)
+
+
+def _clamped(digits: str) -> int:
+    return min(int(digits), _FAR) if len(digits) <= 20 else _FAR
+
+
+def _bad_query() -> Refusal:
+    return refusal("SDRS.0201", "The query is invalid.")

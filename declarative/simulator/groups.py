@@ -1,0 +1,344 @@
+"""Protection groups: their calls, states and actions (API reference, sections 3.3, 5.1 and 5.5)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from declarative.simulator import group_rows, jobs, members, tasks
+from declarative.simulator.discovery import quota
+from declarative.simulator.fields import (
+    Query,
+    read_choice,
+    read_description,
+    read_id,
+    read_name,
+    read_object,
+    read_wrapped,
+)
+from declarative.simulator.group_rows import Group, Station, Status
+from declarative.simulator.jobs import Ending, Job, Order
+from declarative.simulator.listing import Filter, Listing, page
+from declarative.simulator.session import Call, Session
+from declarative.simulator.settings import UNLIMITED, Domain
+from declarative.simulator.tasks import Failure
+from declarative.simulator.wire import Answer, refusal, stamp_blank
+
+_LISTING = Listing("SELECT count(*) FROM groups", "SELECT body FROM groups", "server_groups")
+_CREATE_SECONDS = 15.0
+_DELETE_SECONDS = 5.0
+_CREATE = "createProtectionGroupNoCG"
+_DELETE = "deleteProtectionGroupNoCG"
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One row of the state machine: a job that takes a group from one of `begins` through `during` to `after`.
+
+    `failed` is where it stays when the job fails, `empty` the code for a group without pairs.
+    """
+
+    job_type: str
+    step_type: str
+    begins: frozenset[Status]
+    during: Status
+    after: Status
+    failed: Status
+    failure_status: str
+    empty: str
+    seconds: float
+
+
+_START = Action(
+    job_type="startProtectionGroupNoCG",
+    step_type="startProtectionGroupRepNoCG",
+    begins=frozenset({Status.AVAILABLE, Status.ERROR_STARTING}),
+    during=Status.STARTING,
+    after=Status.PROTECTED,
+    failed=Status.ERROR_STARTING,
+    failure_status="startFail",
+    empty="SDRS.1027",
+    seconds=20.0,
+)
+_REPROTECT = Action(
+    job_type="reprotectProtectionGroupNoCG",
+    step_type="reprotectProtectionGroupRepNoCG",
+    begins=frozenset({Status.FAILED_OVER, Status.ERROR_REPROTECTING}),
+    during=Status.REPROTECTING,
+    after=Status.PROTECTED,
+    failed=Status.ERROR_REPROTECTING,
+    failure_status="reprotectFail",
+    empty="SDRS.1032",
+    seconds=20.0,
+)
+_STOP = Action(
+    job_type="stopProtectionGroupNoCG",
+    step_type="stopProtectionGroupRepNoCG",
+    begins=frozenset({Status.PROTECTED, Status.ERROR_STOPPING}),
+    during=Status.STOPPING,
+    after=Status.AVAILABLE,
+    failed=Status.ERROR_STOPPING,
+    failure_status="stopFail",
+    empty="SDRS.1028",
+    seconds=8.0,
+)
+_FAILOVER = Action(
+    job_type="failoverProtectionGroupNoCG",
+    step_type="failoverProtectionGroupRepNoCG",
+    begins=frozenset({Status.PROTECTED, Status.ERROR_FAILING_OVER, Status.ERROR_REVERSING}),
+    during=Status.FAILING_OVER,
+    after=Status.FAILED_OVER,
+    failed=Status.ERROR_FAILING_OVER,
+    failure_status="failoverFail",
+    empty="SDRS.1030",
+    seconds=30.0,
+)
+_REVERSE = Action(
+    job_type="reverseProtectionGroupNoCG",
+    step_type="reverseProtectionGroupRepNoCG",
+    begins=frozenset({Status.PROTECTED, Status.ERROR_REVERSING}),
+    during=Status.REVERSING,
+    after=Status.PROTECTED,
+    failed=Status.ERROR_REVERSING,
+    failure_status="reverseFail",
+    empty="SDRS.1029",
+    seconds=30.0,
+)
+_ACTIONS = {action.job_type: action for action in (_START, _REPROTECT, _STOP, _FAILOVER, _REVERSE)}
+_WORDS = {
+    "start-server-group": (_START, _REPROTECT),
+    "stop-server-group": (_STOP,),
+    "failover-server-group": (_FAILOVER,),
+    "reverse-server-group": (_REVERSE,),
+}
+_QUERY_TYPES = {
+    "": "",
+    "general": "",
+    "status_abnormal": "(status LIKE 'error%' OR status IN ('invalid', 'fault'))",
+    "stop_protected": f"status = '{Status.AVAILABLE}'",
+    "period_no_dr_drill": "",  # no group can have had a drill
+}
+
+
+def create(call: Call) -> Answer:
+    """`POST server-groups`."""
+    fields = read_wrapped(call.request.body, "server_group")
+    group = _new_group(call.session, fields)
+    _check_quota(call.session)
+    group_rows.insert(call.session, group)
+    order = Order(_CREATE, group.id, _CREATE_SECONDS, entities={}, result={"server_group_id": group.id})
+    return jobs.submit(call, order)
+
+
+def _new_group(session: Session, fields: Mapping[str, object]) -> Group:
+    name = read_name(fields)
+    description = read_description(fields)
+    domain = _read_domain(session, fields)
+    source, target = _read_zones(domain, fields)
+    vpc = read_id(fields.get("source_vpc_id"), code="SDRS.0204", what="VPC")
+    now = stamp_blank(session.now)
+    return Group(
+        id=session.draw.uuid(),
+        name=name,
+        description=description,
+        status=Status.CREATING,
+        progress=0,
+        source_availability_zone=source,
+        target_availability_zone=target,
+        domain_id=domain.id,
+        domain_name=domain.name,
+        priority_station=Station.SOURCE,
+        source_vpc_id=vpc,
+        target_vpc_id=vpc,
+        dr_type=read_choice(fields, "dr_type", choices=("migration",), default="migration"),
+        server_type=read_choice(fields, "server_type", choices=("ECS",), default="ECS"),
+        created_at=now,
+        updated_at=now,
+    )
+
+
+def _read_domain(session: Session, fields: Mapping[str, object]) -> Domain:
+    wanted = fields.get("domain_id")
+    domain = next((domain for domain in session.facts.domains if domain.id == wanted), None)
+    if domain is None:
+        raise refusal("SDRS.0205", "The domain id is invalid.")
+    if domain.sold_out:
+        raise refusal("SDRS.0233", "The active-active domain is sold out.")
+    return domain
+
+
+def _read_zones(domain: Domain, fields: Mapping[str, object]) -> tuple[str, str]:
+    source, target = fields.get("source_availability_zone"), fields.get("target_availability_zone")
+    if not isinstance(source, str) or not isinstance(target, str) or {source, target} != set(domain.zones):
+        raise refusal("SDRS.0203", "The availability zone is invalid.")
+    return source, target
+
+
+def _check_quota(session: Session) -> None:
+    allowed = quota(session, "server_groups")
+    if allowed != UNLIMITED and group_rows.total(session) >= allowed:
+        raise refusal("SDRS.0305", "The quota of protection groups is used up.")
+
+
+def list_groups(call: Call) -> Answer:
+    """`GET server-groups`."""
+    query = call.query()
+    return page(call.session.database, _LISTING, _wanted_by(call, query), query)
+
+
+def _wanted_by(call: Call, query: Query) -> Filter:
+    wanted = Filter()
+    if status := query.text("status"):
+        if status not in tuple(Status):
+            raise refusal("SDRS.0209", "The status is invalid.")
+        wanted.add("status = ?", status)
+    if name := query.text("name"):
+        wanted.add("instr(lower(name), lower(?))", name)
+    if zone := query.text("availability_zone"):
+        wanted.add("zone = ?", zone)
+    kind = query.text("query_type")
+    if kind not in _QUERY_TYPES:
+        raise refusal("SDRS.0201", "The parameter query_type is invalid.")
+    if _QUERY_TYPES[kind]:
+        wanted.add(_QUERY_TYPES[kind])
+    if call.verdict.lag:
+        wanted.add("created <= ?", call.session.now - round(call.verdict.lag * 1000))
+    return wanted
+
+
+def show(call: Call) -> Answer:
+    """`GET server-groups/{server_group_id}`."""
+    return Answer.text(f'{{"server_group":{_wanted(call).text()}}}')
+
+
+def rename(call: Call) -> Answer:
+    """`PUT server-groups/{server_group_id}`: the name only, in any status."""
+    group = _wanted(call)
+    name = read_name(read_wrapped(call.request.body, "server_group"))
+    renamed = group_rows.set_name(call.session, group, name)
+    shown = replace(renamed, created_at=_whole(renamed.created_at), updated_at=_whole(renamed.updated_at))
+    return Answer.text(f'{{"server_group":{shown.text()}}}')
+
+
+def _whole(stamp: str) -> str:
+    """The pattern of times in the answer to a rename, whose fraction is one digit (reference, 1.6)."""
+    return f"{stamp[:19]}.0"
+
+
+def delete(call: Call) -> Answer:
+    """`DELETE server-groups/{server_group_id}`: of an empty group, in any status (trap T31)."""
+    session = call.session
+    group = _wanted(call)
+    _check_idle(session, group)
+    if group.protected_instance_num:
+        raise refusal("SDRS.1001", "The protection group contains protected instances.")
+    if group.replication_num:
+        raise refusal("SDRS.1010", "The protection group contains replication pairs.")
+    group_rows.change(session, group, status=Status.DELETING)
+    return jobs.submit(call, Order(_DELETE, group.id, _DELETE_SECONDS, {"server_group_id": group.id}, result={}))
+
+
+def act(call: Call) -> Answer:
+    """`POST server-groups/{server_group_id}/action`: exactly one action."""
+    session = call.session
+    group = _wanted(call)
+    document = read_object(call.request.body)
+    if len(document) != 1:
+        raise refusal("SDRS.0201", "The request body must hold exactly one action.")
+    ((word, options),) = document.items()
+    if word not in _WORDS:
+        raise refusal("SDRS.0206", "The action is invalid.")
+    action = _permitted(session, group, word)
+    station = _station_after(group, action, options)
+    group_rows.change(session, group, status=action.during)
+    members.follow(session, group.id, action.during)
+    order = Order(
+        action.job_type,
+        group.id,
+        action.seconds,
+        entities={},
+        result={},
+        step_type=action.step_type,
+        steps=group.replication_num,
+        intent=station,
+    )
+    return jobs.submit(call, order)
+
+
+def _permitted(session: Session, group: Group, word: str) -> Action:
+    """The action that the word means in the group's status: `start` enables or reprotects (trap T1)."""
+    _check_idle(session, group)
+    action = next((action for action in _WORDS[word] if group.status in action.begins), None)
+    if action is None:
+        raise refusal("SDRS.1002", f"The protection group is {group.status}.")
+    if not group.replication_num:
+        raise refusal(action.empty, "The protection group contains no replication pair.")
+    return action
+
+
+def _check_idle(session: Session, group: Group) -> None:
+    if jobs.is_running(session, group.id):
+        raise refusal("SDRS.1002", f"The protection group is {group.status}.")
+
+
+def _station_after(group: Group, action: Action, options: object) -> Station:
+    """Who is production when the action has ended well. Asking for whoever is already: SDRS.0216 (unverified)."""
+    station = Station(group.priority_station)
+    if action is _FAILOVER:
+        return station.other
+    if action is not _REVERSE:
+        return station
+    wanted = options.get("priority_station") if isinstance(options, dict) else None
+    if wanted not in tuple(Station):
+        raise refusal("SDRS.0201", "The parameter priority_station is invalid.")
+    if wanted == station:
+        raise refusal("SDRS.0216", "The preferred availability zone is production already.")
+    return Station(wanted)
+
+
+def _end_create(session: Session, job: Job) -> None:
+    group = group_rows.find(session, job.group_id)
+    if group is None:
+        return  # removed behind the job's back
+    if job.failed:
+        group_rows.change(session, group, status=Status.ERROR)
+        tasks.record(session, job, Failure(group.id, group.name, "server_groups", "createFail", ""))
+        return
+    group_rows.change(session, group, status=Status.AVAILABLE)
+
+
+def _end_delete(session: Session, job: Job) -> None:
+    group = group_rows.find(session, job.group_id)
+    if group is None:
+        return
+    if job.failed:
+        group_rows.change(session, group, status=Status.ERROR_DELETING)
+        tasks.record(session, job, Failure(group.id, group.name, "server_groups", "deleteFail", ""))
+        return
+    group_rows.remove(session, group)
+
+
+def _end_action(session: Session, job: Job) -> None:
+    group = group_rows.find(session, job.group_id)
+    if group is None:
+        return
+    action = _ACTIONS[job.type]
+    status = action.failed if job.failed else action.after
+    members.follow(session, group.id, status)
+    if job.failed:
+        group_rows.change(session, group, status=status)
+        failure = Failure(group.id, group.name, "server_groups", action.failure_status, group.id)
+        tasks.record(session, job, failure)
+        return
+    group_rows.change(session, group, status=status, station=Station(job.intent))
+
+
+ENDINGS: Mapping[str, Ending] = {_CREATE: _end_create, _DELETE: _end_delete} | dict.fromkeys(_ACTIONS, _end_action)
+
+
+def _wanted(call: Call) -> Group:
+    group_id = read_id(call.parameters[0], code="SDRS.0207", what="protection group id")
+    group = group_rows.find(call.session, group_id)
+    if group is None:
+        raise call.session.missing("SDRS.1013", "The protection group does not exist.")
+    return group

@@ -1,0 +1,140 @@
+"""Who asks: IAM tokens as Keystone v3 gives them, and signed requests (API reference, 1.1 and 1.2).
+
+Any name with any password is let in. A signature must be well formed; its value isn't checked.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from declarative.simulator.fields import read_object
+from declarative.simulator.history import Effect
+from declarative.simulator.session import Call, Session
+from declarative.simulator.wire import Answer, Refusal, gateway_refusal, stamp_zulu
+
+TABLES = """
+CREATE TABLE tokens (token TEXT PRIMARY KEY, expires INTEGER NOT NULL) WITHOUT ROWID;
+"""
+
+_REGION = "eu-de"
+_SIGNATURE = re.compile(
+    r"SDK-HMAC-SHA256 Access=[^,\s]+, ?SignedHeaders=(?P<signed>[a-z0-9;_-]+), ?Signature=[0-9a-f]{64}", re.ASCII
+)
+_SIGNED_AT = re.compile(r"[0-9]{8}T[0-9]{6}Z", re.ASCII)
+_METHODS = frozenset({"password", "application_credential", "token"})
+
+
+def check(call: Call) -> None:
+    """Let the request pass, or answer 401. An expired token stays so; those given at the start only this once."""
+    session, headers = call.session, call.request.headers
+    token = headers.get("x-auth-token", "")
+    if call.verdict.expire:
+        session.database.execute("UPDATE tokens SET expires = ? WHERE token = ?", (session.now, token))
+        raise _unauthorized("The token has expired.")
+    if token:
+        if not _is_valid(session, token):
+            raise _unauthorized("The token is invalid or has expired.")
+    elif not _is_signed(headers):
+        raise _unauthorized("Authentication information is missing.")
+
+
+def _is_valid(session: Session, token: str) -> bool:
+    if token in session.facts.tokens:
+        return True
+    row = session.database.execute("SELECT expires FROM tokens WHERE token = ?", (token,)).fetchone()
+    return row is not None and session.now < row[0]
+
+
+def _is_signed(headers: Mapping[str, str]) -> bool:
+    match = _SIGNATURE.fullmatch(headers.get("authorization", ""))
+    if match is None or "x-sdk-date" not in match["signed"].split(";"):
+        return False
+    return _SIGNED_AT.fullmatch(headers.get("x-sdk-date", "")) is not None
+
+
+def _unauthorized(message: str) -> Refusal:
+    return gateway_refusal("APIGW.0301", f"Incorrect IAM authentication information: {message}", status=401)
+
+
+def expire_tokens(session: Session) -> None:
+    """Let all tokens that were signed in for expire now."""
+    session.database.execute("UPDATE tokens SET expires = ?", (session.now,))
+
+
+def sign_in(call: Call) -> Answer:
+    """`POST /v3/auth/tokens`: a token for the project, in `X-Subject-Token`, with a catalogue that names SDRS."""
+    session = call.session
+    auth = _object(read_object(call.request.body), "auth")
+    identity = _object(auth, "identity")
+    methods = identity.get("methods")
+    if not isinstance(methods, list) or not methods or not _METHODS.issuperset(map(str, methods)):
+        raise _keystone(400, "Bad Request", "methods must be out of password, application_credential and token")
+    for method in methods:
+        _check_secret(session, str(method), _object(identity, str(method)))
+    _check_scope(session, auth.get("scope"))
+    token = session.draw.hex(64)
+    expires = session.now + round(session.facts.rules.token_seconds * 1000)
+    session.database.execute("INSERT INTO tokens VALUES (?, ?)", (token, expires))
+    session.record(Effect.SIGNED_IN, session.facts.project_id, detail=str(methods[0]))
+    answer = Answer.of({"token": _document(call, list(map(str, methods)), expires)}, status=201)
+    return Answer(201, answer.body, (*answer.headers, ("X-Subject-Token", token)))
+
+
+def _check_secret(session: Session, method: str, given: Mapping[str, object]) -> None:
+    match method:
+        case "password":
+            user = _object(given, "user")
+            named, secret = user.get("name") or user.get("id"), user.get("password")
+        case "application_credential":
+            named, secret = given.get("name") or given.get("id"), given.get("secret")
+        case _:
+            named = secret = given.get("id")
+            if not isinstance(named, str) or not _is_valid(session, named):
+                raise _denied()
+    if not isinstance(named, str) or not isinstance(secret, str) or not secret:
+        raise _denied()
+
+
+def _check_scope(session: Session, scope: object) -> None:
+    """A project given by id must be this world's; one given by name may have any."""
+    project = scope.get("project") if isinstance(scope, dict) else None
+    wanted = project.get("id") if isinstance(project, dict) else None
+    if wanted is not None and wanted != session.facts.project_id:
+        raise _denied()
+
+
+def _object(document: Mapping[str, object], key: str) -> Mapping[str, object]:
+    inner = document.get(key)
+    if not isinstance(inner, dict):
+        raise _keystone(400, "Bad Request", f"the request must hold an object {key}")
+    return inner
+
+
+def _denied() -> Refusal:
+    return _keystone(401, "Unauthorized", "The request you have made requires authentication.")
+
+
+def _keystone(status: int, title: str, message: str) -> Refusal:
+    return Refusal(Answer.of({"error": {"code": status, "message": message, "title": title}}, status=status))
+
+
+def _document(call: Call, methods: list[str], expires: int) -> dict[str, object]:
+    project_id = call.session.facts.project_id
+    domain = {"id": "default", "name": "simulator"}
+    endpoint = {
+        "id": "sdrs",
+        "interface": "public",
+        "region": _REGION,
+        "region_id": _REGION,
+        "url": f"{call.request.base_url}/v1/{project_id}",
+    }
+    return {
+        "methods": methods,
+        "issued_at": stamp_zulu(call.session.now),
+        "expires_at": stamp_zulu(expires),
+        "user": {"id": "simulator", "name": "simulator", "domain": domain},
+        "project": {"id": project_id, "name": _REGION, "domain": domain},
+        "roles": [{"id": "0", "name": "sdrs_adm"}],
+        "catalog": [{"id": "sdrs", "type": "sdrs", "name": "sdrs", "endpoints": [endpoint]}],
+    }

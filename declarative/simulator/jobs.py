@@ -1,0 +1,182 @@
+"""Jobs: started by every asynchronous call, ended by time (API reference, section 2).
+
+A job has a moment when it falls due. Nothing waits for it: whatever is asked next first ends all that is due by
+then, each at its own moment, so that times in answers are right however late somebody looks.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from declarative.simulator.faults import Kind
+from declarative.simulator.history import Effect
+from declarative.simulator.session import Call, Session
+from declarative.simulator.wire import Answer, compact, refusal, stamp_zulu
+
+TABLES = """
+CREATE TABLE jobs (
+    seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, type TEXT NOT NULL, group_id TEXT NOT NULL,
+    begin INTEGER NOT NULL, due INTEGER, ended INTEGER, error_code TEXT, fail_reason TEXT,
+    entities TEXT NOT NULL, result TEXT NOT NULL, step_type TEXT NOT NULL, steps TEXT NOT NULL, intent TEXT NOT NULL);
+CREATE INDEX jobs_due ON jobs (due) WHERE ended IS NULL;
+CREATE INDEX jobs_running ON jobs (group_id) WHERE ended IS NULL;
+"""
+
+_SELECT = (
+    "SELECT seq, id, type, group_id, begin, due, ended, error_code, fail_reason, entities, result, step_type, steps,"
+    " intent FROM jobs"
+)
+_INIT_SHARE = 0.1  # of its time a job is INIT, then RUNNING
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a call asks of a job.
+
+    `seconds` is how long such a job takes at speed 1; `entities` are shown from the start, `result` once it has
+    succeeded; `steps` is the number of subjobs, of type `step_type`; `intent` is a word for the job's ending.
+    """
+
+    type: str
+    group_id: str
+    seconds: float
+    entities: Mapping[str, str]
+    result: Mapping[str, str]
+    step_type: str = ""
+    steps: int = 0
+    intent: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A row of the table. Times in milliseconds since 1970; `due` is None for a job that is stuck."""
+
+    seq: int
+    id: str
+    type: str
+    group_id: str
+    begin: int
+    due: int | None
+    ended: int | None
+    error_code: str | None
+    fail_reason: str | None
+    entities: str
+    result: str
+    step_type: str
+    steps: str
+    intent: str
+
+    @property
+    def failed(self) -> bool:
+        return self.error_code is not None
+
+    def status(self, now: int) -> str:
+        """One of the four words of the reference."""
+        if self.ended is not None:
+            return "FAIL" if self.failed else "SUCCESS"
+        if self.due is not None and now - self.begin < (self.due - self.begin) * _INIT_SHARE:
+            return "INIT"
+        return "RUNNING"
+
+
+Ending = Callable[[Session, Job], None]
+"""What a job does to the world when it ends, well or not."""
+
+
+def submit(call: Call, order: Order) -> Answer:
+    """Start a job and answer with its id. A fault may have decided already how it will end."""
+    session = call.session
+    fault = call.verdict.job
+    stuck = fault is not None and fault.kind is Kind.STUCK_JOB
+    code = fault.code if fault and not stuck else None
+    job_id = session.draw.job_id(session.now)
+    steps = [session.draw.job_id(session.now) for _ in range(order.steps)]
+    session.database.execute(
+        "INSERT INTO jobs (id, type, group_id, begin, due, error_code, fail_reason, entities, result, step_type,"
+        " steps, intent) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
+        (
+            job_id,
+            order.type,
+            order.group_id,
+            session.now,
+            None if stuck else session.now + _duration(session, order),
+            code,
+            None if code is None else f"{order.type}Task-fail:the simulator was told to fail with {code}",
+            compact(order.entities),
+            compact(order.result),
+            order.step_type,
+            compact(steps),
+            order.intent,
+        ),
+    )
+    session.record(Effect.SUBMITTED, job_id, name=order.type, detail=order.group_id)
+    return Answer.job(job_id)
+
+
+def _duration(session: Session, order: Order) -> int:
+    fixed = session.facts.rules.job_seconds
+    seconds = order.seconds if fixed is None else fixed
+    return round(seconds * 1000 / session.facts.speed)
+
+
+def end_due(session: Session, endings: Mapping[str, Ending]) -> None:
+    """End all jobs that are due by the session's time, in the order in which they fell due."""
+    due = _SELECT + " WHERE ended IS NULL AND due <= ? ORDER BY due, seq"
+    rows = session.database.execute(due, (session.now,)).fetchall()
+    for row in rows:
+        job = Job(*row)
+        moment = session.now if job.due is None else job.due
+        session.database.execute("UPDATE jobs SET ended = due WHERE seq = ?", (job.seq,))
+        then = session.at(moment)
+        then.record(Effect.ENDED, job.id, name=job.type, detail=job.error_code or "")
+        endings[job.type](then, job)
+
+
+def last_due(session: Session) -> int:
+    """When the last running job that isn't stuck will be due; the session's time if there is none."""
+    (due,) = session.database.execute("SELECT max(due) FROM jobs WHERE ended IS NULL").fetchone()
+    return max(session.now, due or 0)
+
+
+def is_running(session: Session, group_id: str) -> bool:
+    """Whether a job is at work on the group."""
+    found = session.database.execute("SELECT 1 FROM jobs WHERE group_id = ? AND ended IS NULL LIMIT 1", (group_id,))
+    return found.fetchone() is not None
+
+
+def show(call: Call) -> Answer:
+    """`GET jobs/{job_id}`. An unknown id: 404 with SDRS.0408 in E1; the reference names nothing (unverified)."""
+    row = call.session.database.execute(_SELECT + " WHERE id = ?", (call.parameters[0],)).fetchone()
+    if row is None:
+        raise refusal("SDRS.0408", "The job does not exist.", status=404)
+    return Answer.of(_document(Job(*row), call.session.now))
+
+
+def _document(job: Job, now: int) -> dict[str, object]:
+    entities: dict[str, object] = json.loads(job.entities)
+    status = job.status(now)
+    if status == "SUCCESS":
+        entities |= json.loads(job.result)
+    if job.step_type:
+        entities["sub_jobs"] = _steps(job, json.loads(job.steps), status)
+    return _fields(job, job.id, job.type, status, entities)
+
+
+def _steps(job: Job, ids: Sequence[str], status: str) -> list[dict[str, object]]:
+    return [_fields(job, step, job.step_type, status, {"server_group_id": job.group_id}) for step in ids]
+
+
+def _fields(job: Job, job_id: str, job_type: str, status: str, entities: dict[str, object]) -> dict[str, object]:
+    ended = job.ended is not None
+    return {
+        "status": status,
+        "entities": entities,
+        "job_id": job_id,
+        "job_type": job_type,
+        "begin_time": stamp_zulu(job.begin),
+        "end_time": None if job.ended is None else stamp_zulu(job.ended),
+        "error_code": job.error_code if ended else None,
+        "fail_reason": job.fail_reason if ended else None,
+    }

@@ -1,0 +1,118 @@
+"""Which call goes where, which job ends how, which tables there are: the one place where a family is plugged in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from urllib.parse import unquote
+
+from declarative.simulator import discovery, group_rows, groups, history, identity, jobs, members, tasks
+from declarative.simulator.session import Call
+from declarative.simulator.wire import Answer
+
+TABLES = (
+    history.TABLES,
+    identity.TABLES,
+    discovery.TABLES,
+    group_rows.TABLES,
+    members.TABLES,
+    jobs.TABLES,
+    tasks.TABLES,
+)
+
+ENDINGS: Mapping[str, jobs.Ending] = {**groups.ENDINGS}
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A call: its method, its path and what answers it.
+
+    A path that begins with `/` stands by itself and asks for no token; any other follows `/v1/{project_id}/`.
+    """
+
+    method: str
+    path: str
+    answer: Callable[[Call], Answer]
+
+    @property
+    def is_open(self) -> bool:
+        return self.path.startswith("/")
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """The route of a request with what its path leaves open, unquoted."""
+
+    route: Route
+    parameters: tuple[str, ...]
+
+
+# Literal paths come before those with an id at the same place (reference, 1.9).
+ROUTES = (
+    Route("GET", "/", discovery.list_versions),
+    Route("GET", "/v1", discovery.show_version),
+    Route("POST", "/v3/auth/tokens", identity.sign_in),
+    Route("GET", "active-domains", discovery.list_domains),
+    Route("GET", "sdrs/quotas", discovery.show_quotas),
+    Route("POST", "server-groups", groups.create),
+    Route("GET", "server-groups", groups.list_groups),
+    Route("GET", "server-groups/{server_group_id}", groups.show),
+    Route("PUT", "server-groups/{server_group_id}", groups.rename),
+    Route("DELETE", "server-groups/{server_group_id}", groups.delete),
+    Route("POST", "server-groups/{server_group_id}/action", groups.act),
+    Route("GET", "jobs/{job_id}", jobs.show),
+    Route("GET", "task-center/failure-jobs", tasks.list_tasks),
+    Route("DELETE", "task-center/failure-jobs/batch", tasks.delete_of_groups),
+    Route("DELETE", "task-center/failure-jobs/{failure_job_id}", tasks.delete_one),
+    Route("DELETE", "task-center/{server_group_id}/failure-jobs/batch", tasks.delete_of_group),
+)
+
+UNKNOWN_ROUTE = "(unknown)"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A path taken apart. `project` and `relative` are empty for a path that isn't below `/v1/{project_id}/`."""
+
+    path: str
+    project: str
+    relative: str
+
+    @classmethod
+    def of(cls, path: str) -> Place:
+        path = path.rstrip("/") or "/"
+        parts = path.split("/", 3)
+        if len(parts) == 4 and parts[:2] == ["", "v1"] and parts[2] and parts[3]:
+            return cls(path, unquote(parts[2]), parts[3])
+        return cls(path, "", "")
+
+
+def find(method: str, place: Place) -> Match | None:
+    """The route of a request, or None."""
+    segments = (place.relative or place.path).split("/")
+    for route, parts in _TABLE.get((method, len(segments)), ()):
+        parameters = _fit(parts, segments)
+        if parameters is not None:
+            return Match(route, parameters)
+    return None
+
+
+def _fit(parts: list[str], segments: list[str]) -> tuple[str, ...] | None:
+    parameters = []
+    for part, segment in zip(parts, segments, strict=True):
+        if part.startswith("{"):
+            parameters.append(unquote(segment))
+        elif part != segment:
+            return None
+    return tuple(parameters)
+
+
+def _table() -> dict[tuple[str, int], list[tuple[Route, list[str]]]]:
+    table: dict[tuple[str, int], list[tuple[Route, list[str]]]] = {}
+    for route in ROUTES:
+        parts = route.path.split("/")
+        table.setdefault((route.method, len(parts)), []).append((route, parts))
+    return table
+
+
+_TABLE = _table()

@@ -1,0 +1,65 @@
+"""What a family of calls works with: one transaction on the world, and one request inside it."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass, replace
+
+from declarative.simulator import history
+from declarative.simulator.faults import Verdict
+from declarative.simulator.fields import Query
+from declarative.simulator.history import NOBODY, Effect, Event, Source
+from declarative.simulator.settings import Domain, NotFoundAs, Rules
+from declarative.simulator.wire import Draw, Refusal, Request, item_not_found, refusal
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What stays as it is while a world is open. `tokens` always work; `speed` divides all durations."""
+
+    project_id: str
+    domains: tuple[Domain, ...]
+    tokens: frozenset[str]
+    rules: Rules
+    speed: float
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One transaction. `now` is in milliseconds since 1970: of the request, or of the moment a job fell due."""
+
+    database: sqlite3.Connection
+    now: int
+    facts: Facts
+    draw: Draw
+    source: Source = NOBODY
+
+    def at(self, now: int) -> Session:
+        """The same transaction at a moment of the past, for what happened then without a request."""
+        return replace(self, now=now, source=NOBODY)
+
+    def record(self, effect: Effect, subject: str, *, name: str = "", detail: str = "") -> None:
+        """Write one line of the history."""
+        source = self.source
+        event = Event(self.now, source.method, source.path, source.request_id, effect, subject, name, detail)
+        history.append(self.database, event)
+
+    def missing(self, code: str, message: str) -> Refusal:
+        """The answer for an object that isn't there, in the form the rules ask for (reference, trap T2)."""
+        if self.facts.rules.not_found is NotFoundAs.NOT_FOUND:
+            return item_not_found(code, message)
+        return refusal(code, message)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request under way: `parameters` are the parts of the path that the route leaves open, unquoted."""
+
+    session: Session
+    request: Request
+    parameters: tuple[str, ...]
+    verdict: Verdict
+
+    def query(self) -> Query:
+        """The query, parsed."""
+        return Query.parse(self.request.query)

@@ -1,0 +1,109 @@
+"""The task centre: jobs that failed, until somebody deletes the entry (API reference, section 3.9)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from declarative.simulator.fields import read_id
+from declarative.simulator.jobs import Job
+from declarative.simulator.listing import Filter, Listing, page
+from declarative.simulator.session import Call, Session
+from declarative.simulator.wire import Answer, compact, refusal, stamp_zulu
+
+TABLES = """
+CREATE TABLE tasks (
+    seq INTEGER PRIMARY KEY, job_id TEXT NOT NULL, resource_id TEXT NOT NULL, resource_name TEXT NOT NULL,
+    resource_type TEXT NOT NULL, failure_status TEXT NOT NULL, group_id TEXT NOT NULL, body TEXT NOT NULL);
+CREATE INDEX tasks_of ON tasks (group_id);
+"""
+
+
+_LISTING = Listing("SELECT count(*) FROM tasks", "SELECT body FROM tasks", "failure_jobs")
+_CONDITIONS = {
+    "failure_status": "failure_status = ?",
+    "resource_name": "resource_name = ?",
+    "resource_type": "resource_type = ?",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What failed, in the words of the failed-task list.
+
+    `group_id` is the group inside which it failed; empty for the creation and deletion of groups themselves.
+    """
+
+    resource_id: str
+    resource_name: str
+    resource_type: str
+    failure_status: str
+    group_id: str
+
+
+def record(session: Session, job: Job, failure: Failure) -> None:
+    """Add the entry of a job that has failed."""
+    body = {
+        "job_status": "FAIL",
+        "resource_id": failure.resource_id,
+        "resource_name": failure.resource_name,
+        "resource_type": failure.resource_type,
+        "failure_status": failure.failure_status,
+        "job_id": job.id,
+        "job_type": job.type,
+        "begin_time": stamp_zulu(job.begin),
+        "error_code": job.error_code,
+        "fail_reason": job.fail_reason,
+    }
+    session.database.execute(
+        "INSERT INTO tasks (job_id, resource_id, resource_name, resource_type, failure_status, group_id, body)"
+        " VALUES (?,?,?,?,?,?,?)",
+        (
+            job.id,
+            failure.resource_id,
+            failure.resource_name,
+            failure.resource_type,
+            failure.failure_status,
+            failure.group_id,
+            compact(body),
+        ),
+    )
+
+
+def list_tasks(call: Call) -> Answer:
+    """`GET task-center/failure-jobs`: of one group with `server_group_id`, else those of groups themselves."""
+    query = call.query()
+    group_id = query.text("server_group_id")
+    if group_id:
+        read_id(group_id, code="SDRS.0207", what="protection group id")
+    wanted = Filter()
+    wanted.add("group_id = ?", group_id)
+    for key, condition in _CONDITIONS.items():
+        if text := query.text(key):
+            wanted.add(condition, text)
+    return page(call.session.database, _LISTING, wanted, query)
+
+
+def delete_one(call: Call) -> Answer:
+    """`DELETE task-center/failure-jobs/{failure_job_id}`: by the job's id or the resource's (trap T14)."""
+    task_id = call.parameters[0]
+    deleted = call.session.database.execute("DELETE FROM tasks WHERE job_id = ? OR resource_id = ?", (task_id, task_id))
+    if not deleted.rowcount:
+        raise refusal("SDRS.0201", "The failed task does not exist.")
+    return Answer.nothing()
+
+
+def delete_of_groups(call: Call) -> Answer:
+    """`DELETE task-center/failure-jobs/batch`: those of the creation and deletion of groups."""
+    forget(call.session, "")
+    return Answer.nothing()
+
+
+def delete_of_group(call: Call) -> Answer:
+    """`DELETE task-center/{server_group_id}/failure-jobs/batch`: those inside one group."""
+    forget(call.session, read_id(call.parameters[0], code="SDRS.0207", what="protection group id"))
+    return Answer.nothing()
+
+
+def forget(session: Session, group_id: str) -> None:
+    """Remove the entries inside one group, or with an empty id those of groups themselves."""
+    session.database.execute("DELETE FROM tasks WHERE group_id = ?", (group_id,))

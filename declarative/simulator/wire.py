@@ -1,0 +1,141 @@
+"""Requests, answers, error envelopes, identifiers and times (API reference, sections 1.3 to 1.6)."""
+
+from __future__ import annotations
+
+import enum
+import json
+import random
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One HTTP request. `path` is as sent, still quoted, without the query; header names are in lower case.
+
+    `base_url` is scheme, host and port as the client wrote them, for addresses in answers.
+    """
+
+    method: str
+    path: str
+    query: str
+    headers: Mapping[str, str]
+    body: bytes
+    base_url: str
+
+
+class Delivery(enum.Enum):
+    """What becomes of an answer on its way."""
+
+    WHOLE = enum.auto()
+    REFUSED = enum.auto()  # the connection was never made
+    DROPPED = enum.auto()  # the connection ends without an answer
+    CUT = enum.auto()  # the connection ends in the middle of the body
+    DRIPPED = enum.auto()  # the body comes in small pieces, over `Answer.seconds`
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One HTTP answer. `headers` come without `Content-Length`, `Date` and the request id, which are added last."""
+
+    status: int
+    body: bytes = b""
+    headers: tuple[tuple[str, str], ...] = (("Content-Type", "application/json"),)
+    delivery: Delivery = Delivery.WHOLE
+    seconds: float = 0.0
+
+    @classmethod
+    def of(cls, document: object, *, status: int = 200) -> Answer:
+        """An answer with `document` as JSON."""
+        return cls(status, compact(document).encode())
+
+    @classmethod
+    def text(cls, document: str) -> Answer:
+        """A good answer whose JSON text is made already."""
+        return cls(200, document.encode())
+
+    @classmethod
+    def job(cls, job_id: str) -> Answer:
+        """The acceptance of an asynchronous call: 200, not 202 (reference, trap T8)."""
+        return cls(200, f'{{"job_id":"{job_id}"}}'.encode())
+
+    @classmethod
+    def nothing(cls) -> Answer:
+        """204 without a body."""
+        return cls(204, b"", ())
+
+
+class Refusal(Exception):
+    """The request is answered with an error and has had no effect; raise it before anything is written."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(answer.status)
+        self.answer = answer
+
+
+def refusal(code: str, message: str, *, status: int = 400) -> Refusal:
+    """The regular envelope, E1."""
+    return Refusal(Answer.of({"error": {"message": message, "code": code}}, status=status))
+
+
+def item_not_found(code: str, message: str) -> Refusal:
+    """Envelope E3, the documented variant for 404."""
+    return Refusal(Answer.of({"itemNotFound": {"message": message, "code": code}}, status=404))
+
+
+def gateway_refusal(code: str, message: str, *, status: int) -> Refusal:
+    """Envelope E4: the API gateway in front of the service."""
+    return Refusal(Answer.of({"error_code": code, "error_msg": message}, status=status))
+
+
+def compact(document: object) -> str:
+    """JSON without blanks."""
+    return json.dumps(document, separators=(",", ":"), ensure_ascii=False)
+
+
+class Draw:
+    """Draws ids. A seeded one draws the same ids again; the counter keeps job ids of one millisecond apart."""
+
+    def __init__(self, seed: str | None) -> None:
+        self._random = random.Random(seed)
+        self._node = f"{self._random.getrandbits(32):08x}"
+        self._counter = self._random.getrandbits(16)
+
+    def uuid(self) -> str:
+        """A resource id: UUID text with dashes."""
+        return str(uuid.UUID(int=self._random.getrandbits(128), version=4))
+
+    def hex(self, digits: int) -> str:
+        """That many random hex digits."""
+        return f"{self._random.getrandbits(4 * digits):0{digits}x}"
+
+    def job_id(self, now: int) -> str:
+        """A job id of 32 digits; characters 17 to 28 are the time in milliseconds (reference, 1.5)."""
+        self._counter = (self._counter + 1) & 0xFFFF
+        return f"ff808082{self._node}{now:012x}{self._counter:04x}"
+
+
+def stamp_zulu(now: int) -> str:
+    """Milliseconds since 1970 as `yyyy-MM-ddTHH:mm:ss.SSSZ`, the form of jobs and failed tasks."""
+    return f"{_seconds(now):%Y-%m-%dT%H:%M:%S}.{now % 1000:03d}Z"
+
+
+def stamp_blank(now: int) -> str:
+    """Milliseconds since 1970 as `yyyy-MM-dd HH:mm:ss.S` to `.SSS`; the service drops trailing zeros (T16)."""
+    fraction = f"{now % 1000:03d}".rstrip("0") or "0"
+    return f"{_seconds(now):%Y-%m-%d %H:%M:%S}.{fraction}"
+
+
+def _seconds(now: int) -> datetime:
+    return datetime.fromtimestamp(now // 1000, UTC)
+
+
+PIECES = 16
+
+
+def pieces(body: bytes) -> list[bytes]:
+    """A body in at most 16 pieces of about one size."""
+    size = max(1, -(-len(body) // PIECES))
+    return [body[start : start + size] for start in range(0, len(body), size)]

@@ -1,0 +1,213 @@
+"""Faults: the language, when they strike, what they leave."""
+
+import pytest
+
+from declarative.simulator import FAULT_HELP, Fault, parse_fault
+from declarative.simulator.faults import Kind
+from declarative.simulator.history import Effect
+from declarative.simulator.wire import Delivery
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("POST server-groups:lost-after", Fault("POST", "server-groups", Kind.LOST_AFTER)),
+        ("post server-groups:lost-before:p=0.2", Fault("POST", "server-groups", Kind.LOST_BEFORE, probability=0.2)),
+        (
+            "* *:status=429:retry-after=3:every=10",
+            Fault("*", "*", Kind.STATUS, status=429, retry_after=3, every=10),
+        ),
+        (
+            "PUT /v3/*:status-after=500:code=SDRS.0013:first=2",
+            Fault("PUT", "/v3/*", Kind.STATUS_AFTER, status=500, code="SDRS.0013", first=2),
+        ),
+        ("DELETE x:fail-job=SDRS.1016", Fault("DELETE", "x", Kind.FAIL_JOB, code="SDRS.1016")),
+        ("GET server-groups:list-lag=1.5", Fault("GET", "server-groups", Kind.LIST_LAG, seconds=1.5)),
+        ("GET *:drip=3", Fault("GET", "*", Kind.DRIP, seconds=3.0)),
+        (" * jobs/*:expire-token ", Fault("*", "jobs/*", Kind.EXPIRE)),
+    ],
+)
+def test_a_fault_is_read(text, fault):
+    assert parse_fault(text) == fault
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("", "METHOD PATH"),
+        ("server-groups:cut", "METHOD PATH"),
+        ("FETCH x:cut", "METHOD PATH"),
+        ("GET x", "METHOD PATH"),
+        ("GET  :cut", "METHOD PATH"),
+        ("GET x:explode", "there are refused"),
+        ("GET x:cut=1", "takes no value"),
+        ("GET x:status", "from 400 to 599"),
+        ("GET x:status=200", "from 400 to 599"),
+        ("GET x:drip=slow", "a number from 0"),
+        ("GET x:drip=nan", "a number from 0"),
+        ("POST x:fail-job", "error code"),
+        ("GET x:fail-job=A", "start jobs"),
+        ("POST x:list-lag=1", "concerns lists"),
+        ("GET x:cut:p=2", "from 0 to 1"),
+        ("GET x:cut:every=0", "from 1"),
+        ("GET x:cut:first=-1", "from 1"),
+        ("GET x:cut:often", "no option"),
+        ("GET x:cut:code=", "no option"),
+        ("GET x:cut:retry-after=1", "goes with status"),
+        ("GET x:cut:code=A", "goes with status"),
+    ],
+)
+def test_a_fault_that_makes_no_sense_is_refused(text, why):
+    with pytest.raises(ValueError, match=why):
+        parse_fault(text)
+
+
+def test_the_help_names_every_fault_and_its_examples_can_be_read():
+    assert all(kind in FAULT_HELP for kind in Kind)
+    examples = [line.split("'")[1] for line in FAULT_HELP.splitlines() if line.startswith("  '")]
+    assert len([parse_fault(example) for example in examples]) == 3
+
+
+@pytest.mark.parametrize(
+    ("pattern", "met"),
+    [
+        ("server-groups", True),
+        ("server-*", True),
+        ("*", True),
+        ("/v1/*/server-groups", True),
+        ("server-groups/*", False),
+        ("[a-z]*", False),
+        ("jobs/*", False),
+        ("/v3/*", False),
+    ],
+)
+def test_a_path_is_matched_whole(open_cloud, pattern, met):
+    cloud = open_cloud(faults=[f"* {pattern}:status=503"])
+    assert (cloud.send("GET", "server-groups").status == 503) is met
+
+
+@pytest.mark.parametrize(
+    ("options", "pattern"),
+    [
+        ("", "xxxxxx"),
+        (":every=3", "..x..x"),
+        (":first=2", "xx...."),
+        (":every=2:first=2", ".x.x.."),
+        (":p=0", "......"),
+    ],
+)
+def test_a_fault_strikes_as_often_as_asked(open_cloud, options, pattern):
+    cloud = open_cloud(faults=[f"GET sdrs/quotas:status=500{options}"])
+    cloud.send("GET", "active-domains")
+    assert "".join("x" if cloud.send("GET", "sdrs/quotas").status == 500 else "." for _ in pattern) == pattern
+
+
+def test_chance_is_repeated_by_the_seed(open_cloud):
+    def statuses(seed):
+        cloud = open_cloud(seed=seed, faults=["* *:status=500:p=0.5"])
+        return [cloud.send("GET", "/").status for _ in range(64)]
+
+    assert statuses(1) == statuses(1)
+    assert statuses(1) != statuses(2)
+    assert 10 < statuses(1).count(500) < 54
+
+
+@pytest.mark.parametrize(
+    ("fault", "delivery", "effect"),
+    [
+        ("refused", Delivery.REFUSED, False),
+        ("lost-before", Delivery.DROPPED, False),
+        ("lost-after", Delivery.DROPPED, True),
+        ("cut", Delivery.CUT, True),
+        ("drip=2", Delivery.DRIPPED, True),
+    ],
+)
+def test_a_fault_of_the_connection_does_or_undoes(open_cloud, fault, delivery, effect):
+    cloud = open_cloud(faults=[f"POST server-groups:{fault}:first=1"])
+    assert cloud.create().answer.delivery is delivery
+    assert bool(cloud.world.groups()) is effect
+    assert cloud.world.requests() == {("POST", "server-groups"): 1}
+    assert cloud.world.history()[0].effect is Effect.FAULT
+    assert cloud.create().answer.delivery is Delivery.WHOLE
+
+
+@pytest.mark.parametrize(
+    ("fault", "status", "shape"),
+    [
+        ("status=429", 429, b'"APIGW.0308"'),
+        ("status=500", 500, b'{"error":{"message":'),
+        ("status=502", 502, b"<html>"),
+        ("status=503:code=SDRS.0008", 503, b'"SDRS.0008"'),
+        ("status=400:code=SDRS.0002", 400, b'"SDRS.0002"'),
+    ],
+)
+def test_a_status_comes_in_place_of_the_call(open_cloud, fault, status, shape):
+    cloud = open_cloud(faults=[f"POST server-groups:{fault}"])
+    reply = cloud.create()
+    assert reply.status == status
+    assert shape in reply.answer.body
+    assert cloud.world.groups() == []
+
+
+def test_a_status_may_come_after_the_call(open_cloud):
+    cloud = open_cloud(faults=["POST server-groups:status-after=500:retry-after=7"])
+    reply = cloud.create()
+    assert (reply.status, reply.headers["Retry-After"]) == (500, "7")
+    assert len(cloud.world.groups()) == 1
+
+
+@pytest.mark.parametrize(("fault", "start"), [("html", b"<html>"), ("empty", b""), ("garbage", b'{"job_id": \x00')])
+def test_a_good_status_may_come_with_a_bad_body(open_cloud, fault, start):
+    cloud = open_cloud(faults=[f"POST server-groups:{fault}"])
+    reply = cloud.create()
+    assert (reply.status, reply.body) == (200, None)
+    assert reply.answer.body[: len(start) or None] == start
+    assert len(cloud.world.groups()) == 1
+
+
+def test_a_new_group_may_come_late_into_lists(open_cloud):
+    cloud = open_cloud(faults=["GET server-groups:list-lag=20"])
+    group_id = cloud.group()
+    assert cloud.send("GET", "server-groups").body == {"count": 0, "server_groups": []}
+    assert cloud.show(group_id)["status"] == "available"
+    cloud.world.advance(5)
+    assert cloud.names() == ["pg-orders"]
+
+
+def test_an_expired_token_stays_expired_but_the_preset_one_does_not(open_cloud):
+    cloud = open_cloud(faults=["GET active-domains:expire-token:first=2"])
+    identity = {"methods": ["password"], "password": {"user": {"name": "ada", "password": "x"}}}
+    given = cloud.send("POST", "/v3/auth/tokens", {"auth": {"identity": identity}}, headers={})
+    headers = {"x-auth-token": given.headers["X-Subject-Token"]}
+    assert cloud.send("GET", "sdrs/quotas", headers=headers).status == 200
+    assert cloud.send("GET", "active-domains", headers=headers).status == 401
+    assert cloud.send("GET", "sdrs/quotas", headers=headers).status == 401
+    assert cloud.send("GET", "active-domains").status == 401
+    assert cloud.send("GET", "active-domains").status == 200
+
+
+def test_faults_add_up(open_cloud):
+    cloud = open_cloud(
+        faults=[
+            "POST *:lost-after:first=1",
+            "POST *:status=500:first=1",
+            "POST *:fail-job=A",
+            "POST *:stuck-job",
+        ]
+    )
+    assert cloud.create().answer.delivery is Delivery.DROPPED
+    cloud.world.advance()
+    assert cloud.world.groups()[0]["status"] == "error"
+    assert [cloud.create().status for _ in range(2)] == [500, 200]
+
+
+def test_faults_can_be_set_and_cleared_while_it_runs(cloud):
+    cloud.world.faults.add(["GET *:status=500"])
+    assert cloud.send("GET", "/").status == 500
+    cloud.world.faults.clear()
+    assert cloud.send("GET", "/").status == 200
+
+
+def test_a_bad_fault_is_refused_when_the_world_is_opened(open_cloud):
+    with pytest.raises(ValueError, match="boom"):
+        open_cloud(faults=["GET x:boom"])
