@@ -1,0 +1,156 @@
+"""Remembering: what is recorded, durable before anything depends on it, and written by one at a time.
+
+`snapshot` knows the state and its text, `journal` the lines that are appended between two snapshots; a store moves
+their bytes. The lock is a courtesy; what keeps two writers apart is that every write names the serial it follows.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from declarative.errors import UsageError, did_you_mean, visible
+from declarative.model import Record
+from declarative.state.snapshot import Progress, State, fold, fresh
+
+__all__ = ["Holder", "Progress", "State", "Store", "fold", "fresh", "open_store"]
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who holds a lock, on which host and process, for which operation, since when (RFC 3339)."""
+
+    id: str
+    who: str
+    host: str
+    pid: int
+    operation: str
+    since: str
+
+
+class Store(Protocol):
+    """Where the state of one stack in one environment lives.
+
+    Every method raises StateError when the store can't be reached, read or trusted.
+    """
+
+    @property
+    def address(self) -> str:
+        """The store's address, for messages."""
+
+    def read(self) -> State:
+        """Return the state; a fresh one (serial 0, a new lineage) when none has ever been. Takes no lock."""
+
+    def append(self, records: Sequence[Record], *, after: int) -> int:
+        """Make one batch durable, and return its serial, `after` + 1; no records: write nothing, return `after`.
+
+        Raises StateConflict when the state doesn't stand at `after`, or somebody else holds the lock. After any error
+        nothing is written. When space ran out, a batch without intents (`Begun` without a job) may still be taken.
+        """
+
+    def write(self, state: State, *, after: int) -> None:
+        """Make the whole of `state` durable in place of what is there, which stands at `after`.
+
+        `state.serial` is what it becomes; equal to `after` it only folds the journal in. The last content is kept as
+        a backup. Raises StateConflict like `append`.
+        """
+
+    def lock(self, holder: Holder, *, timeout: float, sleep: Callable[[float], None]) -> None:
+        """Take the lock, trying again for `timeout` seconds (the pauses count). Raises LockHeld."""
+
+    def unlock(self) -> None:
+        """Give the lock back; without it, do nothing."""
+
+    def holder(self) -> Holder | None:
+        """Return who holds the lock now."""
+
+    def break_lock(self, lock_id: str) -> None:
+        """Free the lock with this id, which its holder left behind. Raises StateError for any other one."""
+
+    def rescue(self, records: Sequence[Record], *, after: int) -> str:
+        """Keep records, not appended, where the next `lock` finds and appends them.
+
+        `records` are all since serial `after`. Returns the name of the file that holds them, readable by its owner
+        alone; or, when no file can be written, `base64:` and the file's content. A state that has moved on from
+        `after` meanwhile is not touched: `read` then tells what to do.
+        """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """What every store is opened with: see `open_store`. `rest` is the address behind its scheme."""
+
+    address: str
+    rest: str
+    folder: Path
+    environment: str
+    marks: Path | None
+    uuid: Callable[[], str]
+    accept_rollback: int | None
+
+
+def _open_local(place: Place) -> Store:
+    from declarative.state.local import open_local
+
+    return open_local(place)
+
+
+_SCHEMES: dict[str, tuple[str, Callable[[Place], Store]]] = {
+    "local": ("local:DIR", _open_local),
+}
+
+
+def open_store(
+    address: str,
+    *,
+    folder: Path,
+    environment: str,
+    marks: Path | None,
+    uuid: Callable[[], str],
+    accept_rollback: int | None = None,
+) -> Store:
+    """Return the store at `address`, whose scheme picks its kind. Nothing is read or written yet.
+
+    Relative paths start at `folder`, the stack's. `marks`: where this machine keeps the serials it has seen (None:
+    nowhere). `uuid` draws lineages. `accept_rollback`: the serial that the first read may find although this machine
+    has seen a later one or another lineage.
+
+    Raises UsageError for an unknown scheme, an address with a password, or a name that is no safe file name.
+    """
+    _refuse_password(address)
+    scheme, _, rest = address.partition(":")
+    if scheme not in _SCHEMES:
+        known = ", ".join(example for example, _ in _SCHEMES.values())
+        raise UsageError(
+            f"'{visible(scheme, limit=64)}:' is no kind of state address",
+            f"{did_you_mean(scheme, _SCHEMES)} Known are: {known}.".strip(),
+        )
+    return _SCHEMES[scheme][1](
+        Place(
+            address=address,
+            rest=rest,
+            folder=folder,
+            environment=environment,
+            marks=marks,
+            uuid=uuid,
+            accept_rollback=accept_rollback,
+        )
+    )
+
+
+def _refuse_password(address: str) -> None:
+    """The address appears in messages and process lists, so the refusal doesn't repeat it."""
+    scheme, slashes, rest = address.partition("://")
+    if not slashes:
+        return
+    user, _, hosts = re.split("[/?#]", rest, maxsplit=1)[0].rpartition("@")
+    ports = [host.rpartition("]")[2].partition(":")[2] for host in hosts.split(",")]
+    query = rest.partition("?")[2].lower()
+    if ":" in user or any(port and not port.isdecimal() for port in ports) or "password=" in query:
+        raise UsageError(
+            f"the {visible(scheme, limit=32)} address of the state holds a password, or a port that is no number",
+            "Take it out; the store reads its credentials from the environment.",
+        )

@@ -1,0 +1,416 @@
+"""The local store: `DIR/<environment>/` with `state.json`, `journal.jsonl`, a lock, and five backups.
+
+The files change so that a crash leaves the old or the new: the snapshot by temporary file, sync, rename and sync of the
+folder; the journal by one write at its end and a sync. The journal goes only after the snapshot that holds it is
+durable.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import random
+import re
+import shlex
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from declarative.errors import LockHeld, StateConflict, StateError, UsageError, visible
+from declarative.model import NAME_PATTERN, Begun, Record
+from declarative.state import Holder, Place, journal, recovery, snapshot
+from declarative.state.files import Files, identify, read_file
+from declarative.state.folder import Folder, Stand, fold_all
+from declarative.state.lockfile import UNREADABLE, LockFile, describe
+from declarative.state.marks import Mark, Marks, refuse_rollback
+from declarative.state.recovery import Fate
+from declarative.state.snapshot import State
+
+RESERVE_BYTES = 64 * 1024
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+_UNSUPPORTED = frozenset({errno.EOPNOTSUPP, errno.EINVAL})
+_SHORTEST_PAUSE, _FIRST_JITTER, _LARGEST_JITTER = 0.02, 0.1, 1.0  # seconds
+
+
+def open_local(place: Place) -> LocalStore:
+    """Open `local:DIR`. Raises UsageError for a DIR or an environment that can't be a folder."""
+    if not place.rest or not place.rest.isprintable():
+        raise UsageError("a local state address reads local:DIR", "For example: local:.declarative")
+    if re.fullmatch(NAME_PATTERN, place.environment) is None:
+        raise UsageError(
+            f"'{visible(place.environment, limit=80)}' is no name for an environment",
+            "Use letters, digits, - and _, at most 63, beginning with a letter or digit.",
+        )
+    folder = place.folder.absolute() / place.rest
+    return LocalStore(
+        address=place.address,
+        folder=folder / place.environment,
+        marks=Marks(place.marks, address=f"local:{folder}", environment=place.environment),
+        uuid=place.uuid,
+        accept_rollback=place.accept_rollback,
+    )
+
+
+@dataclass(kw_only=True)
+class LocalStore:
+    """A `Store` in a folder of its own. `jitter` draws a pause from 0 to its argument, in seconds."""
+
+    address: str
+    folder: Path
+    marks: Marks
+    uuid: Callable[[], str]
+    accept_rollback: int | None = None
+    files: Files = field(default_factory=Files)
+    jitter: Callable[[float], float] = field(default=lambda ceiling: random.uniform(0.0, ceiling))
+
+    def __post_init__(self) -> None:
+        self._there = Folder(self.folder, address=self.address)
+        self._snapshot, self._journal = self._there.snapshot, self._there.journal
+        self._reserve = self.folder / "reserve"
+        self._lock = LockFile(self.folder / "state.json.lock", address=self.address, files=self.files)
+        self._stand: Stand | None = None
+        self._descriptor: int | None = None  # of the journal
+        self._abandoned = False
+        self._rotated = False
+        self._rescued: Path | None = None
+
+    # ---------------------------------------------------------------- reading
+
+    def read(self) -> State:
+        """Return the state: see `Store.read`. A batch in a recovery file counts already."""
+        with self._reporting("read"):
+            seen = self.marks.seen()  # before the files: a writer marks a serial after it is written
+            state, stand, written = self._load()
+            self._refuse_rollback(seen, stand)
+            self._stand = stand
+            for kept in recovery.list_recoveries(self.folder):
+                fate = kept.fate(state, written=written, never_been=stand.snapshot is None and state.serial == 0)
+                if fate is Fate.REFUSE:
+                    raise kept.refusal(state)
+                if fate is Fate.APPEND:
+                    state.lineage = stand.lineage = kept.lineage
+                    fold_all(state, kept.records, serial=kept.after + 1)
+            return state
+
+    def _refuse_rollback(self, seen: Mark | None, stand: Stand) -> None:
+        if stand.snapshot is not None:
+            found = Mark(stand.lineage, stand.serial)
+            refuse_rollback(seen, found, address=self.address, accept=self.accept_rollback)
+            (self.marks.note if self.accept_rollback is None else self.marks.reset)(found)
+        elif self._stand is None or self._stand.snapshot is not None:  # else: nothing again, as accepted before
+            refuse_rollback(seen, None, address=self.address, accept=self.accept_rollback)
+            if self.accept_rollback is None:
+                self._there.refuse_orphaned_backups()
+            else:
+                self.marks.forget()
+        self.accept_rollback = None
+
+    def _load(self) -> tuple[State, Stand, bytes]:
+        return self._there.load(self._lineage_of_nothing)
+
+    def _lineage_of_nothing(self) -> str:
+        """One lineage for as long as this store finds nothing, so that what was read first is what is written."""
+        if self._stand is not None and self._stand.snapshot is None:
+            return self._stand.lineage
+        return self.uuid()
+
+    # ---------------------------------------------------------------- writing
+
+    def append(self, records: Sequence[Record], *, after: int) -> int:
+        """Make one batch durable: see `Store.append`.
+
+        Once a sync has failed the journal is abandoned: what it holds can't be known, so only `write`, which makes new
+        files, and `rescue` go on from there.
+        """
+        if not records:
+            return after
+        lines = journal.encode_batch(records, serial=after + 1)
+        with self._reporting("write"), self._writing():
+            stand = self._at(after)
+            if self._abandoned:
+                raise StateError(f"the disk has failed to keep {visible(self._journal)}; it is not written any more")
+            self._extend(stand, lines, draw=not any(isinstance(r, Begun) and not r.operation.job_id for r in records))
+            self.marks.note(Mark(stand.lineage, stand.serial))
+        return after + 1
+
+    def write(self, state: State, *, after: int) -> None:
+        """Make the whole state durable: see `Store.write`. The first change under a lock keeps a backup."""
+        whole = snapshot.encode(state)
+        with self._reporting("write"), self._writing():
+            stand = self._at(after)
+            if stand.snapshot is not None and state.lineage != stand.lineage:
+                raise StateError(f"the state {self.address} has another lineage than what would be written over it")
+            if state.serial < after:
+                raise StateError(f"serial {state.serial} would be written over serial {after} of {self.address}")
+            before = read_file(self._snapshot)
+            if before == whole and stand.journal is None:
+                return
+            self._leave_journal()
+            if before != whole:
+                self._back_up(before)
+                self._publish(whole, self._snapshot)
+            self.files.remove(self._journal)
+            self.files.sync_folder(self.folder)
+            self._abandoned = False
+            self._stand = Stand(state.lineage, state.serial, identify(self._snapshot))
+            self.marks.note(Mark(state.lineage, state.serial))
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Hold the lock while writing; without one of our own, for just this write."""
+        if self._lock.held:
+            if self._lock.lost():
+                raise StateConflict(
+                    f"the lock of {self.address} was taken away from this run: its file has been replaced",
+                    "Nothing of this run was written over the state. Run again once the other run has ended.",
+                )
+            yield
+            return
+        self.files.make_folder(self.folder)
+        if not self._lock.acquire(None):
+            raise StateConflict(
+                f"the state {self.address} is locked by {describe(self._lock.holder() or UNREADABLE)}",
+                "Run again once that has ended.",
+            )
+        try:
+            self._rotated = False
+            self._replay()
+            yield
+        finally:
+            self.unlock()
+
+    def _at(self, after: int) -> Stand:
+        """Return where the files stand, which must be at the serial `after` of the lineage that we know."""
+        stand = self._stand
+        if stand is None or stand.snapshot != identify(self._snapshot) or stand.journal != identify(self._journal):
+            self._leave_journal()
+            _, found, _ = self._load()
+            if stand is not None and found.lineage != stand.lineage:
+                raise StateConflict(f"the state {self.address} has been replaced by another one", _RUN_AGAIN)
+            self._stand = stand = found
+        if stand.serial != after:
+            raise StateConflict(
+                f"somebody else has changed the state {self.address}: it stands at serial {stand.serial}, not {after}",
+                _RUN_AGAIN,
+            )
+        return stand
+
+    def _extend(self, stand: Stand, lines: bytes, *, draw: bool) -> None:
+        """Add a batch to the journal, durably. `draw`: on a full disk, the reserve may be used up for it."""
+        if stand.snapshot is None:
+            self._publish(snapshot.encode(snapshot.fresh(stand.lineage)), self._snapshot)
+            stand.snapshot = identify(self._snapshot)
+        header = b"" if stand.extendable else journal.encode_header(stand.lineage, after=stand.serial)
+        try:
+            descriptor = self._add(stand, header + lines)
+        except OSError as error:
+            if error.errno not in _FULL or not draw or identify(self._reserve) is None:
+                raise
+            self.files.remove(self._reserve)
+            descriptor = self._add(stand, header + lines)
+        self._make_durable(stand, descriptor)
+        stand.serial += 1
+        stand.intact += len(header) + len(lines)
+        stand.extendable = True
+        stand.journal = identify(self._journal)
+
+    def _add(self, stand: Stand, data: bytes) -> int:
+        """Write at the journal's end and return its descriptor; after an error, nothing is written."""
+        try:
+            if self._descriptor is None:
+                self._descriptor = self._open_journal(stand)
+            self.files.write(self._descriptor, data)
+        except OSError:
+            self._take_back(stand)
+            raise
+        return self._descriptor
+
+    def _open_journal(self, stand: Stand) -> int:
+        if not stand.extendable:
+            stand.intact = 0
+            self.files.remove(self._journal)
+            return self.files.create(self._journal)
+        descriptor = self.files.extend(self._journal)
+        try:
+            if stand.journal is not None and stand.journal[2] > stand.intact:  # remains of a broken batch
+                self.files.truncate(descriptor, stand.intact)
+        except OSError:
+            os.close(descriptor)
+            raise
+        return descriptor
+
+    def _make_durable(self, stand: Stand, descriptor: int) -> None:
+        try:
+            self.files.sync(descriptor)
+            if not stand.extendable:
+                self.files.sync_folder(self.folder)
+        except OSError:
+            self._abandoned = True
+            self._take_back(stand)
+            raise
+
+    def _take_back(self, stand: Stand) -> None:
+        """Cut off what was written of a batch that isn't durable; failing that, remember that it is there."""
+        if self._descriptor is not None:
+            with contextlib.suppress(OSError):
+                self.files.truncate(self._descriptor, stand.intact)
+        self._leave_journal()
+        stand.journal = identify(self._journal)
+
+    def _leave_journal(self) -> None:
+        if self._descriptor is not None:
+            descriptor, self._descriptor = self._descriptor, None
+            os.close(descriptor)
+
+    def _publish(self, data: bytes, path: Path) -> None:
+        self.files.replace(self._write_aside(data, path), path)
+        self.files.sync_folder(self.folder)
+
+    def _write_aside(self, data: bytes, path: Path) -> Path:
+        """Write a temporary file beside `path`, durably, and return its name."""
+        aside = path.with_name(f"{path.name}.tmp.{os.getpid()}")
+        self.files.remove(aside)
+        descriptor = self.files.create(aside)
+        try:
+            self.files.write(descriptor, data)
+            self.files.sync(descriptor)
+        except OSError:
+            with contextlib.suppress(OSError):
+                self.files.remove(aside)
+            raise
+        finally:
+            os.close(descriptor)
+        return aside
+
+    def _back_up(self, before: bytes | None) -> None:
+        """Keep the old content as the newest backup, once per lock. A copy: a link would change with its original."""
+        if before is None or self._rotated:
+            return
+        newest, *_ = backups = self._there.backups()
+        aside = self._write_aside(before, newest)
+        for older, newer in zip(reversed(backups), reversed(backups[:-1]), strict=False):
+            if identify(newer) is not None:
+                self.files.replace(newer, older)
+        self.files.replace(aside, newest)
+        self._rotated = True
+
+    # ---------------------------------------------------------------- lock
+
+    def lock(self, holder: Holder, *, timeout: float, sleep: Callable[[float], None]) -> None:
+        """Take the lock, tidy up after a crash, and set 64 KiB of the disk aside: see `Store.lock`."""
+        with self._reporting("lock"):
+            self.files.make_folder(self.folder)
+            self._acquire(holder, timeout=timeout, sleep=sleep)
+            try:
+                self._rotated = False
+                for left in self.folder.glob("*.tmp.*"):
+                    self.files.remove(left)
+                self._replay()
+                self._set_reserve_aside()
+            except BaseException:
+                self.unlock()
+                raise
+
+    def _acquire(self, holder: Holder, *, timeout: float, sleep: Callable[[float], None]) -> None:
+        waited, ceiling = 0.0, _FIRST_JITTER
+        while not self._lock.acquire(holder):
+            other = self._lock.holder()
+            # Free again: it was given back just now, or somebody only looked. A second more for that.
+            if waited >= timeout + (1.0 if other is None else 0.0):
+                raise self._held(other or UNREADABLE)
+            pause = min(_SHORTEST_PAUSE + self.jitter(ceiling), max(timeout - waited, _SHORTEST_PAUSE))
+            sleep(pause)
+            waited += pause
+            ceiling = min(2 * ceiling, _LARGEST_JITTER)
+
+    def _held(self, other: Holder) -> LockHeld:
+        return LockHeld(
+            f"the state {self.address} is locked by {describe(other)}",
+            "Wait for it, or let --lock-timeout wait for you. The lock is free as soon as that process ends; what it "
+            f"leaves is cleared by `declarative lock break {shlex.quote(visible(other.id, limit=64))}`.",
+        )
+
+    def unlock(self) -> None:
+        """Give the lock back: see `Store.unlock`."""
+        self._leave_journal()
+        if self._lock.held:
+            if not self._lock.lost():
+                with contextlib.suppress(OSError):  # the next lock finds it and takes it over
+                    self.files.remove(self._reserve)
+            self._lock.release()
+
+    def holder(self) -> Holder | None:
+        """Return who holds the lock now; what an ended process left doesn't count."""
+        with self._reporting("read the lock of"):
+            return self._lock.holder()
+
+    def break_lock(self, lock_id: str) -> None:
+        """Clear what an ended process left in the lock file. Raises LockHeld while the lock is really held."""
+        with self._reporting("free the lock of"):
+            self._lock.clear(lock_id)
+
+    def _set_reserve_aside(self) -> None:
+        """Take space that only completions may use, so that what the cloud has done can be recorded on a full disk."""
+        found = identify(self._reserve)
+        if found is not None and found[2] == RESERVE_BYTES:
+            return
+        self.files.remove(self._reserve)
+        descriptor = self.files.create(self._reserve)
+        try:
+            self.files.allocate(descriptor, RESERVE_BYTES)
+        except OSError as error:
+            self.files.remove(self._reserve)
+            if error.errno not in _UNSUPPORTED:
+                raise
+        finally:
+            os.close(descriptor)
+
+    # ---------------------------------------------------------------- recovery
+
+    def rescue(self, records: Sequence[Record], *, after: int) -> str:
+        """Keep records that could not be appended: see `Store.rescue`. A later call replaces the file of an earlier."""
+        if self._lock.held and not self._lock.lost():
+            with contextlib.suppress(OSError):
+                self.files.remove(self._reserve)
+        lineage = self._stand.lineage if self._stand is not None else self.uuid()
+        kept = recovery.keep(self.folder, records, lineage=lineage, after=after, name=self.uuid(), files=self.files)
+        if isinstance(kept, Path):
+            if self._rescued is not None:
+                with contextlib.suppress(OSError):
+                    self.files.remove(self._rescued)
+            self._rescued = kept
+        return str(kept)
+
+    def _replay(self) -> None:
+        """Append what earlier runs could not; what doesn't fit stays, and `read` tells of it."""
+        waiting = recovery.list_recoveries(self.folder)
+        if not waiting:
+            return
+        state, stand, written = self._load()
+        for kept in waiting:
+            fate = kept.fate(state, written=written, never_been=stand.snapshot is None)
+            if fate is Fate.APPEND:
+                state.lineage = stand.lineage = kept.lineage
+                self._extend(stand, kept.lines, draw=True)
+                fold_all(state, kept.records, serial=stand.serial)
+            if fate is not Fate.REFUSE:
+                self.files.remove(kept.path)
+        self._leave_journal()
+        self._stand = stand
+
+    @contextlib.contextmanager
+    def _reporting(self, verb: str) -> Iterator[None]:
+        """Turn errors of the disk into StateError."""
+        try:
+            yield
+        except OSError as error:
+            about = f" ({visible(error.filename)})" if error.filename else ""
+            raise StateError(
+                f"can't {verb} the state {self.address}: {visible(error.strerror or error)}{about}",
+                "Free some space, and run again." if error.errno in _FULL else "Put that right, and run again.",
+            ) from error
+
+
+_RUN_AGAIN = "Nothing of this run was written over it. Run again to plan on what is there now."

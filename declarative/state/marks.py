@@ -1,0 +1,112 @@
+"""What this machine has seen of each state: its lineage and highest serial, in one small file per state.
+
+A state that is gone, older than seen, or another's is then noticed before anything is built on it. The files are a
+help, not a store: where they can't be written or read, everything goes on without.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from declarative.errors import StateError, visible
+from declarative.state.files import PRIVATE_FILE, PRIVATE_FOLDER, read_file
+from declarative.state.shapes import LARGEST_SERIAL
+
+_LONGEST = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """How far along a history is."""
+
+    lineage: str
+    serial: int
+
+
+class Marks:
+    """The mark of one state. `folder` None: there is none.
+
+    The file holds `{address, environment, lineage, serial}` and is rewritten in place, so that noting a serial costs a
+    few microseconds; it need not survive a power cut.
+    """
+
+    def __init__(self, folder: Path | None, *, address: str, environment: str) -> None:
+        name = hashlib.sha256(f"{address}\n{environment}".encode("utf-8", "surrogateescape")).hexdigest()[:32]
+        self._path = folder / f"{name}.json" if folder is not None else None
+        self._about = {"address": visible(address), "environment": environment}
+
+    def seen(self) -> Mark | None:
+        """Return the mark; None when there is none that can be read."""
+        if self._path is None:
+            return None
+        try:
+            shape = json.loads(read_file(self._path, limit=_LONGEST) or b"null")
+            lineage, serial = shape["lineage"], shape["serial"]
+        except (OSError, ValueError, LookupError, TypeError, RecursionError):
+            return None
+        whole = isinstance(lineage, str) and type(serial) is int and 0 <= serial <= LARGEST_SERIAL
+        return Mark(lineage, serial) if whole else None
+
+    def note(self, mark: Mark) -> None:
+        """Remember that the state has come this far; a lower serial of the same lineage changes nothing."""
+        earlier = self.seen()
+        if earlier is None or earlier.lineage != mark.lineage or earlier.serial < mark.serial:
+            self.reset(mark)
+
+    def reset(self, mark: Mark) -> None:
+        """Remember this mark, whatever was seen before."""
+        if self._path is None:
+            return
+        shape = {**self._about, "lineage": mark.lineage, "serial": mark.serial}
+        line = json.dumps(shape, sort_keys=True).encode("ascii") + b"\n"
+        with contextlib.suppress(OSError):
+            self._path.parent.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
+            descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, PRIVATE_FILE)
+            try:
+                os.fchmod(descriptor, PRIVATE_FILE)
+                os.pwrite(descriptor, line, 0)
+                os.ftruncate(descriptor, len(line))
+            finally:
+                os.close(descriptor)
+
+    def forget(self) -> None:
+        """Remember nothing of this state any more."""
+        if self._path is not None:
+            with contextlib.suppress(OSError):
+                self._path.unlink(missing_ok=True)
+
+
+def refuse_rollback(seen: Mark | None, found: Mark | None, *, address: str, accept: int | None) -> None:
+    """Raise StateError when the state `found` (None: nothing) isn't where this machine has `seen` it, or further.
+
+    `accept` is the one serial that is taken although; 0 also takes nothing at all.
+    """
+    serial = found.serial if found else 0
+    if accept is not None:
+        if accept == serial:
+            return
+        raise StateError(
+            f"the state {address} stands at serial {serial}, not at {accept}",
+            f"If serial {serial} is what you want to go on from: --accept-rollback {serial}.",
+        )
+    if seen is None or (found is not None and found.lineage == seen.lineage and found.serial >= seen.serial):
+        return
+    raise StateError(
+        f"{_what_is_odd(seen, found)} at {address}",
+        "Put the right state back, or correct the address. To go on from what is there, after which objects made since "
+        f"must be imported or removed by hand: --accept-rollback {serial}.",
+    )
+
+
+def _what_is_odd(seen: Mark, found: Mark | None) -> str:
+    if found is None:
+        return f"no state is found, but this machine has seen serial {seen.serial}"
+    if found.lineage != seen.lineage:
+        ours, theirs = (visible(lineage, limit=64) for lineage in (seen.lineage, found.lineage))
+        return f"the state is of lineage {theirs}, but this machine has seen lineage {ours}"
+    return f"the state stands at serial {found.serial}, but this machine has seen serial {seen.serial}"

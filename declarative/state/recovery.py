@@ -1,0 +1,98 @@
+"""Recovery files: a batch that could not be appended, kept beside the state until it can.
+
+A file is a journal of one batch, whose header says which serial of which lineage it follows. It is appended when the
+state still stands there, dropped when the journal holds the very same bytes, and else left for a person to judge.
+"""
+
+from __future__ import annotations
+
+import base64
+import enum
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from declarative.errors import StateError, visible
+from declarative.model import Begun, Put, Record
+from declarative.state import journal
+from declarative.state.files import Files, read_file
+from declarative.state.snapshot import NewerFormat, State
+
+_PATTERN = "recovery-*.jsonl"
+_LOOK_AT_IT = "Then bring in each object it names that the state lacks: `declarative import ADDRESS ID`."
+
+
+class Fate(enum.Enum):
+    """What becomes of a recovery file."""
+
+    APPEND = "append"
+    DROP = "drop"
+    REFUSE = "refuse"
+
+
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """A recovery file as read. `lines` are its batch as it would stand in the journal; empty: it was cut short."""
+
+    path: Path
+    lineage: str
+    after: int
+    records: tuple[Record, ...]
+    lines: bytes
+
+    def fate(self, state: State, *, written: bytes, never_been: bool) -> Fate:
+        """Decide by the state that is there and by its journal's bytes; `never_been`: there is no state at all."""
+        if not self.records or (state.lineage == self.lineage and self.lines in written):
+            return Fate.DROP
+        same = state.lineage == self.lineage or never_been
+        return Fate.APPEND if same and state.serial == self.after else Fate.REFUSE
+
+    def refusal(self, state: State) -> StateError:
+        """The error that tells a person what to do with this file."""
+        objects = ", ".join(
+            f"{record.resource.address} = {visible(record.resource.id, limit=64)}"
+            for record in self.records
+            if isinstance(record, Put)
+        )
+        open_ones = ", ".join(str(r.operation.resource.address) for r in self.records if isinstance(r, Begun))
+        return StateError(
+            f"{visible(self.path)} holds what a run could not record: {objects or 'no object'}"
+            + (f"; begun: {open_ones}" if open_ones else "")
+            + f". It follows serial {self.after}, but the state stands at {state.serial}",
+            f"Move the file out of the folder. {_LOOK_AT_IT}",
+        )
+
+
+def list_recoveries(folder: Path) -> list[Recovery]:
+    """Return the recovery files in `folder`, in the order of the serials they follow."""
+    found = []
+    for path in sorted(folder.glob(_PATTERN)):
+        data = read_file(path) or b""
+        try:
+            read = journal.decode(data, source=str(path))
+        except NewerFormat:
+            raise
+        except StateError as error:
+            raise StateError(error.summary, f"Move that file out of the folder. {_LOOK_AT_IT}") from error
+        records = tuple(record for batch in read.batches for record in batch.records)
+        found.append(Recovery(path, read.lineage, read.after, records, data[data.find(b"\n") + 1 : read.intact]))
+    return sorted(found, key=lambda recovery: recovery.after)
+
+
+def keep(folder: Path, records: Sequence[Record], *, lineage: str, after: int, name: str, files: Files) -> Path | str:
+    """Write a recovery file and return its path; return its content as `base64:…` when it can't be written."""
+    data = journal.encode_header(lineage, after=after) + journal.encode_batch(records, serial=after + 1)
+    path = folder / f"recovery-{name}.jsonl"
+    try:
+        files.make_folder(folder)
+        descriptor = files.create(path)
+        try:
+            files.write(descriptor, data)
+            files.sync(descriptor)
+        finally:
+            os.close(descriptor)
+        files.sync_folder(folder)
+    except OSError:
+        return f"base64:{base64.b64encode(data).decode('ascii')}"
+    return path

@@ -1,0 +1,290 @@
+"""The recorded nouns as JSON and back; the snapshot and the journal both write them so.
+
+Shapes (described in full by `schemas/state.json`): an address is its text, `Kind/name[key]`; a resource, an operation,
+a run and a binding are objects with the names of their dataclass fields. Fields at their default are left out. JSON is
+written in ASCII with sorted keys, so that equal nouns give equal bytes and no text of others can break a line.
+
+What is read is checked strictly: an unknown or missing field, or one of another type, is a `Malformed`. What would
+not be read again is not written either.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+
+from declarative.errors import StateError, visible
+from declarative.model import Action, Address, Binding, Json, Lifecycle, Operation, Resource, Run
+
+LARGEST_SERIAL = 2**63 - 1
+_Value = TypeVar("_Value")
+
+
+class Malformed(StateError):
+    """A recorded noun has another shape than ours; the summary says which part."""
+
+
+def dumps(shape: Json) -> str:
+    """Return `shape` as one line of ASCII JSON. Raises Malformed when JSON can't express it (NaN, cycles, depth)."""
+    try:
+        return _to_json(shape)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise Malformed(f"a value can't be recorded as JSON: {visible(error, limit=200)}") from error
+
+
+def loads(text: str, *, unique_keys: bool) -> Json:
+    """Parse JSON. Raises Malformed for all that isn't, NaN, infinite numbers and, if asked, duplicate keys."""
+    try:
+        return json.loads(
+            text,
+            parse_constant=_no_constant,
+            parse_float=_finite,
+            object_pairs_hook=_unique if unique_keys else None,
+        )
+    except (ValueError, RecursionError) as error:
+        raise Malformed(f"is not JSON: {visible(error, limit=200)}") from error
+
+
+def _plain(value: object) -> Json:
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"{type(value).__name__} is no JSON value")
+
+
+_to_json = json.JSONEncoder(sort_keys=True, allow_nan=False, separators=(",", ":"), default=_plain).encode
+
+
+def _no_constant(name: str) -> float:
+    raise ValueError(f"{name} is no JSON number")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError(f"the number {text[:32]} is too large")
+    return number
+
+
+def _unique(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise Malformed(
+            f"has an object with a duplicate key among {visible(', '.join(k for k, _ in pairs), limit=120)}"
+        )
+    return found
+
+
+# ---------------------------------------------------------------- checks
+
+
+def fields(shape: Json, *, required: frozenset[str], optional: frozenset[str] = frozenset()) -> dict[str, Json]:
+    """Return `shape` if it is an object with all of `required` and nothing beyond `optional`."""
+    if type(shape) is not dict:
+        raise Malformed("must be an object")
+    if not required <= shape.keys():
+        raise Malformed(f"lacks '{min(required - shape.keys())}'")
+    if len(shape) > len(required) and not shape.keys() <= required | optional:
+        raise Malformed(f"has the unknown field '{visible(min(shape.keys() - required - optional), limit=64)}'")
+    return shape
+
+
+def text(value: Json, name: str, *, empty: bool = True) -> str:
+    """Return `value` if it is a text."""
+    if type(value) is not str or not (value or empty):
+        raise Malformed(f"'{name}' must be a text" + ("" if empty else " that isn't empty"))
+    return value
+
+
+def boolean(value: Json, name: str) -> bool:
+    """Return `value` if it is true or false."""
+    if type(value) is not bool:
+        raise Malformed(f"'{name}' must be true or false")
+    return value
+
+
+def whole(value: Json, name: str, *, least: int = 0) -> int:
+    """Return `value` if it is a whole number from `least` to 2^63 - 1."""
+    if type(value) is not int or not least <= value <= LARGEST_SERIAL:
+        raise Malformed(f"'{name}' must be a whole number from {least} to {LARGEST_SERIAL}")
+    return value
+
+
+def mapping(value: Json, name: str) -> dict[str, Json]:
+    """Return `value` if it is an object; its members may have any shape."""
+    if type(value) is not dict:
+        raise Malformed(f"'{name}' must be an object")
+    return value
+
+
+def array(value: Json, name: str, read: Callable[[Json], _Value]) -> list[_Value]:
+    """Return the members of `value`, each as `read` returns it; a fault names the member."""
+    if type(value) is not list:
+        raise Malformed(f"'{name}' must be an array")
+    found: list[_Value] = []
+    for number, member in enumerate(value):
+        try:
+            found.append(read(member))
+        except Malformed as error:
+            raise Malformed(f"{name}[{number}]: {error.summary}") from error
+    return found
+
+
+def texts(value: Json, name: str) -> tuple[str, ...]:
+    """Return the members of an array of texts."""
+    return tuple(array(value, name, lambda member: text(member, name)))
+
+
+# ---------------------------------------------------------------- nouns
+
+
+def write_address(address: Address) -> str:
+    """Return the address's text. Raises Malformed when that would not be read as the same address."""
+    written = str(address)
+    if read_address(written) != address:
+        raise Malformed(f"'{visible(written, limit=120)}' is no address that can be recorded")
+    return written
+
+
+def read_address(value: Json) -> Address:
+    """Read an address's text."""
+    try:
+        return Address.parse(text(value, "address"))
+    except ValueError as error:
+        raise Malformed(f"'{visible(value, limit=120)}' is no address: {error}") from error
+
+
+_RESOURCE = frozenset({"address", "id"})
+_RESOURCE_MORE = frozenset({"inputs", "attributes", "lifecycle", "depends_on"})
+
+
+def write_resource(resource: Resource) -> dict[str, Json]:
+    """Return `{address, id, inputs, attributes, lifecycle, depends_on}`."""
+    shape: dict[str, Json] = {"address": write_address(resource.address), "id": resource.id}
+    if resource.inputs:
+        shape["inputs"] = resource.inputs
+    if resource.attributes:
+        shape["attributes"] = resource.attributes
+    if resource.lifecycle != _PLAIN_LIFE:
+        shape["lifecycle"] = _write_lifecycle(resource.lifecycle)
+    if resource.depends_on:
+        shape["depends_on"] = [write_address(address) for address in resource.depends_on]
+    return shape
+
+
+def read_resource(value: Json) -> Resource:
+    """Read what `write_resource` returns."""
+    shape = fields(value, required=_RESOURCE, optional=_RESOURCE_MORE)
+    return Resource(
+        read_address(shape["address"]),
+        text(shape["id"], "id"),
+        mapping(shape.get("inputs", {}), "inputs"),
+        mapping(shape.get("attributes", {}), "attributes"),
+        _read_lifecycle(shape["lifecycle"]) if "lifecycle" in shape else _PLAIN_LIFE,
+        tuple(array(shape["depends_on"], "depends_on", read_address)) if "depends_on" in shape else (),
+    )
+
+
+_PLAIN_LIFE = Lifecycle()
+_LIFECYCLE = frozenset({"prevent_destroy", "ignore_changes"})
+
+
+def _write_lifecycle(lifecycle: Lifecycle) -> dict[str, Json]:
+    return {"prevent_destroy": lifecycle.prevent_destroy, "ignore_changes": list(lifecycle.ignore_changes)}
+
+
+def _read_lifecycle(value: Json) -> Lifecycle:
+    shape = fields(value, required=_LIFECYCLE)
+    return Lifecycle(
+        boolean(shape["prevent_destroy"], "prevent_destroy"), texts(shape["ignore_changes"], "ignore_changes")
+    )
+
+
+_OPERATION = frozenset({"id", "step", "action", "resource"})
+_OPERATION_MORE = frozenset({"job_id", "sends"})
+
+
+def write_operation(operation: Operation) -> dict[str, Json]:
+    """Return `{id, step, action, resource, job_id, sends}`."""
+    shape: dict[str, Json] = {
+        "id": text(operation.id, "id", empty=False),
+        "step": operation.step,
+        "action": operation.action.value,
+        "resource": write_resource(operation.resource),
+    }
+    if operation.job_id:
+        shape["job_id"] = operation.job_id
+    if operation.sends:
+        shape["sends"] = operation.sends
+    return shape
+
+
+def read_operation(value: Json) -> Operation:
+    """Read what `write_operation` returns."""
+    shape = fields(value, required=_OPERATION, optional=_OPERATION_MORE)
+    try:
+        action = Action(shape["action"])
+    except ValueError as error:
+        raise Malformed(f"'action' is unknown: {visible(shape['action'], limit=64)}") from error
+    return Operation(
+        text(shape["id"], "id", empty=False),
+        text(shape["step"], "step"),
+        action,
+        read_resource(shape["resource"]),
+        text(shape.get("job_id", ""), "job_id"),
+        whole(shape.get("sends", 0), "sends"),
+    )
+
+
+_RUN = frozenset({"id", "who", "started", "command"})
+_RUN_MORE = frozenset({"plan", "consents", "ended", "counts"})
+
+
+def write_run(run: Run) -> dict[str, Json]:
+    """Return `{id, who, started, command, plan, consents, ended, counts}`."""
+    shape: dict[str, Json] = {
+        "id": text(run.id, "id", empty=False),
+        "who": run.who,
+        "started": run.started,
+        "command": run.command,
+    }
+    if run.plan:
+        shape["plan"] = run.plan
+    if run.consents:
+        shape["consents"] = list(run.consents)
+    if run.ended:
+        shape["ended"] = run.ended
+    if run.counts:
+        shape["counts"] = run.counts
+    return shape
+
+
+def read_run(value: Json) -> Run:
+    """Read what `write_run` returns."""
+    shape = fields(value, required=_RUN, optional=_RUN_MORE)
+    counts = mapping(shape.get("counts", {}), "counts")
+    return Run(
+        text(shape["id"], "id", empty=False),
+        text(shape["who"], "who"),
+        text(shape["started"], "started"),
+        text(shape["command"], "command"),
+        text(shape.get("plan", ""), "plan"),
+        texts(shape.get("consents", []), "consents"),
+        text(shape.get("ended", ""), "ended"),
+        {name: whole(count, f"counts.{visible(name, limit=64)}") for name, count in counts.items()},
+    )
+
+
+_BINDING = frozenset({"project_id", "region", "host"})
+
+
+def write_binding(binding: Binding) -> dict[str, Json]:
+    """Return `{project_id, region, host}`."""
+    return {"project_id": binding.project_id, "region": binding.region, "host": binding.host}
+
+
+def read_binding(value: Json) -> Binding:
+    """Read what `write_binding` returns."""
+    shape = fields(value, required=_BINDING)
+    return Binding(*(text(shape[name], name) for name in ("project_id", "region", "host")))

@@ -1,0 +1,280 @@
+"""The state: what it holds, how a record changes it, and its one JSON text (`schemas/state.json`). Pure.
+
+The text has one resource, operation and run on a line each. Its last member is the SHA-256 of every byte before it, so
+that any change to the text is noticed; a person who must change it uses the `state` commands.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from declarative.errors import StateError, visible
+from declarative.model import (
+    Accepted,
+    Address,
+    Begun,
+    Binding,
+    Closed,
+    Dropped,
+    Json,
+    Operation,
+    PreImage,
+    Put,
+    Record,
+    Resource,
+    Run,
+    RunEnded,
+    RunStarted,
+)
+from declarative.state import shapes
+from declarative.state.shapes import Malformed, dumps
+
+FORMAT = "declarative.state/1"
+HISTORY_LENGTH = 200
+
+_FORMAT = re.compile(r"declarative\.state/([1-9][0-9]{0,8})")
+_VERSION = 1
+_KNOWN = frozenset({
+    "format", "lineage", "serial", "binding", "progress", "outputs", "pre_images", "history", "operations",
+    "resources", "checksum",
+})  # fmt: skip
+
+
+class NewerFormat(StateError):
+    """The text was written by a later version of the tool; it must not be rewritten by this one."""
+
+
+@dataclass(slots=True)
+class Progress:
+    """The last run of a plan: which of its steps ended well, and whether all did (then it isn't applied again)."""
+
+    run: Run
+    done: bool = False
+    steps: set[str] = field(default_factory=set)
+
+
+@dataclass(slots=True)
+class State:
+    """What is recorded, in memory. `serial` counts durable batches; `unknown` keeps top-level members not ours."""
+
+    lineage: str
+    serial: int = 0
+    binding: Binding | None = None
+    resources: dict[Address, Resource] = field(default_factory=dict)
+    operations: dict[str, Operation] = field(default_factory=dict)
+    pre_images: dict[str, frozenset[str]] = field(default_factory=dict)
+    outputs: dict[str, Json] = field(default_factory=dict)
+    history: list[Run] = field(default_factory=list)
+    progress: Progress | None = None
+    unknown: dict[str, Json] = field(default_factory=dict)
+
+
+def fresh(lineage: str) -> State:
+    """The state of a stack that has never been applied."""
+    return State(lineage)
+
+
+# ---------------------------------------------------------------- fold
+
+
+def fold(state: State, record: Record) -> None:
+    """Change `state` in place as `record` says. Takes any record in any order; a repeated one changes nothing more.
+
+    The serial stays: it belongs to the batch, not to the record.
+    """
+    match record:
+        case Put(resource, step):
+            state.resources[resource.address] = resource
+            _finish(state, step)
+        case Dropped(address, step):
+            state.resources.pop(address, None)
+            _finish(state, step)
+        case Begun(operation):
+            state.operations[operation.id] = operation
+        case Accepted(operation_id, job_id):
+            if operation_id in state.operations:
+                state.operations[operation_id] = replace(state.operations[operation_id], job_id=job_id)
+        case Closed(operation_id):
+            state.operations.pop(operation_id, None)
+            _forget_pre_images(state)
+        case PreImage(kind, ids):
+            state.pre_images[kind] = frozenset(ids)
+        case RunStarted(run):
+            state.progress = Progress(run, steps=_kept_steps(state.progress, run))
+            if not state.operations:
+                state.pre_images.clear()
+        case RunEnded(run, done, outputs):
+            _end(state, run, done=done)
+            state.outputs = dict(outputs)
+            _forget_pre_images(state)
+
+
+def _finish(state: State, step: str) -> None:
+    if step and state.progress is not None and not state.progress.done:
+        state.progress.steps.add(step)
+
+
+def _kept_steps(progress: Progress | None, run: Run) -> set[str]:
+    """The steps that a new run need not do again: those of the same plan, left unfinished."""
+    if progress is None or progress.done:
+        return set()
+    same = progress.run.id == run.id or (run.plan != "" and progress.run.plan == run.plan)
+    return set(progress.steps) if same else set()
+
+
+def _end(state: State, run: Run, *, done: bool) -> None:
+    steps = state.progress.steps if state.progress is not None and state.progress.run.id == run.id else set()
+    state.progress = Progress(run, done, steps)
+    state.history = [*(earlier for earlier in state.history if earlier.id != run.id), run][-HISTORY_LENGTH:]
+
+
+def _forget_pre_images(state: State) -> None:
+    """Let them go once nothing is open; but not between two waves of a run, whose later creates need them too."""
+    running = state.progress is not None and not state.progress.run.ended
+    if not state.operations and not running:
+        state.pre_images.clear()
+
+
+# ---------------------------------------------------------------- encode
+
+
+def encode(state: State) -> bytes:
+    """Return the state's text. Equal states give equal bytes.
+
+    Raises StateError for a state that `decode` would refuse, such as two addresses with one object.
+    """
+    shapes.text(state.lineage, "lineage", empty=False)
+    shapes.whole(state.serial, "serial")
+    _require_one_address_per_object(state.resources.values())
+    members = [
+        f'"format":{dumps(FORMAT)}',
+        f'"lineage":{dumps(state.lineage)}',
+        f'"serial":{state.serial}',
+        f'"binding":{dumps(shapes.write_binding(state.binding) if state.binding else None)}',
+        f'"progress":{dumps(_write_progress(state.progress) if state.progress else None)}',
+        f'"outputs":{dumps(state.outputs)}',
+        f'"pre_images":{dumps({kind: sorted(ids) for kind, ids in state.pre_images.items()})}',
+        _lines("history", (dumps(shapes.write_run(run)) for run in state.history)),
+        _lines("operations", sorted(dumps(shapes.write_operation(o)) for o in state.operations.values())),
+        _lines("resources", sorted(dumps(shapes.write_resource(r)) for r in state.resources.values())),
+        *(f"{dumps(name)}:{dumps(state.unknown[name])}" for name in sorted(state.unknown.keys() - _KNOWN)),
+    ]
+    body = ("{\n" + ",\n".join(members)).encode("ascii")
+    return body + _seal(body)
+
+
+def _lines(name: str, written: Iterable[str]) -> str:
+    joined = ",\n".join(written)
+    return f'"{name}":[\n{joined}\n]' if joined else f'"{name}":[]'
+
+
+def _seal(body: bytes) -> bytes:
+    return b',\n"checksum":"sha256:' + hashlib.sha256(body).hexdigest().encode("ascii") + b'"\n}\n'
+
+
+_SEAL_LENGTH = len(_seal(b""))
+
+
+def _write_progress(progress: Progress) -> dict[str, Json]:
+    return {"run": shapes.write_run(progress.run), "done": progress.done, "steps": sorted(progress.steps)}
+
+
+def _require_one_address_per_object(resources: Iterable[Resource]) -> None:
+    owners: dict[tuple[str, str], Resource] = {}
+    for resource in resources:
+        if not resource.id:
+            raise Malformed(f"{resource.address} is recorded without an id", "Forget it: `declarative state rm`.")
+        other = owners.setdefault((resource.address.kind, resource.id), resource)
+        if other is not resource:
+            raise Malformed(
+                f"{other.address} and {resource.address} record the same object, {visible(resource.id, limit=64)}",
+                "Forget one of the two: `declarative state rm ADDRESS`.",
+            )
+
+
+# ---------------------------------------------------------------- decode
+
+
+def decode(data: bytes, *, source: str) -> State:
+    """Read a state's text; `source` names it in messages.
+
+    Raises NewerFormat, or StateError for all that `encode` would not have written: cut, changed, of another shape.
+    """
+    shown = visible(source)
+    fix = "Restore a copy of it that is whole, and run again."
+    if not data.strip():
+        raise StateError(f"{shown} is empty", fix)
+    try:
+        document = shapes.loads(data.decode("utf-8"), unique_keys=True)
+        _require_format(document, shown)
+        if data[-_SEAL_LENGTH:] != _seal(data[:-_SEAL_LENGTH]):
+            raise Malformed("has been changed or damaged: its checksum does not match its content")
+        return _read(document)
+    except UnicodeDecodeError as error:
+        raise StateError(f"{shown} is not UTF-8 text", fix) from error
+    except Malformed as error:
+        raise StateError(f"{shown} {error.summary}", error.fix or fix) from error
+
+
+def _require_format(document: Json, shown: str) -> None:
+    found = document.get("format") if isinstance(document, dict) else None
+    match = _FORMAT.fullmatch(found) if isinstance(found, str) else None
+    if match is None:
+        raise Malformed("is no state of this tool: it has no member 'format' with the text declarative.state/N")
+    if int(match[1]) > _VERSION:
+        raise NewerFormat(
+            f"{shown} has the format {match[0]}, but this version of declarative reads {FORMAT}",
+            "Use the version of declarative that wrote it, or a later one.",
+        )
+
+
+def _read(document: Mapping[str, Json]) -> State:
+    missing = _KNOWN - document.keys()
+    if missing:
+        raise Malformed(f"lacks '{min(missing)}'")
+    pre_images = shapes.mapping(document["pre_images"], "pre_images")
+    return State(
+        lineage=shapes.text(document["lineage"], "lineage", empty=False),
+        serial=shapes.whole(document["serial"], "serial"),
+        binding=None if document["binding"] is None else shapes.read_binding(document["binding"]),
+        resources=_read_resources(document["resources"]),
+        operations=_read_operations(document["operations"]),
+        pre_images={kind: frozenset(shapes.texts(ids, "pre_images")) for kind, ids in pre_images.items()},
+        outputs=shapes.mapping(document["outputs"], "outputs"),
+        history=shapes.array(document["history"], "history", shapes.read_run),
+        progress=None if document["progress"] is None else _read_progress(document["progress"]),
+        unknown={name: value for name, value in document.items() if name not in _KNOWN},
+    )
+
+
+def _read_resources(value: Json) -> dict[Address, Resource]:
+    listed = shapes.array(value, "resources", shapes.read_resource)
+    found: dict[Address, Resource] = {}
+    for resource in listed:
+        if found.setdefault(resource.address, resource) is not resource:
+            raise Malformed(f"records {resource.address} twice")
+    _require_one_address_per_object(listed)
+    return found
+
+
+def _read_operations(value: Json) -> dict[str, Operation]:
+    found: dict[str, Operation] = {}
+    for operation in shapes.array(value, "operations", shapes.read_operation):
+        if found.setdefault(operation.id, operation) is not operation:
+            raise Malformed(f"records the operation {visible(operation.id, limit=64)} twice")
+    return found
+
+
+_PROGRESS = frozenset({"run", "done", "steps"})
+
+
+def _read_progress(value: Json) -> Progress:
+    shape = shapes.fields(value, required=_PROGRESS)
+    return Progress(
+        shapes.read_run(shape["run"]),
+        shapes.boolean(shape["done"], "done"),
+        set(shapes.texts(shape["steps"], "steps")),
+    )
