@@ -1,0 +1,57 @@
+"""Reading: the files of a folder to what they want.
+
+    files        which files are manifests        patterns     regular expressions that end in time
+    nodes        YAML text to plain values        variables    declarations, and the values from all sources
+    loading      files to documents               stack        the settings of the Stack
+    schemas      the JSON Schemas                 checking     each document by itself
+    findings     what a schema says, in words     resolution   documents to desired objects
+    expressions  `${…}` in text                   digest       one hash of all that is desired
+    validation   all findings at once, for every environment
+
+Importing this package costs nothing; each name below is loaded when it is first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from declarative.manifest.loading import Manifests, StackMissing, load
+    from declarative.manifest.resolution import resolve, stack_of
+    from declarative.manifest.schemas import schema_root, schema_text
+    from declarative.manifest.validation import validate
+    from declarative.manifest.variables import VariableSources
+
+__all__ = [
+    "Manifests",
+    "StackMissing",
+    "VariableSources",
+    "load",
+    "resolve",
+    "schema_root",
+    "schema_text",
+    "stack_of",
+    "validate",
+]
+
+_HOMES = {
+    "Manifests": "loading",
+    "StackMissing": "loading",
+    "VariableSources": "variables",
+    "load": "loading",
+    "resolve": "resolution",
+    "schema_root": "schemas",
+    "schema_text": "schemas",
+    "stack_of": "resolution",
+    "validate": "validation",
+}
+
+
+def __getattr__(name: str) -> object:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = getattr(importlib.import_module(f"{__name__}.{home}"), name)
+    globals()[name] = found
+    return found

@@ -1,0 +1,214 @@
+"""Which files of a folder are manifests, and their bytes, read without following links out of the folder."""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+import re
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from declarative.errors import Diagnostic, Position, UsageError, visible
+from declarative.manifest.nodes import MAX_BYTES
+
+ENVIRONMENTS = "environments"
+IGNORE_FILE = ".declarativeignore"
+
+_SKIPPED_FOLDERS = frozenset({ENVIRONMENTS, "policies"})
+_SKIPPED_FILES = re.compile(r"clouds.*\.yaml|secure\.yaml", re.DOTALL)
+_MAX_FOLDERS = 32
+_OPEN_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_OPEN_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A file below the stack's folder: its path from there, the name to show, and its bytes or what is wrong."""
+
+    path: str
+    shown: str
+    content: bytes | Diagnostic
+
+
+def manifest_files(folder: Path) -> Iterator[Found]:
+    """Yield every YAML file that must be a manifest, in the order of their paths.
+
+    Raises UsageError when there is no such folder.
+    """
+    root = _open_folder(folder)
+    try:
+        yield from _walk(root, folder, "", _ignored(folder, root), 1)
+    finally:
+        os.close(root)
+
+
+def environment_files(folder: Path) -> Iterator[Found]:
+    """Yield the regular files of `environments/`, whatever they are called, in the order of their names."""
+    root = _open_folder(folder)
+    try:
+        inner = os.open(ENVIRONMENTS, _OPEN_FOLDER | os.O_NOFOLLOW, dir_fd=root)
+    except OSError:
+        return
+    finally:
+        os.close(root)
+    try:
+        for entry in _entries(inner):
+            if not entry.name.startswith(".") and entry.is_file(follow_symlinks=False):
+                path = f"{ENVIRONMENTS}/{entry.name}"
+                yield Found(path, str(folder / path), _content(entry.name, str(folder / path), inner))
+    finally:
+        os.close(inner)
+
+
+def read_named(path: Path) -> bytes:
+    """Read a file that the user named, up to just past the limit of a manifest; it may be a link or a pipe.
+
+    Raises UsageError when it can't be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise UsageError(f"{path} can't be read: {error.strerror}", "Name a file with a map of values.") from error
+
+
+def _open_folder(folder: Path) -> int:
+    try:
+        return os.open(folder, _OPEN_FOLDER)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise UsageError(f"the folder {folder} can't be read: {reason}", "Name the stack's folder with -C.") from error
+
+
+def _walk(fd: int, folder: Path, prefix: str, ignored: Ignored, depth: int) -> Iterator[Found]:
+    try:
+        entries = _entries(fd)
+    except OSError as error:
+        yield _unreadable(prefix, str(folder / prefix), error)
+        return
+    for entry in entries:
+        path = prefix + entry.name
+        if entry.name.startswith(".") or entry.is_symlink():
+            continue
+        if entry.is_dir(follow_symlinks=False):
+            if entry.name not in _SKIPPED_FOLDERS and not ignored.matches(path, folder=True):
+                yield from _subfolder(entry.name, fd, folder, path, ignored, depth)
+        elif _is_manifest(entry.name) and not ignored.matches(path, folder=False):
+            yield Found(path, str(folder / path), _content(entry.name, str(folder / path), fd))
+
+
+def _subfolder(name: str, parent: int, folder: Path, path: str, ignored: Ignored, depth: int) -> Iterator[Found]:
+    shown = str(folder / path)
+    if depth > _MAX_FOLDERS:
+        summary = f"folders are nested deeper than {_MAX_FOLDERS} levels"
+        yield Found(path, shown, Diagnostic(summary, f"Name it in {IGNORE_FILE}.", Position(shown)))
+        return
+    try:
+        fd = os.open(name, _OPEN_FOLDER | os.O_NOFOLLOW, dir_fd=parent)
+    except OSError as error:
+        yield _unreadable(path, shown, error)
+        return
+    try:
+        yield from _walk(fd, folder, f"{path}/", ignored, depth + 1)
+    finally:
+        os.close(fd)
+
+
+def _entries(fd: int) -> list[os.DirEntry[str]]:
+    with os.scandir(fd) as entries:
+        return sorted(entries, key=lambda entry: entry.name)
+
+
+def _is_manifest(name: str) -> bool:
+    return name.endswith((".yaml", ".yml")) and not _SKIPPED_FILES.fullmatch(name)
+
+
+def _content(name: str, shown: str, fd: int) -> bytes | Diagnostic:
+    try:
+        file = os.open(name, _OPEN_FILE, dir_fd=fd)
+    except OSError as error:
+        return _cannot_read(shown, error)
+    try:
+        if not stat.S_ISREG(os.fstat(file).st_mode):
+            summary = "this is not a regular file"
+            return Diagnostic(summary, f"Move it elsewhere, or name it in {IGNORE_FILE}.", Position(shown))
+        with open(file, "rb", closefd=False) as content:
+            return content.read(MAX_BYTES + 1)
+    except OSError as error:
+        return _cannot_read(shown, error)
+    finally:
+        os.close(file)
+
+
+def _unreadable(path: str, shown: str, error: OSError) -> Found:
+    return Found(path, shown, _cannot_read(shown, error))
+
+
+def _cannot_read(shown: str, error: OSError) -> Diagnostic:
+    fix = f"Give yourself the right to read it, or name it in {IGNORE_FILE}."
+    return Diagnostic(f"this can't be read: {error.strerror}", fix, Position(shown))
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """The patterns of `.declarativeignore`, written as for git; the last one that matches decides.
+
+    A pattern without a slash inside matches a name at any depth, one with a slash a path from the stack's folder;
+    `/` at the end matches folders alone, `**` any folders, and `!` in front takes an earlier match back.
+    """
+
+    rules: tuple[tuple[tuple[re.Pattern[str] | None, ...], bool, bool], ...] = ()  # segments, folders only, ignore
+
+    @classmethod
+    def parse(cls, text: str) -> Ignored:
+        """Read the lines of the file; empty ones and those that begin with `#` say nothing."""
+        lines = (line.rstrip() for line in text.splitlines())
+        return cls(tuple(_rule(line) for line in lines if line.strip("/!") and not line.startswith("#")))
+
+    def matches(self, path: str, *, folder: bool) -> bool:
+        """True when `path` is to be left out."""
+        segments = tuple(path.split("/"))
+        for pattern, folders_only, ignore in reversed(self.rules):
+            if (folder or not folders_only) and _fits(pattern, segments):
+                return ignore
+        return False
+
+
+def _rule(line: str) -> tuple[tuple[re.Pattern[str] | None, ...], bool, bool]:
+    ignore = not line.startswith("!")
+    body = line if ignore else line[1:]
+    inner = body.strip("/")
+    parts = inner.split("/") if "/" in body.rstrip("/") else ["**", inner]
+    segments = tuple(None if part == "**" else re.compile(fnmatch.translate(part)) for part in parts)
+    return segments, body.endswith("/"), ignore
+
+
+def _fits(pattern: tuple[re.Pattern[str] | None, ...], segments: tuple[str, ...]) -> bool:
+    """Match segment by segment, `None` being any number of folders; the work grows with the product of both."""
+    reachable = {0}
+    for part in pattern:
+        if part is None:
+            reachable = set(range(min(reachable), len(segments) + 1)) if reachable else reachable
+        else:
+            reachable = {at + 1 for at in reachable if at < len(segments) and part.match(segments[at])}
+    return len(segments) in reachable
+
+
+def _ignored(folder: Path, root: int) -> Ignored:
+    content = _content(IGNORE_FILE, str(folder / IGNORE_FILE), root)
+    if isinstance(content, Diagnostic):
+        if _exists(IGNORE_FILE, root):
+            shown = visible(folder / IGNORE_FILE)
+            raise UsageError(f"{shown}: {content.summary}", "Make it a text file with one pattern on each line.")
+        return Ignored()
+    return Ignored.parse(content.decode("utf-8", "surrogateescape"))
+
+
+def _exists(name: str, fd: int) -> bool:
+    try:
+        os.stat(name, dir_fd=fd, follow_symlinks=False)
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,265 @@
+"""What is wrong with a document, in words: jsonschema's errors made into findings about fields."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from declarative.errors import did_you_mean, visible
+from declarative.manifest.schemas import byte_length, check, schema_name, schemas
+from declarative.model import Json, Path
+
+if TYPE_CHECKING:
+    from jsonschema import ValidationError
+    from jsonschema.protocols import Validator
+
+_SHOWN = 80
+_EXPRESSION = "#/$defs/expression"
+_WANTED = {
+    "string": "text",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "object": "a map",
+    "array": "a list",
+    "null": "nothing",
+}
+_FOUND = {dict: "a map", list: "a list", type(None): "nothing"}
+_YES_NO = frozenset({"yes", "no", "on", "off", "y", "n", "true", "false"})
+# of several errors of one value, the one that says most
+_ORDER = ("type", "const", "enum", "maxBytes", "maxLength", "minLength", "pattern")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What is wrong at a path of a document. `at_key`: the field's name is meant, not its value."""
+
+    path: Path
+    summary: str
+    fix: str = ""
+    at_key: bool = False
+    rank: int = 0
+
+
+def findings(kind: str, document: Json, *, resolved: bool) -> list[Finding]:
+    """Return what speaks against a document by its schema; `resolved`: after expressions have become values."""
+    if check(kind, resolved=resolved)(document):
+        return []
+    found: dict[Path | tuple[Path, str], Finding] = {}
+    for error in _validator(kind, resolved=resolved).iter_errors(document):
+        for finding in _explain(_Error.of(error)):
+            place = finding.path if finding.rank else (finding.path, finding.summary)
+            if place not in found or finding.rank < found[place].rank:
+                found[place] = finding
+    return list(found.values())
+
+
+@dataclass(frozen=True, slots=True)
+class _Error:
+    """What is needed of jsonschema's ValidationError. `branch`: which of anyOf it belongs to; `rule`: the keyword's."""
+
+    path: Path
+    keyword: str
+    rule: Json
+    value: Json
+    schema: Mapping[str, Json]
+    of_name: bool
+    branch: int | str
+    children: tuple[_Error, ...]
+
+    @classmethod
+    def of(cls, error: ValidationError) -> _Error:
+        return cls(
+            path=tuple(error.absolute_path),
+            keyword=str(error.validator),
+            rule=error.validator_value,
+            value=error.instance,
+            schema=error.schema if isinstance(error.schema, dict) else {},
+            of_name="propertyNames" in error.absolute_schema_path,
+            branch=error.schema_path[0] if error.schema_path else "",
+            children=tuple(cls.of(child) for child in error.context),
+        )
+
+
+@functools.cache
+def _validator(kind: str, *, resolved: bool) -> Validator:
+    """A validator that knows the bundled schemas and nothing else: no reference leaves this machine."""
+    from jsonschema import Draft202012Validator
+    from jsonschema.validators import create
+    from referencing import Registry
+    from referencing.jsonschema import DRAFT202012
+
+    own = create(
+        meta_schema=Draft202012Validator.META_SCHEMA,
+        validators={**Draft202012Validator.VALIDATORS, "maxBytes": _max_bytes},
+        type_checker=Draft202012Validator.TYPE_CHECKER,
+    )
+    # A schema that names its dialect would be judged by that dialect's own validator, which knows no maxBytes.
+    files = {
+        name: {keyword: rule for keyword, rule in text.items() if keyword != "$schema"}
+        for name, text in schemas(resolved=resolved).items()
+    }
+    registry: Registry[Any] = Registry()
+    registry = registry.with_resources((name, DRAFT202012.create_resource(text)) for name, text in files.items())
+    return cast("Validator", own({"$ref": schema_name(kind)}, registry=registry))
+
+
+def _max_bytes(_: Validator, limit: int, value: Json, __: Json) -> Iterator[ValidationError]:
+    from jsonschema import ValidationError
+
+    if isinstance(value, str) and byte_length(value) > limit:
+        yield ValidationError("too many bytes")
+
+
+def field_name(path: Path) -> str:
+    """Return a path as people write it: `spec.timeouts.create_grace`, `depends_on[0]`."""
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{visible(part, limit=_SHOWN)}" if text else visible(part)
+    return text or "the document"
+
+
+def shown(value: Json) -> str:
+    """Return a value as it is shown in a finding: escaped, at most 80 characters."""
+    if type(value) in _FOUND:
+        return _FOUND[type(value)]
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return f"'{visible(value, limit=_SHOWN)}'" if value else "an empty text"
+    return f"the number {visible(value, limit=_SHOWN)}"
+
+
+def _explain(error: _Error) -> Iterator[Finding]:
+    if error.of_name:
+        yield _bad_name(error)
+        return
+    tell = _TOLD.get(error.keyword)
+    if tell is not None:
+        yield from tell(error)
+    else:
+        yield _bad_value(error)
+
+
+def _bad_name(error: _Error) -> Finding:
+    wanted = error.schema.get("title", "another text")
+    summary = f"the name '{visible(error.value, limit=_SHOWN)}' in {field_name(error.path)} must be {wanted}"
+    return Finding((*error.path, error.value), summary, "Choose another name.", at_key=True)
+
+
+def _bad_value(error: _Error) -> Finding:
+    rank = 1 + (_ORDER.index(error.keyword) if error.keyword in _ORDER else len(_ORDER))
+    name = field_name(error.path)
+    if error.keyword in ("maxBytes", "maxLength"):
+        unit, length = ("bytes", byte_length) if error.keyword == "maxBytes" else ("characters", len)
+        summary = f"{name} is {length(error.value)} {unit} long; at most {error.rule} are allowed"
+        return Finding(error.path, summary, "Shorten it.", rank=rank)
+    found = "" if error.schema.get("writeOnly") else f", found {shown(error.value)}"
+    return Finding(error.path, f"{name} must be {_wanted(error)}{found}", _fix(error), rank=rank)
+
+
+def _wanted(error: _Error) -> str:
+    limit = error.rule
+    if error.keyword == "minimum":
+        return f"{limit} or more"
+    if error.keyword == "uniqueItems":
+        return "a list without repetitions"
+    if error.keyword == "minItems":
+        return f"a list of at least {limit}"
+    if error.keyword in ("const", "enum"):
+        return shown(limit) if error.keyword == "const" else f"one of {', '.join(map(shown, limit))}"
+    title = error.schema.get("title")
+    if title:
+        return str(title)
+    names = [limit] if isinstance(limit, str) else limit
+    return " or ".join(_WANTED[name] for name in names) if error.keyword == "type" else "another value"
+
+
+def _fix(error: _Error) -> str:
+    value, wanted = error.value, error.rule
+    if error.schema.get("writeOnly"):
+        return "Another store is named by --state or DECLARATIVE_STATE, never in a manifest."
+    if value is None:
+        return "Give it a value, or leave it out if it may be."
+    if error.keyword in ("const", "enum") and isinstance(value, str):
+        return did_you_mean(value, wanted) if error.keyword == "enum" else f"Write {wanted}."
+    if error.keyword != "type":
+        return ""
+    if wanted == "string" or "string" in wanted:
+        return _quote_it(value)
+    if isinstance(value, str):
+        return "Write true or false." if wanted == "boolean" and value.lower() in _YES_NO else _unquote_it(value)
+    return ""
+
+
+def _quote_it(value: Json) -> str:
+    if isinstance(value, bool | int):
+        return f'Text expected: quote it: "{shown(value).removeprefix("the number ")}".'
+    if isinstance(value, float):
+        return "Text expected: quote it."
+    return 'If text with brackets or an expression is meant, quote it, as in "${var.x}".'
+
+
+def _unquote_it(value: str) -> str:
+    return "Write a plain number, without quotes or units." if value[:1].isdigit() else ""
+
+
+def _unknown_fields(error: _Error) -> Iterator[Finding]:
+    if error.rule is not False:
+        return
+    known = sorted(error.schema.get("properties", ()))
+    for name in error.value:
+        if name not in known:
+            summary = f"{field_name(error.path)} has no field '{visible(name, limit=_SHOWN)}'"
+            fix = did_you_mean(name, known) or f"Its fields are {', '.join(known)}."
+            yield Finding((*error.path, name), summary, fix, at_key=True)
+
+
+def _missing_fields(error: _Error) -> Iterator[Finding]:
+    for name in error.rule:
+        if name not in error.value:
+            yield Finding(error.path, f"{field_name((*error.path, name))} is missing", f"Add {name}.", at_key=True)
+
+
+def _not_exactly_one(error: _Error) -> Iterator[Finding]:
+    if not isinstance(error.value, dict):
+        return
+    names = [name for branch in error.rule for name in branch.get("required", ())]
+    given = [name for name in names if name in error.value]
+    found = f"both {' and '.join(given)}" if given else "none of them"
+    summary = f"{field_name(error.path)} needs exactly one of {' and '.join(names)}, found {found}"
+    fix = f"Remove {given[-1]}." if given else f"Add {names[0]}."
+    yield Finding((*error.path, given[-1]) if given else error.path, summary, fix, at_key=True)
+
+
+def _not_allowed(error: _Error) -> Iterator[Finding]:
+    yield Finding(error.path, f"{field_name(error.path)} does not belong here", "Remove it.", at_key=True)
+
+
+def _branches(error: _Error) -> Iterator[Finding]:
+    """Speak of the branch that was meant: not the expression, and one of the value's own type."""
+    literal = [
+        number for number, branch in enumerate(error.rule) if not str(branch.get("$ref", "")).endswith(_EXPRESSION)
+    ]
+    children = [child for child in error.children if child.branch in literal]
+    if len(literal) > 1:
+        mistyped = {child.branch for child in children if child.keyword == "type" and child.path == error.path}
+        children = [child for child in children if child.branch not in mistyped]
+    if not children:
+        rank = 1 + _ORDER.index("type")
+        wanted = error.schema.get("title", "another value")
+        summary = f"{field_name(error.path)} must be {wanted}, found {shown(error.value)}"
+        yield Finding(error.path, summary, rank=rank)
+    for child in children:
+        yield from _explain(child)
+
+
+_TOLD: Mapping[str, Callable[[_Error], Iterable[Finding]]] = {
+    "additionalProperties": _unknown_fields,
+    "required": _missing_fields,
+    "oneOf": _not_exactly_one,
+    "anyOf": _branches,
+    "not": _not_allowed,
+}

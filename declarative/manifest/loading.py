@@ -1,0 +1,259 @@
+"""Files to documents: every YAML file of a folder, each document with its kind, name and place."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import gc
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from declarative.errors import Diagnostic, InputError, Position, Severity, UsageError, did_you_mean, visible
+from declarative.manifest.files import IGNORE_FILE, Found, environment_files, manifest_files
+from declarative.manifest.findings import shown
+from declarative.manifest.nodes import Node, Reader, Source
+from declarative.manifest.schemas import STACK, kinds
+from declarative.model import Json
+
+API_VERSION = "sdrs/v1"
+DEFAULT_ENVIRONMENT = "default"
+
+_ENVIRONMENT = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+_OURS = f"Every YAML file below the stack's folder must be a manifest; name others in {IGNORE_FILE}."
+
+
+class StackMissing(UsageError):
+    """The folder holds no Stack document."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Document:
+    """One manifest document. `expressions`: some text in it holds `${`."""
+
+    kind: str
+    name: str
+    content: Mapping[str, Json]
+    source: Source
+    expressions: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Manifests:
+    """What the files of a folder say, unresolved, and what is wrong with the files themselves.
+
+    `environments`: by name the shown file name and the bytes (or what is wrong) of `environments/NAME.yaml`.
+    """
+
+    folder: Path
+    stack: Document | None
+    documents: tuple[Document, ...]
+    environments: Mapping[str, Found] = field(default_factory=dict)
+    findings: tuple[Diagnostic, ...] = ()
+
+
+def load(folder: Path) -> Manifests:
+    """Read all manifests of a folder; what is wrong with them stays in `findings`.
+
+    Raises UsageError when there is no such folder, StackMissing when it holds readable manifests but no Stack.
+    """
+    with _collection_paused():
+        loading = _Loading(folder)
+        for found in manifest_files(folder):
+            loading.add_file(found)
+        return loading.manifests()
+
+
+def load_stack(folder: Path) -> Manifests:
+    """Read no more than needed to find the Stack: files that don't speak of one come last.
+
+    Only what is wrong with the Stack itself stays in `findings`. Raises as `load`, and InputError when no file holds a
+    readable Stack.
+    """
+    loading = _Loading(folder)
+    later = []
+    for found in manifest_files(folder):
+        if isinstance(found.content, bytes) and STACK.encode() in found.content:
+            loading.add_file(found)
+        else:
+            later.append(found)
+    if not loading.stacks:
+        for found in later:
+            loading.add_file(found)
+    manifests = loading.manifests()
+    if manifests.stack is None:
+        raise InputError(manifests.findings)
+    own = (finding for finding in manifests.findings if _is_about(finding, loading.stacks))
+    return dataclasses.replace(manifests, findings=tuple(own))
+
+
+def _is_about(finding: Diagnostic, stacks: Iterable[tuple[str, Document]]) -> bool:
+    """True for an error within a Stack document."""
+    place = finding.position
+    if place is None or finding.severity is not Severity.ERROR:
+        return False
+    sources = [document.source for _, document in stacks]
+    return any(place.file == source.file and source.line < place.line <= source.last_line() for source in sources)
+
+
+@contextlib.contextmanager
+def _collection_paused() -> Iterator[None]:
+    """Nothing that is read is garbage, so looking for it meanwhile costs time and finds nothing."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+class _Loading:
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._reader = Reader()
+        self._documents: dict[tuple[str, str], Document] = {}
+        self._unnamed: list[Document] = []
+        self._findings: list[Diagnostic] = []
+        self.stacks: list[tuple[str, Document]] = []  # with the file's path below the folder
+
+    def add_file(self, found: Found) -> None:
+        if isinstance(found.content, Diagnostic):
+            self._findings.append(found.content)
+            return
+        reading = self._reader.read(found.shown, found.content)
+        self._findings.extend(reading.findings)
+        if not reading.nodes and not reading.findings:
+            fix = "Remove it, if that is what you want."
+            place = Position(found.shown)
+            self._findings.append(Diagnostic("the file holds no resources", fix, place, severity=Severity.WARNING))
+        for node in reading.nodes:
+            document = self._document(node)
+            if document is not None:
+                self._add(document, found.path)
+
+    def manifests(self) -> Manifests:
+        environments = self._environments()
+        if not self.stacks and not any(finding.severity is Severity.ERROR for finding in self._findings):
+            raise StackMissing(
+                f"{self._folder} holds no Stack",
+                "Name the stack's folder with -C, or write a document with `kind: Stack`.",
+            )
+        self._check_stacks()
+        return Manifests(
+            folder=self._folder,
+            stack=self.stacks[0][1] if self.stacks else None,
+            documents=(*self._documents.values(), *self._unnamed),
+            environments=environments,
+            findings=tuple(self._findings),
+        )
+
+    def _document(self, node: Node) -> Document | None:
+        """Return the document, or None when it isn't ours to judge further; a finding says why."""
+        content = node.value
+        if not isinstance(content, dict):
+            self._refuse(node, (), f"a document must be a map, found {shown(content)}", _OURS)
+            return None
+        version, kind = content.get("apiVersion"), content.get("kind")
+        if version != API_VERSION:
+            self._wrong_version(node, version)
+            return None
+        if kind not in kinds():
+            self._wrong_kind(node, kind)
+            return None
+        metadata = content.get("metadata")
+        name = metadata.get("name") if isinstance(metadata, dict) else None
+        return Document(kind, name if isinstance(name, str) else "", content, node.source, node.expressions)
+
+    def _wrong_version(self, node: Node, version: Json) -> None:
+        if "apiVersion" not in node.value:
+            near = did_you_mean("apiVersion", [key for key in node.value if key[:3].lower() == "api"])
+            fix = f"A manifest begins with `apiVersion: {API_VERSION}`."
+            if near:
+                fix = f"Write apiVersion instead of {near.removeprefix('Did you mean ').rstrip('?')}."
+            self._refuse(node, (), "apiVersion is missing", f"{fix} {_OURS}")
+            return
+        summary = f"apiVersion must be '{API_VERSION}', found {shown(version)}"
+        self._refuse(node, ("apiVersion",), summary, _OURS)
+
+    def _wrong_kind(self, node: Node, kind: Json) -> None:
+        if "kind" not in node.value:
+            self._refuse(node, (), "kind is missing", f"Add one of {', '.join(kinds())}.")
+            return
+        known = f"Known: {', '.join(kinds())}"
+        if not isinstance(kind, str):
+            self._refuse(node, ("kind",), f"kind must be text, found {shown(kind)}", known)
+            return
+        self._refuse(
+            node, ("kind",), f"no kind is named {shown(kind)}", f"{did_you_mean(kind, kinds())} {known}".strip()
+        )
+
+    def _refuse(self, node: Node, path: tuple[str, ...], summary: str, fix: str) -> None:
+        self._findings.append(Diagnostic(summary, fix, node.source.position(path)))
+
+    def _add(self, document: Document, path: str) -> None:
+        if document.kind == STACK:
+            self.stacks.append((path, document))
+            return
+        if not document.name:
+            self._unnamed.append(document)  # its schema says what is wrong with the name
+            return
+        first = self._documents.setdefault((document.kind, document.name), document)
+        if first is not document:
+            address = f"{document.kind}/{visible(document.name, limit=80)}"
+            place = first.source.position(("metadata", "name"))
+            where = document.source.position(("metadata", "name"))
+            fix = f"It is declared first at {place}. Give one of the two another name."
+            self._findings.append(Diagnostic(f"{address} is declared twice", fix, where))
+
+    def _check_stacks(self) -> None:
+        places = [document.source.position(("kind",)) for _, document in self.stacks]
+        listed = " and ".join(map(str, places))
+        if len(self.stacks) > 1:
+            fix = f"They are at {listed}. Keep one, or name the folder of the other in {IGNORE_FILE}."
+            self._findings.append(Diagnostic("the folder holds more than one Stack", fix, places[-1]))
+        elif self.stacks and "/" in self.stacks[0][0]:
+            fix = f"Move it up, or name that folder with -C {(self._folder / self.stacks[0][0]).parent}."
+            self._findings.append(Diagnostic("the Stack lies in a subfolder", fix, places[0]))
+
+    def _environments(self) -> dict[str, Found]:
+        environments = {}
+        for found in environment_files(self._folder):
+            name, dot, suffix = found.path.rpartition("/")[2].rpartition(".")
+            if not dot or suffix not in ("yaml", "yml"):
+                continue
+            fault = _environment_fault(name, suffix)
+            if fault:
+                self._findings.append(Diagnostic(*fault, Position(found.shown)))
+            else:
+                environments[name] = found
+        return environments
+
+
+def _environment_fault(name: str, suffix: str) -> tuple[str, str] | None:
+    if suffix != "yaml":
+        return "the file of an environment ends in .yaml", f"Rename it to {visible(name, limit=80)}.yaml."
+    if name == DEFAULT_ENVIRONMENT:
+        fix = "Put its values into spec.variables as defaults."
+        return f"the environment '{DEFAULT_ENVIRONMENT}' has no file", fix
+    if not _ENVIRONMENT.fullmatch(name):
+        summary = f"'{visible(name, limit=80)}' is no name of an environment"
+        return summary, "Use 1 to 63 of a-z, 0-9 and '-', not beginning with '-'."
+    return None
+
+
+def environment_file(manifests: Manifests, environment: str) -> Found | None:
+    """Return the file of an environment, None for the default one.
+
+    Raises UsageError when there is no such environment.
+    """
+    if environment == DEFAULT_ENVIRONMENT:
+        return None
+    found = manifests.environments.get(environment)
+    if found is None:
+        known = (DEFAULT_ENVIRONMENT, *manifests.environments)
+        near = did_you_mean(environment, known)
+        shown_name = visible(environment, limit=80)
+        raise UsageError(f"no environment is named '{shown_name}'", f"{near} Known: {', '.join(known)}".strip())
+    return found

@@ -1,0 +1,388 @@
+"""YAML text to plain values, read the way manifests define it; places are found again when somebody asks.
+
+Plain scalars follow the core of YAML 1.2: `null`, `true`, `false`, decimal numbers and nothing at all; every other one
+is text, and so is all that stands in quotes. Duplicate keys, keys that aren't text, tags, anchors, aliases and merge
+keys are refused. Places of values aren't kept while reading: a `Source` parses its part of the file again to find one.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NoReturn, TypeAlias
+
+import yaml
+from yaml.events import (
+    AliasEvent,
+    DocumentStartEvent,
+    MappingEndEvent,
+    MappingStartEvent,
+    ScalarEvent,
+    SequenceEndEvent,
+    SequenceStartEvent,
+    StreamEndEvent,
+)
+
+from declarative.errors import DeclarativeError, Diagnostic, Position, visible
+from declarative.model import Json, Path
+
+MAX_BYTES = 1 << 20
+MAX_NODES = 50_000
+MAX_DEPTH = 64
+
+_MAX_NUMBER = 32
+_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?")
+_UNFIT_IN_FILE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff\ud800-\udfff]")
+_UNFIT_IN_VALUE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+_MISSING = object()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Source:
+    """One document's part of a file: characters `start` to `end` of `text`, with `line` lines before it."""
+
+    file: str
+    text: str
+    start: int
+    end: int
+    line: int = 0
+
+    def last_line(self) -> int:
+        """The number of the document's last line, from 1."""
+        return self.line + self.text.count("\n", self.start, self.end) + 1
+
+    def position(self, path: Path, *, key: bool = False) -> Position:
+        """The place of the value at `path`, or of what is nearest to it.
+
+        A collection's place is that of its key, and with `key` that is so for every value.
+        """
+        places = _places(self)
+        while path and path not in places:
+            path = path[:-1]
+        key_mark, mark = places.get(path, ((0, 0), (0, 0)))
+        line, column = key_mark if key else mark
+        return Position(self.file, self.line + line + 1, column + 1)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Node:
+    """One document's value. `expressions`: some text in it holds `${`."""
+
+    value: Json
+    source: Source
+    expressions: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The documents of a file, empty ones left out, and what is wrong with it."""
+
+    nodes: tuple[Node, ...]
+    findings: tuple[Diagnostic, ...]
+
+
+# PyYAML's events and marks. `Any`, because the C parser fills in what its types call optional, and the loops below
+# tell events apart by identity of type, which is what makes them fast.
+_Event: TypeAlias = Any
+_Mark: TypeAlias = Any
+_Next: TypeAlias = Callable[[], _Event]
+
+
+def _events(text: str) -> _Next:
+    """Return a function that yields one event after the other; it raises YAMLError where there is none.
+
+    Raises DeclarativeError when PyYAML was built without its C parser.
+    """
+    if not yaml.__with_libyaml__:
+        raise DeclarativeError("PyYAML lacks its C loader", "Install PyYAML from a wheel, or build it with libyaml.")
+    from yaml._yaml import CParser
+
+    return CParser(text).get_event
+
+
+def unfit(value: Json, *, depth: int = 0) -> str:
+    """Say what makes a value from outside YAML unfit for a manifest: characters or depth. Empty: nothing."""
+    if depth > MAX_DEPTH:
+        return f"is nested deeper than {MAX_DEPTH} levels"
+    if isinstance(value, str):
+        found = _UNFIT_IN_VALUE.search(value)
+        return f"holds the control character {_named(found[0])}" if found else ""
+    if isinstance(value, dict):
+        return next(filter(None, (unfit(part, depth=depth + 1) for pair in value.items() for part in pair)), "")
+    if isinstance(value, list):
+        return next(filter(None, (unfit(part, depth=depth + 1) for part in value)), "")
+    return ""
+
+
+def plain(text: str) -> Json:
+    """Return what an unquoted scalar means. Raises ValueError for a number that is too long to be one."""
+    if text in _WORDS:
+        return _WORDS[text]
+    match = _NUMBER.fullmatch(text)
+    if match is None:
+        return text
+    if len(text) > _MAX_NUMBER:
+        raise ValueError(f"a number has at most {_MAX_NUMBER} characters")
+    return float(text) if match[1] else int(text)
+
+
+_WORDS: dict[str, Json] = {"": None, "null": None, "true": True, "false": False}
+
+
+def decode(file: str, content: bytes) -> str | Diagnostic:
+    """Return the text of a file, or what is wrong with its bytes."""
+    if len(content) > MAX_BYTES:
+        return Diagnostic("the file is larger than 1 MiB", "Split it into several files.", Position(file))
+    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return Diagnostic("the file is UTF-16, found at byte 0", "Save it as UTF-8.", Position(file))
+    mark = 3 if content[:3] == b"\xef\xbb\xbf" else 0
+    try:
+        text = content[mark:].decode("utf-8")
+    except UnicodeDecodeError as error:
+        before = content[mark : mark + error.start].decode("utf-8")
+        return Diagnostic(f"byte {mark + error.start} is not UTF-8", "Save the file as UTF-8.", _end_of(file, before))
+    found = _UNFIT_IN_FILE.search(text)
+    if found is None:
+        return text
+    before = text[: found.start()]
+    summary = f"the character {_named(found[0])} at byte {mark + len(before.encode())} is not allowed"
+    return Diagnostic(summary, "Remove it.", _end_of(file, before))
+
+
+def _named(char: str) -> str:
+    return f"U+{ord(char):04X}"
+
+
+def _end_of(file: str, text: str) -> Position:
+    return Position(file, text.count("\n") + 1, len(text) - text.rfind("\n"))
+
+
+class _Stopped(Exception):
+    """The rest of the file can't be read, for a reason that stands in the findings."""
+
+
+class Reader:
+    """Reads files one after the other; equal texts of all of them are kept once."""
+
+    def __init__(self) -> None:
+        self._values: dict[str, Json] = dict(_WORDS)
+        self._keys: dict[str, str] = {}
+        self._file = ""
+        self._findings: list[Diagnostic] = []
+        self._next: _Next = _events("")
+        self._nodes = 0
+        self._expressions = False
+
+    def read(self, file: str, content: bytes) -> Reading:
+        """Read all documents of a file; what comes after a syntax error is not read."""
+        text = decode(file, content)
+        if isinstance(text, Diagnostic):
+            return Reading((), (text,))
+        return self.read_text(file, text)
+
+    def read_text(self, file: str, text: str) -> Reading:
+        """Read all documents of a decoded text."""
+        self._file, self._findings, self._nodes = file, [], 0
+        self._next = _events(text)
+        nodes: list[Node] = []
+        try:
+            while type(event := self._next()) is not StreamEndEvent:
+                if type(event) is DocumentStartEvent:
+                    self._document(text, event, nodes)
+        except _Stopped:
+            pass
+        except yaml.YAMLError as error:
+            self._findings.append(_syntax(file, text, error))
+        return Reading(tuple(nodes), tuple(self._findings))
+
+    def _document(self, text: str, start: _Event, nodes: list[Node]) -> None:
+        if start.version or start.tags:
+            self._refuse(start, "a YAML directive is not allowed", "Remove the line that begins with '%'.")
+        self._expressions = False
+        value = self._value(self._next(), 1)
+        end = self._next()
+        if value is not None:
+            mark = start.start_mark
+            source = Source(self._file, text, mark.index - mark.column, end.end_mark.index, mark.line)
+            nodes.append(Node(value, source, self._expressions))
+
+    def _value(self, event: _Event, depth: int) -> Json:
+        kind = type(event)
+        if kind is AliasEvent:
+            self._refuse(event, f"the alias *{visible(event.anchor, limit=80)} is not allowed", _NO_ALIAS)
+            return None
+        if event.anchor is not None:
+            self._refuse(event, f"the anchor &{visible(event.anchor, limit=80)} is not allowed", _NO_ALIAS)
+        if event.tag is not None:
+            tag = visible(event.tag.replace("tag:yaml.org,2002:", "!!"), limit=80)
+            self._refuse(event, f"the tag {tag} is not allowed", "Remove it.")
+        if kind is ScalarEvent:
+            return self._scalar(event)
+        if depth > MAX_DEPTH:
+            self._stop(event, f"the document is nested deeper than {MAX_DEPTH} levels", "Make it flatter.")
+        return self._mapping(depth) if kind is MappingStartEvent else self._sequence(depth)
+
+    def _mapping(self, depth: int) -> dict[str, Json]:
+        following, values, keys = self._next, self._values, self._keys
+        found: dict[str, Json] = {}
+        marks: dict[str, _Mark] = {}
+        while type(event := following()) is not MappingEndEvent:
+            key = None
+            if event.__class__ is ScalarEvent and event.style == "" and not event.tag and not event.anchor:
+                key = keys.get(event.value)
+            if key is None:
+                key = self._key(event, depth)
+            self._count(event)
+            item = following()
+            if item.__class__ is ScalarEvent and item.style == "" and not item.tag and not item.anchor:
+                value = values.get(item.value, _MISSING)
+                if value is _MISSING:
+                    value = self._scalar(item)
+            else:
+                value = self._value(item, depth + 1)
+            if key is None:
+                continue
+            if key in found:
+                self._duplicate(event, key, marks[key])
+            else:
+                found[key] = value
+                marks[key] = event.start_mark
+        return found
+
+    def _sequence(self, depth: int) -> list[Json]:
+        found = []
+        while type(event := self._next()) is not SequenceEndEvent:
+            self._count(event)
+            found.append(self._value(event, depth + 1))
+        return found
+
+    def _key(self, event: _Event, depth: int) -> str | None:
+        """Return the key, or None after a finding; a collection used as one is read to its end."""
+        seen = len(self._findings)
+        key = self._value(event, depth + 1)
+        if len(self._findings) > seen:
+            return None
+        if not isinstance(key, str):
+            if type(event) is ScalarEvent:
+                found, fix = visible(event.value, limit=80) or "nothing", "Put the key in quotes."
+            else:
+                found, fix = "a list or map", 'If an expression is meant, quote it: "${var.x}".'
+            self._refuse(event, f"a key must be text, found {found}", fix)
+            return None
+        if key == "<<" and event.style == "":
+            self._refuse(event, "the merge key << is not allowed", "Write the values out.")
+            return None
+        if event.style == "":
+            self._keys[key] = key
+        return key
+
+    def _scalar(self, event: _Event) -> Json:
+        text: str = event.value
+        if "${" in text:
+            self._expressions = True
+        elif event.style == "":
+            try:
+                value = self._values[text] = plain(text)
+            except ValueError as error:
+                self._refuse(event, f"the number is too long: {error}", "Put it in quotes if it is text.")
+                return text
+            return value
+        if event.style == '"' and (found := _UNFIT_IN_VALUE.search(text)):
+            self._refuse(event, f"the text holds the control character {_named(found[0])}", "Remove its escape.")
+        return text
+
+    def _count(self, event: _Event) -> None:
+        self._nodes += 1
+        if self._nodes > MAX_NODES:
+            self._stop(event, f"the file holds more than {MAX_NODES} values", "Split it into several files.")
+
+    def _duplicate(self, event: _Event, key: str, first: _Mark) -> None:
+        summary = f"the key '{visible(key, limit=80)}' is given twice"
+        self._refuse(event, summary, f"It is given first at {self._place(first)}. Remove one of the two.")
+
+    def _refuse(self, event: _Event, summary: str, fix: str) -> None:
+        self._findings.append(Diagnostic(summary, fix, self._place(event.start_mark)))
+
+    def _stop(self, event: _Event, summary: str, fix: str) -> NoReturn:
+        self._refuse(event, summary, fix)
+        raise _Stopped
+
+    def _place(self, mark: _Mark) -> Position:
+        return Position(self._file, mark.line + 1, mark.column + 1)
+
+
+_NO_ALIAS = "Write the value out, or put the text in quotes."
+
+
+def _syntax(file: str, text: str, error: yaml.YAMLError) -> Diagnostic:
+    """Say what the YAML library found, and what usually lies behind it."""
+    mark = getattr(error, "problem_mark", None)
+    problem = getattr(error, "problem", None) or "it is not YAML"
+    if mark is None:
+        return Diagnostic(f"the YAML can't be read: {problem}", "", Position(file))
+    lines = text.split("\n")
+    line = lines[mark.line] if mark.line < len(lines) else ""
+    position = Position(file, mark.line + 1, mark.column + 1)
+    fix = _syntax_fix(problem, line, mark.column)
+    begin = getattr(error, "context_mark", None)
+    if begin is not None and begin.line < mark.line:
+        fix += f" What is being read begins at {Position(file, begin.line + 1, begin.column + 1)}."
+    return Diagnostic(f"the YAML can't be read: {problem}", fix, position)
+
+
+def _syntax_fix(problem: str, line: str, column: int) -> str:
+    if "\t" in line[: column + 1]:
+        return "Indent with blanks, not with tabs."
+    if "${" in line:
+        return 'Quote it: inside { } and [ ], and beside a colon, an expression needs quotes: "${var.x}".'
+    if "node content" in problem or ("," in problem and ("}" in problem or "]" in problem)):
+        return "Close the bracket; if the bracket is part of a text, quote it: put the text in quotes."
+    if "cannot start any token" in problem or "mapping values" in problem or "alphabetic or numeric" in problem:
+        return "Quote it: put the value in quotes."
+    if "expected key" in problem or "block" in problem:
+        return "Check the indentation of this line; if a text begins with a bracket, quote it: put the text in quotes."
+    if "end of stream" in problem:
+        return "Close the quotes."
+    if "escape" in problem:
+        return "Put the text in single quotes, where a backslash is just that."
+    return "Check the line, and the one before it."
+
+
+_Spot: TypeAlias = tuple[int, int]
+_Places: TypeAlias = dict[Path, tuple[_Spot, _Spot]]
+
+
+@functools.lru_cache(maxsize=8)
+def _places(source: Source) -> _Places:
+    """For each path the places of its key and of its value, from 0, within the document."""
+    found: _Places = {}
+    following = _events(source.text[source.start : source.end])
+    try:
+        while type(following()) is not DocumentStartEvent:
+            pass
+        _visit(following, following(), (), None, found)
+    except yaml.YAMLError:
+        return found  # JSON that YAML reads otherwise: the places up to there
+    return found
+
+
+def _visit(following: _Next, event: _Event, path: Path, key: _Spot | None, found: _Places) -> None:
+    mark = (event.start_mark.line, event.start_mark.column)
+    scalar = type(event) is ScalarEvent
+    empty = scalar and event.start_mark.index == event.end_mark.index
+    found.setdefault(path, (key or mark, mark if key is None or (scalar and not empty) else key))
+    if type(event) is MappingStartEvent:
+        while type(name := following()) is not MappingEndEvent:
+            inner = (name.start_mark.line, name.start_mark.column)
+            if type(name) is ScalarEvent:
+                _visit(following, following(), (*path, name.value), inner, found)
+            else:  # refused when it was read
+                _visit(following, name, path, inner, found)
+                _visit(following, following(), path, inner, found)
+    elif type(event) is SequenceStartEvent:
+        number = 0
+        while type(element := following()) is not SequenceEndEvent:
+            _visit(following, element, (*path, number), None, found)
+            number += 1

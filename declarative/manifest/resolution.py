@@ -1,0 +1,420 @@
+"""Documents to desired objects: variables, `for_each`, references, and what must hold between documents."""
+
+from __future__ import annotations
+
+import pathlib
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from declarative.errors import Diagnostic, InputError, Severity, did_you_mean, visible
+from declarative.kinds import KINDS
+from declarative.manifest import stack as stack_document
+from declarative.manifest.checking import Checked, check_documents, diagnostic, from_schema, valid
+from declarative.manifest.digest import sealed
+from declarative.manifest.expressions import BadExpression, Each, Scope, Substitution, as_text
+from declarative.manifest.findings import field_name, findings, shown
+from declarative.manifest.loading import (
+    DEFAULT_ENVIRONMENT,
+    Document,
+    Manifests,
+    environment_file,
+    load_stack,
+)
+from declarative.manifest.schemas import STACK, canonical, schema
+from declarative.manifest.variables import NO_SOURCES, Variable, VariableSources, collect, declared, given_by, missing
+from declarative.model import (
+    KEY_PATTERN,
+    Address,
+    Desired,
+    DesiredView,
+    Json,
+    Lifecycle,
+    Output,
+    Path,
+    Problem,
+    Reference,
+    Stack,
+)
+
+MAX_OBJECTS = 100_000
+
+_ENVELOPE_ONLY = ("for_each",)  # read before the spec; it may keep its expression
+
+
+def resolve(
+    manifests: Manifests,
+    *,
+    environment: str = DEFAULT_ENVIRONMENT,
+    sources: VariableSources = NO_SOURCES,
+) -> tuple[DesiredView, tuple[Diagnostic, ...]]:
+    """Return what the manifests want in one environment, and warnings.
+
+    Raises InputError with all findings of all files, UsageError for an unknown environment and for options or
+    variable files that can't be read.
+    """
+    checked = check_documents(manifests)
+    view, found = examine(manifests, checked, environment=environment, sources=sources, strict=True)
+    every = [*checked.findings, *found]
+    errors = [finding for finding in every if finding.severity is Severity.ERROR]
+    if errors or view is None:
+        raise InputError(errors)
+    return view, tuple(sorted(every, key=Diagnostic.order))
+
+
+def stack_of(
+    folder: pathlib.Path,
+    *,
+    environment: str = DEFAULT_ENVIRONMENT,
+    sources: VariableSources = NO_SOURCES,
+) -> Stack:
+    """Return the settings of the Stack alone: other documents are neither judged nor, where possible, read.
+
+    Raises InputError for a Stack that can't be used, else as `load` and `resolve`.
+    """
+    manifests = load_stack(folder)
+    found = list(manifests.findings)
+    stack = valid(manifests.stack, found, set())
+    if stack is None:
+        raise InputError(found)
+    variables, problems = declared(stack.content.get("spec", {}))
+    found.extend(diagnostic(stack, problem) for problem in problems)
+    resolution = _begin(manifests, stack, variables, environment=environment, sources=sources)
+    settings = resolution.settings()
+    found.extend(resolution.findings)
+    found.extend(_without_value(stack, name, environment) for name in sorted(resolution.wanted))
+    if found or settings is None:
+        raise InputError(found)
+    return settings
+
+
+# ---------------------------------------------------------------- all together, in one environment
+
+
+def examine(
+    manifests: Manifests, checked: Checked, *, environment: str, sources: VariableSources, strict: bool
+) -> tuple[DesiredView | None, list[Diagnostic]]:
+    """Resolve the accepted documents in one environment; return the view and what was found on the way.
+
+    The view is None when there is no Stack to resolve with. `strict`: a variable without a value is an error;
+    otherwise what depends on it is left open.
+    """
+    environment_file(manifests, environment)
+    if checked.stack is None:
+        return None, []
+    resolution = _begin(manifests, checked.stack, checked.variables, environment=environment, sources=sources)
+    if strict:
+        for name in missing(checked.variables, resolution.scope.values):
+            resolution.findings.append(_without_value(checked.stack, name, environment))
+    settings = resolution.settings()
+    resolution.expand(checked.documents)
+    resolution.check_uniqueness()
+    resources = resolution.resources()
+    outputs = resolution.outputs()
+    if settings is None:
+        return None, resolution.findings
+    view = DesiredView(settings, environment, resources, outputs, dict(resolution.scope.values))
+    return sealed(view), resolution.findings
+
+
+def _begin(
+    manifests: Manifests,
+    stack: Document,
+    variables: Mapping[str, Variable],
+    *,
+    environment: str,
+    sources: VariableSources,
+) -> _Resolution:
+    found: list[Diagnostic] = []
+    file = environment_file(manifests, environment)
+    named = None
+    if file is not None and isinstance(file.content, Diagnostic):
+        found.append(file.content)
+    elif file is not None and isinstance(file.content, bytes):
+        named = (file.shown, file.content)
+    values = collect(variables, given_by(sources, named, found), found)
+    scope = Scope(values, variables, stack.name, environment)
+    known = {(document.kind, document.name) for document in manifests.documents}
+    return _Resolution(stack, scope, known, found)
+
+
+def _without_value(stack: Document, name: str, environment: str) -> Diagnostic:
+    file = "a default" if environment == DEFAULT_ENVIRONMENT else f"environments/{environment}.yaml"
+    fix = f"Give it one by {file}, DECLARATIVE_VAR_{name}, --var-file or --var {name}=…."
+    where = stack.source.position(("spec", "variables", name), key=True)
+    return Diagnostic(f"the variable '{name}' has no value", fix, where)
+
+
+@dataclass(frozen=True, slots=True)
+class _Object:
+    """One object before its references are followed. `complete`: no value is left open."""
+
+    document: Document
+    spec: Mapping[str, Json]
+    complete: bool
+
+
+@dataclass(slots=True)
+class _Resolution:
+    """One pass over the documents in one environment."""
+
+    stack: Document
+    scope: Scope
+    known: set[tuple[str, str]]  # kind and name of every document, also of those that can't be used
+    findings: list[Diagnostic]
+    objects: dict[Address, _Object] = field(default_factory=dict)
+    addresses: dict[tuple[str, str], list[Address]] = field(default_factory=dict)
+    wanted: set[str] = field(default_factory=set)  # variables of the settings that have no value
+    _said: set[tuple[int, Path, str]] = field(default_factory=set)
+
+    def settings(self) -> Stack | None:
+        """Return the Stack's settings, None after a finding or when a value is open."""
+        spec = {name: value for name, value in self.stack.content.get("spec", {}).items() if name != "outputs"}
+        substitution = Substitution(self.scope)
+        literal = {"variables": spec["variables"]} if "variables" in spec else {}
+        rest = {name: value for name, value in spec.items() if name != "variables"}
+        spec = {**substitution.tree(rest, ("spec",)), **literal}
+        self.wanted |= substitution.missing
+        before = len(self.findings)
+        for problem in substitution.problems:
+            self._say(self.stack, problem)
+        if substitution.problems or substitution.missing:
+            return None
+        content = {**self.stack.content, "spec": spec}
+        self.findings.extend(from_schema(self.stack, finding) for finding in findings(STACK, content, resolved=True))
+        if len(self.findings) == before:
+            for problem in stack_document.problems(spec):
+                self._say(self.stack, problem)
+        return stack_document.settings(self.stack.name, spec) if len(self.findings) == before else None
+
+    def expand(self, documents: Iterable[Document]) -> None:
+        """Make the objects of all documents."""
+        for document in documents:
+            self._check_ignored_fields(document)
+            if "for_each" not in document.content:
+                self._add(document, Address(document.kind, document.name), None)
+                continue
+            entries = self._entries(document)
+            if entries is None:
+                continue
+            self.addresses.setdefault((document.kind, document.name), [])
+            if len(self.objects) + len(entries) > MAX_OBJECTS:
+                summary = f"the stack would hold more than {MAX_OBJECTS} objects"
+                self._say(document, Problem(("for_each",), summary, "Split it into several stacks."))
+                return
+            for key, value in entries.items():
+                self._add(document, Address(document.kind, document.name, key), Each(key, value))
+
+    def _check_ignored_fields(self, document: Document) -> None:
+        known = KINDS[document.kind].fields
+        for number, name in enumerate(document.content.get("lifecycle", {}).get("ignore_changes", ())):
+            if name not in known:
+                summary = f"{document.kind} has no field '{visible(name, limit=80)}' that could be ignored"
+                fix = did_you_mean(name, known) or f"Its fields are {', '.join(known)}."
+                self._say(document, Problem(("lifecycle", "ignore_changes", number), summary, fix))
+
+    def _entries(self, document: Document) -> Mapping[str, Json] | None:
+        """Return the keys and values of `for_each`; None after a finding or when the value is open."""
+        path = ("for_each",)
+        scope = Scope(self.scope.values, self.scope.declared, "", "", variables_only=True)
+        substitution = Substitution(scope)
+        value = substitution.tree(document.content["for_each"], path)
+        for problem in substitution.problems:
+            self._say(document, problem)
+        if substitution.problems or substitution.missing:
+            return None
+        if isinstance(value, list) and all(isinstance(key, str) for key in value):
+            entries: Mapping[str, Json] = dict(zip(value, value, strict=True))
+            for number, key in _repetitions(value):
+                self._say(document, Problem((*path, number), f"for_each holds {shown(key)} twice", "Remove one."))
+            if len(entries) < len(value):
+                return None
+        elif isinstance(value, dict):
+            entries = value
+        else:
+            found = "a list of other things than texts" if isinstance(value, list) else shown(value)
+            self._say(document, Problem(path, f"for_each must be a map or a list of texts, found {found}", ""))
+            return None
+        places: Iterable[tuple[str | int, str]] = (
+            enumerate(value) if isinstance(value, list) else ((key, key) for key in value)
+        )
+        return entries if self._keys_fit(document, places) else None
+
+    def _keys_fit(self, document: Document, keys: Iterable[tuple[str | int, str]]) -> bool:
+        unfit = [(part, key) for part, key in keys if not _KEY.fullmatch(key)]
+        for part, key in unfit:
+            summary = f"the key {shown(key)} of for_each can't be part of an address"
+            fix = "Keys are 1 to 128 of A-Z, a-z, 0-9, '.', '_' and '-'."
+            self._say(document, Problem(("for_each", part), summary, fix))
+        return not unfit
+
+    def _add(self, document: Document, address: Address, each: Each | None) -> None:
+        spec: Mapping[str, Json] = document.content["spec"]
+        complete = True
+        if document.expressions:
+            scope = self.scope
+            scope = Scope(scope.values, scope.declared, scope.stack, scope.environment, each)
+            substitution = Substitution(scope)
+            spec = substitution.tree(spec, ("spec",))
+            note = f" (for {address})" if each else ""
+            for problem in substitution.problems:
+                self._say(document, problem, note)
+            complete = not (substitution.missing or substitution.problems)
+            if not substitution.problems:
+                self._check_values(document, spec, complete=complete, note=note)
+        self.objects[address] = _Object(document, spec, complete)
+        self.addresses.setdefault((address.kind, address.name), []).append(address)
+
+    def _check_values(self, document: Document, spec: Json, *, complete: bool, note: str) -> None:
+        content = {name: value for name, value in document.content.items() if name not in _ENVELOPE_ONLY}
+        content["spec"] = spec
+        for finding in findings(document.kind, content, resolved=complete):
+            self.findings.append(from_schema(document, finding, note))
+
+    def check_uniqueness(self) -> None:
+        """Find objects that share what their kind's schema wants to be unique."""
+        first: dict[tuple[str, ...], Address] = {}
+        for address, made in self.objects.items():
+            fields = _unique_fields(address.kind)
+            if not fields or not made.complete or not all(name in made.spec for name in fields):
+                continue
+            key = (address.kind, *(canonical(made.spec[name]) for name in fields))
+            other = first.setdefault(key, address)
+            if other is not address:
+                self._twice(address, other, fields[0])
+
+    def _twice(self, address: Address, other: Address, name: str) -> None:
+        made, path = self.objects[address], ("spec", name)
+        place = self.objects[other].document.source.position(path)
+        summary = f"{address} and {other} have the same {field_name(path)}, {shown(made.spec[name])}"
+        fix = f"{other} has it at {place}. Give one of the two another {name}."
+        self.findings.append(Diagnostic(summary, fix, made.document.source.position(path)))
+
+    def resources(self) -> dict[Address, Desired]:
+        """Return the desired objects, by address and in the order of addresses."""
+        ordered = sorted(self.objects, key=lambda address: (address.kind, address.name, address.key))
+        return {address: self._desired(address, self.objects[address]) for address in ordered}
+
+    def _desired(self, address: Address, made: _Object) -> Desired:
+        content = made.document.content
+        lifecycle = content.get("lifecycle", {})
+        return Desired(
+            address=address,
+            spec=made.spec,
+            lifecycle=Lifecycle(lifecycle.get("prevent_destroy", False), tuple(lifecycle.get("ignore_changes", ())))
+            if lifecycle
+            else _NO_LIFECYCLE,
+            depends_on=self._dependencies(made.document) if "depends_on" in content else (),
+            labels=content["metadata"].get("labels", _NO_LABELS),
+            locate=made.document.source.position,
+        )
+
+    def _dependencies(self, document: Document) -> tuple[Address, ...]:
+        found: set[Address] = set()
+        for number, text in enumerate(document.content["depends_on"]):
+            address = Address.parse(text)
+            fault = self._unknown(address, whole=True)
+            if fault:
+                self._say(document, Problem(("depends_on", number), *fault))
+            elif address in self.objects:
+                found.add(address)
+            else:
+                found.update(self.addresses.get((address.kind, address.name), ()))
+        return tuple(sorted(found))
+
+    def _unknown(self, address: Address, *, whole: bool) -> tuple[str, str] | None:
+        """Say what is wrong with an address; `whole`: a document with for_each may be meant as a whole."""
+        document = (address.kind, address.name)
+        if address in self.objects or (document in self.known and document not in self.addresses):
+            return None  # there, or not to be told: its document has findings or open values
+        if whole and not address.key and document in self.addresses:
+            return None
+        near = did_you_mean(str(address), [str(known) for known in self._candidates(address)])
+        return f"there is no {address}", near or "Declare it, or remove the reference."
+
+    def _candidates(self, address: Address) -> list[Address]:
+        """Addresses that may have been meant; a bounded number, as comparing texts is slow."""
+        same = self.addresses.get((address.kind, address.name), [])
+        others = (known for known in self.objects if known.name[:1] == address.name[:1] or known.kind != address.kind)
+        return [*same[:200], *(known for known, _ in zip(others, range(300), strict=False))]
+
+    def outputs(self) -> tuple[Output, ...]:
+        """Return the outputs in the order of their names."""
+        spec = self.stack.content.get("spec", {}).get("outputs", {})
+        outputs = []
+        for name, value in sorted(spec.items()):
+            path = ("spec", "outputs", name)
+            parts = self._parts(value, path)
+            if parts is not None:
+                outputs.append(Output(name, parts))
+        return tuple(outputs)
+
+    def _parts(self, value: Json, path: tuple[str, ...]) -> tuple[Json | Reference, ...] | None:
+        if not isinstance(value, str):
+            return (value,)
+        substitution = Substitution(self.scope)
+        parts = substitution.parts(value, path)
+        for problem in substitution.problems:
+            self._say(self.stack, problem)
+        if parts is None:
+            return None
+        faults = [fault for part in parts if isinstance(part, Reference) and (fault := self._bad_reference(part))]
+        for summary, fix in faults:
+            self._say(self.stack, Problem(path, summary, fix))
+        if faults or len(parts) == 1:
+            return parts
+        try:
+            return _joined(parts)
+        except BadExpression as bad:
+            self._say(self.stack, Problem(path, bad.summary, bad.fix))
+            return None
+
+    def _bad_reference(self, reference: Reference) -> tuple[str, str] | None:
+        kind = KINDS.get(reference.address.kind)
+        if kind is None:
+            known = f"Known: {', '.join(KINDS)}"
+            near = did_you_mean(reference.address.kind, KINDS)
+            return f"no kind is named '{reference.address.kind}'", f"{near} {known}".strip()
+        attributes = ("id", *kind.fields)
+        if reference.attribute not in attributes:
+            summary = f"{kind.name} has no attribute '{visible(reference.attribute, limit=80)}'"
+            return summary, did_you_mean(reference.attribute, attributes) or f"Known: {', '.join(attributes)}"
+        return self._unknown(reference.address, whole=False)
+
+    def _say(self, document: Document, problem: Problem, note: str = "") -> None:
+        """Report a problem once, also when each object of a document has it."""
+        said = (id(document), problem.path, problem.summary)
+        if said not in self._said:
+            self._said.add(said)
+            self.findings.append(diagnostic(document, problem, note))
+
+
+_KEY = re.compile(KEY_PATTERN)
+_NO_LIFECYCLE = Lifecycle()
+_NO_LABELS: Mapping[str, str] = {}
+
+
+def _repetitions(texts: Iterable[str]) -> Iterator[tuple[int, str]]:
+    seen: set[str] = set()
+    for number, text in enumerate(texts):
+        if text in seen:
+            yield number, text
+        seen.add(text)
+
+
+def _unique_fields(kind: str) -> list[str]:
+    fields: list[str] = schema(kind)["properties"]["spec"].get("uniqueAmongObjects", [])
+    return fields
+
+
+def _joined(parts: Iterable[Json | Reference]) -> tuple[Json | Reference, ...]:
+    """Join neighbouring literal parts to one text."""
+    joined: list[Json | Reference] = []
+    for part in parts:
+        if isinstance(part, Reference):
+            joined.append(part)
+        elif joined and isinstance(joined[-1], str):
+            joined[-1] += as_text(part)
+        else:
+            joined.append(as_text(part))
+    return tuple(joined)

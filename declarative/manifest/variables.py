@@ -1,0 +1,288 @@
+"""Variables: what the Stack declares, and the values from all sources, weakest first.
+
+default < `environments/NAME.yaml` < `DECLARATIVE_VAR_<name>` < `--var-file` < `--var`
+"""
+
+from __future__ import annotations
+
+import enum
+import json
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from declarative.errors import Diagnostic, Position, UsageError, did_you_mean, visible
+from declarative.manifest.expressions import texts_with_expressions
+from declarative.manifest.files import read_named
+from declarative.manifest.findings import shown
+from declarative.manifest.nodes import MAX_BYTES, Reader, Source, decode, plain, unfit
+from declarative.manifest.patterns import MAX_TEXT, BadPattern, Pattern, compile_pattern
+from declarative.manifest.schemas import canonical
+from declarative.model import Json, Problem
+
+ENVIRONMENT_PREFIX = "DECLARATIVE_VAR_"
+
+_TERRAFORM_OUTPUT = (frozenset({"value", "type"}), frozenset({"value", "type", "sensitive"}))
+
+
+@dataclass(frozen=True)
+class VariableSources:
+    """Where values come from, beside the manifests' folder.
+
+    `environ`: the process's environment, of which `DECLARATIVE_VAR_<name>` is read; `files`: `--var-file`, a later one
+    is stronger; `options`: `--var`, each `name=value`; `fixed`: a saved plan's inputs, used instead of all others.
+    """
+
+    environ: Mapping[str, str] = field(default_factory=dict)
+    files: tuple[Path, ...] = ()
+    options: tuple[str, ...] = ()
+    fixed: Mapping[str, Json] | None = None
+
+
+NO_SOURCES = VariableSources()
+
+
+class VariableType(enum.StrEnum):
+    """What the value of a variable is."""
+
+    STRING = "string"
+    NUMBER = "number"
+    BOOLEAN = "boolean"
+    LIST = "list"
+    MAP = "map"
+
+
+_PYTHON_TYPES: Mapping[VariableType, Callable[[Json], bool]] = {
+    VariableType.STRING: lambda value: isinstance(value, str),
+    VariableType.NUMBER: lambda value: isinstance(value, int | float) and not isinstance(value, bool),
+    VariableType.BOOLEAN: lambda value: isinstance(value, bool),
+    VariableType.LIST: lambda value: isinstance(value, list),
+    VariableType.MAP: lambda value: isinstance(value, dict),
+}
+_WANTED = {
+    VariableType.STRING: "text",
+    VariableType.NUMBER: "a number",
+    VariableType.BOOLEAN: "true or false",
+    VariableType.LIST: "a list",
+    VariableType.MAP: "a map",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """One declared variable. Without `has_default` a value must be given."""
+
+    name: str
+    type: VariableType
+    default: Json = None
+    has_default: bool = False
+    pattern: Pattern | None = None
+    enum: tuple[Json, ...] = ()
+
+    def fault(self, value: Json) -> str:
+        """Say what is wrong with a value, as the end of a sentence about it. Empty: nothing."""
+        if not _PYTHON_TYPES[self.type](value):
+            return f"must be {_WANTED[self.type]}, found {shown(value)}"
+        if self.enum and canonical(value) not in map(canonical, self.enum):
+            return f"must be one of {', '.join(map(shown, self.enum))}, found {shown(value)}"
+        if self.pattern is None or not isinstance(value, str):
+            return ""
+        if len(value) > MAX_TEXT:
+            return f"has {len(value)} characters; with a pattern, at most {MAX_TEXT} are allowed"
+        if self.pattern.matches(value):
+            return ""
+        return f"must match {visible(self.pattern.text, limit=80)}, found {shown(value)}"
+
+    def read(self, text: str) -> Json:
+        """Return the value that a text from the environment or an option means. Raises ValueError."""
+        if self.type is VariableType.STRING:
+            return text
+        if self.type in (VariableType.LIST, VariableType.MAP):
+            return parse_json(text)
+        return plain(text)
+
+
+def declared(spec: Mapping[str, Json]) -> tuple[dict[str, Variable], list[Problem]]:
+    """Return the variables of a valid Stack's `spec` and what is wrong with their declarations."""
+    variables: dict[str, Variable] = {}
+    problems: list[Problem] = []
+    for name, entry in spec.get("variables", {}).items():
+        path = ("spec", "variables", name)
+        variable = _declaration(name, entry, path, problems)
+        variables[name] = variable
+        for number, value in enumerate(variable.enum):
+            if not _PYTHON_TYPES[variable.type](value):
+                summary = f"an allowed value of the variable '{name}' must be {_WANTED[variable.type]}"
+                problems.append(Problem((*path, "enum", number), f"{summary}, found {shown(value)}", ""))
+        if variable.has_default and (fault := variable.fault(variable.default)):
+            problems.append(Problem((*path, "default"), f"the default of the variable '{name}' {fault}", ""))
+        if any(True for _ in texts_with_expressions(variable.default)):
+            summary = f"the default of the variable '{name}' can't use expressions"
+            problems.append(Problem((*path, "default"), summary, "Write the value out."))
+    return variables, problems
+
+
+def _declaration(name: str, entry: Mapping[str, Json], path: tuple[str, ...], problems: list[Problem]) -> Variable:
+    kind = VariableType(entry["type"])
+    pattern = None
+    if "pattern" in entry:
+        if kind is not VariableType.STRING:
+            problems.append(Problem((*path, "pattern"), f"only text can have a pattern, and '{name}' is a {kind}", ""))
+        try:
+            pattern = compile_pattern(entry["pattern"])
+        except BadPattern as error:
+            summary = f"the pattern of the variable '{name}' can't be read: {error}"
+            problems.append(Problem((*path, "pattern"), summary, "Put it in single quotes, and check its brackets."))
+    return Variable(
+        name, kind, entry.get("default"), "default" in entry, pattern=pattern, enum=tuple(entry.get("enum", ()))
+    )
+
+
+def parse_json(text: str) -> Json:
+    """Read JSON strictly: no duplicate keys, no NaN, no infinity. Raises ValueError."""
+    try:
+        return json.loads(text, object_pairs_hook=_without_duplicates, parse_constant=_no_constant, parse_float=_finite)
+    except RecursionError as error:
+        raise ValueError("it is nested too deep") from error
+
+
+def _without_duplicates(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+    found: dict[str, Json] = {}
+    for key, value in pairs:
+        if key in found:
+            raise ValueError(f"the key '{visible(key, limit=80)}' is given twice")
+        found[key] = value
+    return found
+
+
+def _no_constant(text: str) -> Json:
+    raise ValueError(f"{text} is not JSON")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError("a number is too large")
+    return value
+
+
+# ---------------------------------------------------------------- sources
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A value from one source; a text is still to be read by the variable's type.
+
+    `label` begins a finding about it, and is empty for a file, whose findings have a `position`.
+    """
+
+    name: str
+    value: Json
+    label: str
+    is_text: bool = False
+    position: Position | None = None
+
+
+def collect(variables: Mapping[str, Variable], givens: Iterable[Given], findings: list[Diagnostic]) -> dict[str, Json]:
+    """Return the variables' values, the last one given winning; those without any are left out."""
+    values = {name: variable.default for name, variable in variables.items() if variable.has_default}
+    for given in givens:
+        variable = variables.get(given.name)
+        if variable is None:
+            fix = did_you_mean(given.name, variables) or "Declare it in spec.variables of the Stack, or remove it."
+            summary = f"{given.label}no variable is named '{visible(given.name, limit=80)}'"
+            findings.append(Diagnostic(summary, fix, given.position))
+            continue
+        try:
+            value = variable.read(given.value) if given.is_text else given.value
+            fault = unfit(value) or variable.fault(value)
+        except ValueError as error:
+            fault = f"must be {_WANTED[variable.type]}, written as JSON: {error}"
+            value = None
+        values[given.name] = value
+        if fault:
+            findings.append(Diagnostic(f"{given.label}the variable '{given.name}' {fault}", "", given.position))
+    return values
+
+
+def given_by(
+    sources: VariableSources, environment_file: tuple[str, bytes] | None, findings: list[Diagnostic]
+) -> Iterator[Given]:
+    """Yield all values that are given, weakest source first. `environment_file`: its name and bytes.
+
+    Raises UsageError for a `--var` without `=` and for a `--var-file` that can't be read.
+    """
+    if sources.fixed is not None:
+        for name, value in sources.fixed.items():
+            yield Given(name, value, "the saved plan: ")
+        return
+    if environment_file is not None:
+        yield from _from_file(*environment_file, findings)
+    for name in sorted(sources.environ):
+        if name.startswith(ENVIRONMENT_PREFIX):
+            yield _from_text(name.removeprefix(ENVIRONMENT_PREFIX), sources.environ[name], name)
+    for path in sources.files:
+        yield from _from_file(str(path), read_named(path), findings)
+    for option in sources.options:
+        name, equals, value = option.partition("=")
+        if not equals:
+            raise UsageError(f"--var {visible(option, limit=80)} has no '='", "Write --var name=value.")
+        yield _from_text(name, value, "--var")
+
+
+def _from_text(name: str, value: str, label: str) -> Given:
+    if len(value) > MAX_BYTES:
+        raise UsageError(f"{visible(label, limit=80)}: the value is larger than 1 MiB", "Put it into a --var-file.")
+    return Given(name, value, f"{visible(label, limit=80)}: ", is_text=True)
+
+
+def _from_file(file: str, content: bytes, findings: list[Diagnostic]) -> Iterator[Given]:
+    text = decode(file, content)
+    if isinstance(text, Diagnostic):
+        findings.append(text)
+        return
+    source = Source(file, text, 0, len(text))
+    value = _parsed(source, findings)
+    if value is None:
+        return
+    if not isinstance(value, dict):
+        fix = "Write one `name: value` on each line."
+        findings.append(Diagnostic(f"the file must be a map, found {shown(value)}", fix, Position(file)))
+        return
+    for name, inner in _unwrapped(value).items():
+        yield Given(name, inner, "", position=source.position((name,), key=True))
+
+
+def _parsed(source: Source, findings: list[Diagnostic]) -> Json:
+    """Return what the file holds, read as JSON when it is some; None: nothing, or a finding says why."""
+    if source.text.lstrip()[:1] == "{":
+        try:
+            return parse_json(source.text)
+        except json.JSONDecodeError as error:
+            if source.file.endswith(".json"):
+                where = Position(source.file, error.lineno, error.colno)
+                findings.append(Diagnostic(f"the JSON can't be read: {error.msg}", "", where))
+                return None
+        except ValueError as error:
+            findings.append(Diagnostic(f"the JSON can't be read: {error}", "", Position(source.file)))
+            return None
+    reading = Reader().read_text(source.file, source.text)
+    findings.extend(reading.findings)
+    if len(reading.nodes) > 1:
+        second = reading.nodes[1].source.position(())
+        findings.append(Diagnostic("the file holds more than one document", "Keep one.", second))
+    return reading.nodes[0].value if reading.nodes and not reading.findings else None
+
+
+def _unwrapped(value: Mapping[str, Json]) -> Mapping[str, Json]:
+    """Take the values out of what `terraform output -json` prints; a plain map stays as it is."""
+    entries = value.values()
+    if entries and all(isinstance(entry, dict) and entry.keys() in _TERRAFORM_OUTPUT for entry in entries):
+        return {name: entry["value"] for name, entry in value.items()}
+    return value
+
+
+def missing(variables: Mapping[str, Variable], values: Mapping[str, Json]) -> list[str]:
+    """Names of the variables without a value."""
+    return [name for name in variables if name not in values]

@@ -1,0 +1,87 @@
+"""Every folder of `tests/data/good` resolves to what is written beside it; every fault of `bad` gives its message."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from declarative.errors import InputError, Severity
+from declarative.manifest import VariableSources, load, resolve, validate
+from declarative.model import DesiredView, Reference
+
+DATA = Path(__file__).parents[2] / "data"
+BAD = sorted(path for path in (DATA / "bad").iterdir() if path.suffix != ".txt")
+GOOD = sorted(path for path in (DATA / "good").iterdir() if path.is_dir())
+STACK = "apiVersion: sdrs/v1\nkind: Stack\nmetadata: {name: shop-dr}\n"
+
+
+def lay_out(case: Path, folder: Path) -> None:
+    """Copy a case into a folder, with a Stack beside it if it has none."""
+    if case.is_dir():
+        shutil.copytree(case, folder, dirs_exist_ok=True)
+        return
+    shutil.copy(case, folder / "manifest.yaml")
+    if b"kind: Stack" not in case.read_bytes():
+        (folder / "stack.yaml").write_text(STACK)
+
+
+@pytest.mark.parametrize("case", BAD, ids=lambda path: path.stem)
+def test_a_fault_is_told_with_its_place_and_remedy(case, tmp_path, monkeypatch):
+    lay_out(case, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    told = "".join(f"{finding}\n" for finding in validate(Path()))
+    assert told == case.with_name(case.stem + ".txt").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("case", BAD, ids=lambda path: path.stem)
+def test_what_validate_calls_an_error_is_not_resolved(case, tmp_path, monkeypatch):
+    lay_out(case, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    wrong_everywhere = [
+        finding
+        for finding in validate(Path(), environment="default")
+        if finding.severity is Severity.ERROR and "has no value" not in finding.summary
+    ]
+    manifests = load(Path())
+    sources = VariableSources(options=("vpc_id=abc",) if "vpc_id: {" in (tmp_path / "stack.yaml").read_text() else ())
+    if wrong_everywhere:
+        with pytest.raises(InputError) as caught:
+            resolve(manifests, sources=sources)
+        assert set(wrong_everywhere) <= set(caught.value.diagnostics())
+    else:
+        resolve(manifests, sources=sources)
+
+
+def as_json(view: DesiredView) -> dict[str, object]:
+    return {
+        "stack": {slot: getattr(view.stack, slot) for slot in view.stack.__slots__},
+        "inputs": view.inputs,
+        "outputs": {
+            output.name: [
+                f"<{part.address} {part.attribute}>" if isinstance(part, Reference) else part for part in output.parts
+            ]
+            for output in view.outputs
+        },
+        "resources": {
+            str(address): {
+                "spec": desired.spec,
+                "prevent_destroy": desired.lifecycle.prevent_destroy,
+                "ignore_changes": list(desired.lifecycle.ignore_changes),
+                "depends_on": [str(other) for other in desired.depends_on],
+                "labels": desired.labels,
+                "at": str(desired.position("spec", "name")),
+            }
+            for address, desired in view.resources.items()
+        },
+    }
+
+
+@pytest.mark.parametrize("case", GOOD, ids=lambda path: path.name)
+def test_a_good_folder_resolves_to_what_is_written_beside_it(case, monkeypatch):
+    monkeypatch.chdir(case)
+    assert validate(Path()) == ()
+    manifests = load(Path())
+    views = {name: resolve(manifests, environment=name)[0] for name in ("default", *manifests.environments)}
+    expected = json.loads(case.with_suffix(".json").read_text(encoding="utf-8"))
+    assert {name: json.loads(json.dumps(as_json(view))) for name, view in views.items()} == expected
