@@ -1,0 +1,23 @@
+"""Talking: the only HTTP to the cloud. Calls in, attributes and jobs out; what goes wrong is a `ProviderError`."""
+
+from declarative.provider.access import Access, Secret, access_from
+from declarative.provider.client import Provider, Slot
+from declarative.provider.codes import CodeEntry, explain_code
+from declarative.provider.jobs import FailedTask, Job, JobStatus, JobTimeout, JobUnknown, entity, job_id_of
+
+__all__ = [
+    "Access",
+    "CodeEntry",
+    "FailedTask",
+    "Job",
+    "JobStatus",
+    "JobTimeout",
+    "JobUnknown",
+    "Provider",
+    "Secret",
+    "Slot",
+    "access_from",
+    "entity",
+    "explain_code",
+    "job_id_of",
+]

@@ -1,0 +1,35 @@
+"""What the service's error codes mean, and what to do. The table is `error_codes.csv`, beside this file.
+
+Source: SDRS API reference, "Error Codes".
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class CodeEntry:
+    """One code: its documented HTTP status, its meaning in a few words, and what to do ("" when there is no advice)."""
+
+    code: str
+    http_status: int
+    meaning: str
+    remedy: str
+
+
+def explain_code(code: str) -> CodeEntry | None:
+    """Return what is known about `code`, such as `SDRS.0305`, or None."""
+    return _table().get(code)
+
+
+@functools.cache
+def _table() -> Mapping[str, CodeEntry]:
+    import csv
+    from importlib import resources
+
+    text = resources.files("declarative.provider").joinpath("error_codes.csv").read_text("utf-8")
+    rows = csv.DictReader(text.splitlines())
+    return {row["code"]: CodeEntry(row["code"], int(row["http_status"]), row["meaning"], row["remedy"]) for row in rows}

@@ -1,0 +1,207 @@
+"""When to look at running jobs, so that many of them cost few looks and none is noticed late.
+
+Jobs of one kind of operation take about as long as each other. One of them, the scout, is looked at early and often;
+as soon as one has ended, the others are looked at when they should have ended too: at the median of this run, counted
+from each one's own submission.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import bisect
+import math
+from collections import deque
+from dataclasses import dataclass, field
+
+from declarative.clock import Clock
+
+_FIRST_PAUSE = 0.25  # seconds after a first look
+_GROWTH = 1.5
+_LONGEST_PAUSE = 15.0
+_SLACK = 0.02  # of the median; a look a little too early costs a second one
+_LONGEST_SLACK = 1.0
+_AGAIN = 0.05  # of the median, between the looks at a job that takes longer
+_LAST_LOOK = 1.0  # seconds before the deadline, and at most this part of the whole time:
+_LAST_SHARE = 0.1
+_SAMPLES = 31  # ended jobs whose median counts
+_SHORTER = 0.9  # of what was expected, or less: the jobs have become quicker
+_FAILURES_THAT_TELL = 3  # jobs that only fail tell their duration too, but one failure tells nothing
+
+
+@dataclass(eq=False, slots=True)
+class Ticket:
+    """One waiting job. `submitted` and `again` are monotonic; `again` is set once it is later than expected."""
+
+    submitted: float
+    looked: float = -1.0  # its age, in seconds, at the last look that found it running
+    again: float = math.inf
+    pause: float = 0.0
+    last: bool = False
+    wake: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class _Median:
+    """The median of the last durations, in O(log n) comparisons."""
+
+    def __init__(self) -> None:
+        self._recent: deque[float] = deque()
+        self._sorted: list[float] = []
+
+    def __len__(self) -> int:
+        return len(self._sorted)
+
+    def add(self, seconds: float) -> None:
+        if len(self._recent) == _SAMPLES:
+            self._sorted.pop(bisect.bisect_left(self._sorted, self._recent.popleft()))
+        self._recent.append(seconds)
+        bisect.insort(self._sorted, seconds)
+
+    def value(self) -> float:
+        return self._sorted[len(self._sorted) // 2]
+
+
+class Pace:
+    """The looks at the jobs of one kind and operation in one run."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._waiting: dict[Ticket, None] = {}  # oldest first; who is later than expected paces itself
+        self._scout: Ticket | None = None
+        self._probe_at = 0.0
+        self._probe_pause = _FIRST_PAUSE
+        self._successes = _Median()
+        self._failures = _Median()
+
+    def join(self) -> Ticket:
+        """A job has just been submitted (or found open): it waits from now on."""
+        ticket = Ticket(self._clock.monotonic())
+        self._waiting[ticket] = None
+        if self._scout is None:
+            self._elect()
+        return ticket
+
+    def leave(self, ticket: Ticket) -> None:
+        """Nobody waits for this job any more."""
+        self._waiting.pop(ticket, None)
+        if self._scout is ticket:
+            self._elect()
+
+    async def turn(self, ticket: Ticket, *, deadline: float) -> bool:
+        """Wait until the job should be looked at; False when there is no time left for a look.
+
+        Just before the deadline there is one last look.
+        """
+        while True:
+            now = self._clock.monotonic()
+            if ticket.last or now >= deadline:
+                return False
+            last = deadline - min(_LAST_LOOK, _LAST_SHARE * (deadline - ticket.submitted))
+            at = self._time_of(ticket)
+            if now >= last and at > last:
+                ticket.last = True
+                return True
+            if at <= now:
+                return True
+            await self._sleep(ticket, min(at, last) - now)
+
+    def running(self, ticket: Ticket) -> None:
+        """A look has found the job running."""
+        now = self._clock.monotonic()
+        ticket.looked = now - ticket.submitted
+        if ticket not in self._waiting:
+            self.put_off(ticket, min(ticket.pause * _GROWTH, _LONGEST_PAUSE))
+        elif self._expected() is None:
+            self._rotate(ticket, now)
+        elif ticket.looked >= self._due_age():
+            self.put_off(ticket, min(max(_FIRST_PAUSE, _AGAIN * (self._expected() or 0.0)), _LONGEST_PAUSE))
+        elif ticket is self._scout:
+            self._probe_at = now + min(_FIRST_PAUSE + ticket.looked * (_GROWTH - 1), _LONGEST_PAUSE)
+
+    def put_off(self, ticket: Ticket, pause: float) -> None:
+        """The job is looked at again in `pause` seconds, whatever the others do."""
+        ticket.pause = pause
+        ticket.again = self._clock.monotonic() + pause
+        self.leave(ticket)
+
+    def ended(self, ticket: Ticket, *, seconds: float | None, succeeded: bool) -> None:
+        """A look has found the job ended. `seconds`: how long it took by the service's own clock, if it tells."""
+        before = self._due_age() if self._expected() is not None else math.inf
+        age = self._clock.monotonic() - ticket.submitted
+        took = self._took(ticket, age, seconds)
+        (self._successes if succeeded else self._failures).add(took)
+        if self._expected() is not None and self._due_age() < _SHORTER * before:
+            for waiting in self._waiting:
+                waiting.wake.set()
+        self._waiting.pop(ticket, None)
+        if self._scout is ticket:
+            # One that ended early may be the first of many: the next is looked at when it is as old as that.
+            self._elect(took if age < _SHORTER * before else math.inf)
+
+    def _took(self, ticket: Ticket, age: float, seconds: float | None) -> float:
+        """How long a job took, as far as our own looks bear it out.
+
+        The service's clock may run differently, and the job may have waited before it began. When the service does not
+        tell, and the first look found it ended, we learn nothing new: to count the whole wait would make each
+        estimate longer than the one before.
+        """
+        if seconds is not None:
+            return max(ticket.looked, min(seconds, age))
+        expected = self._expected()
+        return age if ticket.looked >= 0 or expected is None else min(age, expected)
+
+    def _expected(self) -> float | None:
+        if len(self._successes):
+            return self._successes.value()
+        return self._failures.value() if len(self._failures) >= _FAILURES_THAT_TELL else None
+
+    def _due_age(self) -> float:
+        expected = self._expected() or 0.0
+        return expected + min(_SLACK * expected, _LONGEST_SLACK)
+
+    def _time_of(self, ticket: Ticket) -> float:
+        if ticket not in self._waiting:
+            return ticket.again
+        if self._expected() is None:
+            return self._probe_at if ticket is self._scout else math.inf
+        due = ticket.submitted + self._due_age()
+        return min(due, self._probe_at) if ticket is self._scout else due
+
+    def _elect(self, soon: float = math.inf) -> None:
+        """The one that has waited longest becomes the scout. `soon`: an age, in seconds, at which it may have ended."""
+        self._scout = next(iter(self._waiting), None)
+        if self._scout is None:
+            return
+        now = self._clock.monotonic()
+        self._probe_pause = _FIRST_PAUSE
+        self._probe_at = now
+        if self._expected() is not None:
+            self._probe_at = self._scout.submitted + min(_probe_age(now - self._scout.submitted), soon)
+        self._scout.wake.set()
+
+    def _rotate(self, ticket: Ticket, now: float) -> None:
+        """Nothing has ended yet: the next look goes to the next job, so that a stuck one does not hold up all."""
+        if ticket is not self._scout:
+            return
+        self._waiting.pop(ticket)
+        self._waiting[ticket] = None
+        self._scout = next(iter(self._waiting))
+        self._probe_at = now + self._probe_pause
+        self._probe_pause = min(self._probe_pause * _GROWTH, _LONGEST_PAUSE)
+        self._scout.wake.set()
+
+    async def _sleep(self, ticket: Ticket, seconds: float) -> None:
+        ticket.wake.clear()
+        try:
+            async with asyncio.timeout(seconds if math.isfinite(seconds) else None):
+                await ticket.wake.wait()
+        except TimeoutError:
+            return
+
+
+def _probe_age(age: float) -> float:
+    """The first age, from `age` on, at which a scout is looked at: 0, then after 0.25 s growing by half up to 15 s."""
+    at, pause = 0.0, _FIRST_PAUSE
+    while at < age:
+        at += pause
+        pause = min(pause * _GROWTH, _LONGEST_PAUSE)
+    return at

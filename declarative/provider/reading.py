@@ -1,0 +1,280 @@
+"""From an HTTP answer to attributes, or to the one error that says what it means for the call that was sent.
+
+Source: SDRS API reference, "Status Codes" and "Error Codes"; the gateway's envelope is that of the public cloud.
+"""
+
+from __future__ import annotations
+
+import enum
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+from declarative.errors import (
+    EndpointError,
+    NotFound,
+    NotSent,
+    OutcomeUnknown,
+    ProviderError,
+    Rejected,
+    Unauthorized,
+    visible,
+)
+from declarative.model import Attributes, Call, Json
+from declarative.provider.codes import explain_code
+
+RETRY_AFTER_CAP = 60.0  # seconds
+_MESSAGE_LIMIT = 500  # characters of the service's own words that are kept
+_UNAUTHORIZED_CODES = frozenset({"SDRS.0002"})
+_THROTTLED_CODES = frozenset({"APIGW.0308"})
+_REFUSALS = frozenset({403, 404, 405, 406, 413, 422})
+_LONE_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_JOB_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
+
+
+class Again(enum.Enum):
+    """Whether a call that failed may be sent again."""
+
+    NEVER = enum.auto()
+    UNSENT = enum.auto()  # it never left: any call may
+    THROTTLED = enum.auto()  # the gateway turned it away: any call may, later
+    TRANSIENT = enum.auto()  # the outcome is open: an idempotent call may
+    UNREADABLE = enum.auto()  # an answer that makes no sense: an idempotent call may, a few times
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An HTTP answer, read whole. `encoding` is its Content-Encoding; `cut` means that it was longer than the cap."""
+
+    status: int
+    body: bytes = b""
+    retry_after: str = ""
+    encoding: str = ""
+    cut: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A call that did not end well: the error to raise, and whether to try again instead, after `pause` seconds."""
+
+    error: ProviderError
+    again: Again
+    pause: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What an error body says. `shaped`: SDRS itself said it, and not something in front of it."""
+
+    code: str = ""
+    message: str = ""
+    shaped: bool = False
+
+
+class Unreadable(Exception):
+    """A body that is no JSON object; the text says why, without the body."""
+
+
+def is_id(text: object) -> bool:
+    """True when `text` may be the id of an object, and stand in a path."""
+    return isinstance(text, str) and _ID.fullmatch(text) is not None
+
+
+def is_job_id(text: object) -> bool:
+    """True when `text` may be the id of a job, and stand in a path."""
+    return isinstance(text, str) and _JOB_ID.fullmatch(text) is not None
+
+
+def judge(reply: Reply, call: Call, *, gone: frozenset[str], now: datetime) -> Attributes | Failure:
+    """Return the JSON object of a good answer ({} for 204), or what went wrong.
+
+    `gone`: codes that mean "no such object" at any status. `now` (UTC) reads a Retry-After that is a date.
+    """
+    if 200 <= reply.status < 300:
+        return _good(reply, call)
+    fault = read_fault(reply.body) if not reply.cut else Fault()
+    if reply.status == 401 or (reply.status == 400 and fault.code in _UNAUTHORIZED_CODES):
+        return Failure(_refusal(Unauthorized, reply, call, fault), Again.NEVER)
+    if fault.code in gone or (reply.status == 404 and fault.shaped):
+        return Failure(_refusal(NotFound, reply, call, fault), Again.NEVER)
+    if reply.status == 429 or fault.code in _THROTTLED_CODES:
+        pause = read_retry_after(reply.retry_after, now=now)
+        return Failure(_refusal(NotSent, reply, call, fault), Again.THROTTLED, pause)
+    return _bad_for_reads(reply, call, fault, now) if call.idempotent else _bad_for_writes(reply, call, fault)
+
+
+def _good(reply: Reply, call: Call) -> Attributes | Failure:
+    if reply.status == 204:
+        return {}
+    try:
+        return read_object(reply)
+    except Unreadable as reason:
+        return Failure(_no_sense(reply, call, str(reason)), Again.UNREADABLE)
+
+
+def _bad_for_reads(reply: Reply, call: Call, fault: Fault, now: datetime) -> Failure:
+    """A read, or a write that is sure to do nothing twice: an answer without a code isn't the service's."""
+    if reply.status >= 500 or reply.status == 408 or (reply.status == 409 and not fault.code):
+        pause = read_retry_after(reply.retry_after, now=now)
+        return Failure(_refusal(OutcomeUnknown, reply, call, fault), Again.TRANSIENT, pause)
+    if reply.status >= 400 and (fault.code or reply.status == 403) and not (reply.status == 404 and not fault.shaped):
+        return Failure(_refusal(Rejected, reply, call, fault), Again.NEVER)
+    return Failure(_no_sense(reply, call, _nonsense(reply), fault), Again.NEVER)
+
+
+def _bad_for_writes(reply: Reply, call: Call, fault: Fault) -> Failure:
+    """Only what proves that nothing was done is a refusal; whatever else came leaves the outcome open."""
+    if reply.status in _REFUSALS or (reply.status == 400 and fault.code):
+        return Failure(_refusal(Rejected, reply, call, fault), Again.NEVER)
+    return Failure(_refusal(OutcomeUnknown, reply, call, fault), Again.NEVER)
+
+
+def _no_sense(reply: Reply, call: Call, reason: str, fault: Fault | None = None) -> ProviderError:
+    request = request_line(call)
+    code = fault.code if fault else ""
+    if not call.idempotent:
+        return OutcomeUnknown(
+            f"the answer to the {verb(call)} makes no sense: {reason}", status=reply.status, request=request
+        )
+    return EndpointError(
+        f"what answers at the endpoint is not SDRS: {reason}",
+        "Check the endpoint and the project id; redirects are not followed.",
+        status=reply.status,
+        code=code,
+        request=request,
+    )
+
+
+def _nonsense(reply: Reply) -> str:
+    if 300 <= reply.status < 400:
+        return f"HTTP {reply.status}, a redirect"
+    return f"HTTP {reply.status} without an error of SDRS"
+
+
+def _refusal(cls: type[ProviderError], reply: Reply, call: Call, fault: Fault) -> ProviderError:
+    entry = explain_code(fault.code)
+    if entry is not None:
+        what = f"{fault.code} {entry.meaning}"
+    elif fault.code:
+        what = f"{visible(fault.code, limit=60)} (HTTP {reply.status})"
+    else:
+        what = f"HTTP {reply.status}"
+    outcome = "had no clear answer" if cls is OutcomeUnknown else "refused"
+    fix = entry.remedy if entry is not None else ""
+    if cls is Unauthorized:
+        fix = "Get a new token for this project and set OS_AUTH_TOKEN; what was accepted goes on in the cloud."
+    return cls(
+        f"{verb(call)} {outcome}: {what}",
+        fix,
+        status=reply.status,
+        code=fault.code,
+        message=fault.message,
+        request=request_line(call),
+    )
+
+
+def verb(call: Call) -> str:
+    """What a call does, in a word."""
+    if call.method == "POST":
+        return "create" if len(call.path) == 1 else "action"
+    return {"GET": "read", "PUT": "update", "DELETE": "delete"}.get(call.method, call.method.lower())
+
+
+def request_line(call: Call) -> str:
+    """Method and path of a call, safe to show."""
+    return visible(f"{call.method} {'/'.join(call.path)}", limit=200)
+
+
+def read_object(reply: Reply) -> Attributes:
+    """Return the JSON object of a body. Raises Unreadable: too long, packed, not JSON, or another type."""
+    if reply.cut:
+        raise Unreadable("the body is longer than this program reads")
+    if reply.encoding not in ("", "identity"):
+        raise Unreadable("the body is compressed, which was not asked for")
+    document = _decode(reply.body)
+    if not isinstance(document, dict):
+        raise Unreadable("the body is no JSON object")
+    return document
+
+
+def _no_constant(name: str) -> Json:
+    raise ValueError(f"{name} is not JSON")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_no_constant)
+
+
+def _decode(body: bytes) -> Json:
+    if not body.strip():
+        raise Unreadable("the body is empty")
+    try:
+        text = body.decode("utf-8")
+        document = _DECODER.decode(text)
+    except (ValueError, RecursionError) as error:
+        raise Unreadable("the body is not JSON") from error
+    if _LONE_SURROGATE.search(text) is None:
+        return document
+    # Half of a surrogate pair can't be written anywhere later on: put a question mark in its place, here and now.
+    return json.loads(json.dumps(document, ensure_ascii=False).encode("utf-8", "replace"))
+
+
+def read_fault(body: bytes) -> Fault:
+    """Read an error in any of the documented envelopes; an empty body, HTML or anything else is no fault of SDRS."""
+    try:
+        document = _decode(body)
+    except Unreadable:
+        return Fault()
+    if not isinstance(document, dict):
+        return Fault()
+    if "error_code" in document or "error_msg" in document:
+        return _fault(document.get("error_code"), document.get("error_msg"))
+    if "code" in document or "message" in document:
+        return _fault(document.get("code"), document.get("message"))
+    if len(document) != 1:
+        return Fault()
+    (envelope, inner), *_ = document.items()
+    if not isinstance(inner, dict):
+        return Fault()
+    return _fault(inner.get("code"), inner.get("message"), shaped=envelope == "itemNotFound")
+
+
+def _fault(code: Json, message: Json, *, shaped: bool = False) -> Fault:
+    known = str(code) if isinstance(code, str | int) and not isinstance(code, bool) else ""
+    words = message[:_MESSAGE_LIMIT] if isinstance(message, str) else ""
+    return Fault(known[:64], words, shaped or known.startswith("SDRS."))
+
+
+def read_retry_after(text: str, *, now: datetime) -> float:
+    """Seconds that a Retry-After header asks for, from 0 to 60; 0 when it says nothing (RFC 9110, 10.2.3)."""
+    if not text:
+        return 0.0
+    if text.isascii() and text.isdigit():
+        return min(float(text[:9]), RETRY_AFTER_CAP)
+    try:
+        date = parsedate_to_datetime(text)
+    except (ValueError, OverflowError):
+        return 0.0
+    date = date if date.tzinfo else date.replace(tzinfo=UTC)
+    return min(max((date - now).total_seconds(), 0.0), RETRY_AFTER_CAP)
+
+
+def member(document: Mapping[str, Json], key: str, cls: type, call: Call) -> Json:
+    """Return `document[key]`, which must be a `cls`. Raises EndpointError."""
+    value = document.get(key)
+    if not isinstance(value, cls):
+        raise shape_error(call, f"{key!r} is missing or of another type")
+    return value
+
+
+def shape_error(call: Call, reason: str) -> EndpointError:
+    """The error for an answer that is JSON, but not what the reference says."""
+    return EndpointError(
+        f"the answer to {request_line(call)} is not what SDRS answers: {reason}",
+        "Check the endpoint, and that nothing between here and there changes answers.",
+        status=200,
+        request=request_line(call),
+    )

@@ -1,0 +1,207 @@
+"""Sending a call until it has an answer: slots, attempts, what may be repeated, and for how long."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from declarative.clock import Clock
+from declarative.errors import NotSent, Unauthorized
+from declarative.kinds import KINDS
+from declarative.model import Attributes, Call, Json
+from declarative.provider.access import Access
+from declarative.provider.reading import Again, Failure, judge, request_line, verb
+from declarative.provider.transport import Line, Requests, Slots, connector, lost
+
+if TYPE_CHECKING:
+    import httpx
+
+_BACKOFF_BASE = 0.25  # seconds
+_BACKOFF_CAP = 8.0
+_BACKOFF_STEPS = 5  # doublings until the cap
+_UNREADABLE_TRIES = 3
+_GONE_CODES = {kind.collection: kind.gone_codes for kind in KINDS.values()}
+
+
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """A call with what it takes to send it: the body as bytes, a deadline (monotonic) and how its answer is read.
+
+    `gone`: codes that mean "no such object", at any status. `max_body`: bytes of an answer that are read.
+    """
+
+    call: Call
+    body: bytes | None
+    deadline: float
+    gone: frozenset[str]
+    max_body: int
+
+
+def gone_codes(call: Call) -> frozenset[str]:
+    """The codes that mean that the object a call is about does not exist; a call on a whole collection has none."""
+    return _GONE_CODES.get(call.path[0], frozenset()) if len(call.path) > 1 else frozenset()
+
+
+def encode(body: Json) -> bytes | None:
+    """The JSON of a body, compact and in UTF-8."""
+    if body is None:
+        return None
+    return json.dumps(body, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode("utf-8")
+
+
+class Sender:
+    """Carries errands. After one `Unauthorized` every later errand fails with it, and nothing more is sent."""
+
+    def __init__(
+        self,
+        access: Access,
+        *,
+        parallelism: int,
+        clock: Clock,
+        transport: httpx.AsyncBaseTransport | None,
+        call_timeout: float,
+    ) -> None:
+        self._clock = clock
+        self._requests = Requests(access)
+        self._slots = Slots(_lines(access, parallelism, transport), clock=clock)
+        self._call_timeout = call_timeout
+        self._unauthorized: Unauthorized | None = None
+        self.statistics: Counter[str] = Counter()
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self._slots.aclose()
+
+    @asynccontextmanager
+    async def line(self) -> AsyncIterator[Line]:
+        """Wait for a line, and hold it."""
+        line = await self._slots.take()
+        try:
+            yield line
+        finally:
+            self._slots.give_back(line)
+
+    async def send(self, errand: Errand, line: Line | None = None) -> Attributes:
+        """Send until there is an answer, and return its JSON object; on `line`, or on a new one for each attempt."""
+        tries = 0
+        while True:
+            if line is not None:
+                result = await self._attempt(errand, line)
+            else:
+                async with self._line_for(errand) as taken:
+                    result = await self._attempt(errand, taken)
+            if not isinstance(result, Failure):
+                return result
+            tries += 1
+            pause = max(result.pause, self._backoff(tries))
+            if not _may_try_again(result, errand, tries) or self._clock.monotonic() + pause >= errand.deadline:
+                raise result.error
+            await self._clock.sleep(pause)
+
+    def _backoff(self, tries: int) -> float:
+        return self._clock.jitter(min(_BACKOFF_CAP, _BACKOFF_BASE * 2.0 ** min(tries - 1, _BACKOFF_STEPS)))
+
+    @asynccontextmanager
+    async def _line_for(self, errand: Errand) -> AsyncIterator[Line]:
+        """A line for one attempt. While all wait because of a 429, nobody who can let go of a line holds one."""
+        while True:
+            await self._calm(errand)
+            line = await self._take(errand)
+            if not self._slots.pause():
+                break
+            self._slots.give_back(line)
+        try:
+            yield line
+        finally:
+            self._slots.give_back(line)
+
+    async def _take(self, errand: Errand) -> Line:
+        left = max(errand.deadline - self._clock.monotonic(), 0.0)
+        try:
+            async with asyncio.timeout(left if math.isfinite(left) else None):
+                return await self._slots.take()
+        except TimeoutError:
+            raise _too_late(errand.call) from None
+
+    async def _calm(self, errand: Errand) -> None:
+        while (pause := self._slots.pause()) > 0:
+            if self._clock.monotonic() + pause >= errand.deadline:
+                raise _too_late(errand.call)
+            await self._clock.sleep(pause)
+
+    async def _attempt(self, errand: Errand, line: Line) -> Attributes | Failure:
+        await self._calm(errand)
+        if self._unauthorized is not None:
+            raise _rejected_before(self._unauthorized, errand.call)
+        began = self._clock.monotonic()
+        if began >= errand.deadline:
+            raise _too_late(errand.call)
+        result = await self._exchange(errand, line, seconds=min(self._call_timeout, errand.deadline - began))
+        if isinstance(result, Failure):
+            if isinstance(result.error, Unauthorized):
+                self._unauthorized = result.error
+            if result.again is Again.THROTTLED:
+                self._slots.throttled(began=began, pause=result.pause)
+        return result
+
+    async def _exchange(self, errand: Errand, line: Line, *, seconds: float) -> Attributes | Failure:
+        import httpx
+
+        call = errand.call
+        request = self._requests.make(call, errand.body, timeout=seconds)
+        self.statistics[_route(call)] += 1
+        try:
+            async with asyncio.timeout(seconds):
+                reply = await line.exchange(request, max_body=errand.max_body)
+        except TimeoutError:
+            return lost(call, f"nothing whole within {seconds:.3g} s")
+        except httpx.RequestError as error:
+            return self._requests.failure(error, call)
+        return judge(reply, call, gone=errand.gone, now=self._clock.utcnow())
+
+
+def _lines(access: Access, parallelism: int, transport: httpx.AsyncBaseTransport | None) -> list[Line]:
+    if transport is None:
+        connect = connector(access)
+        return [Line(connect, owned=True) for _ in range(parallelism)]
+    shared = transport
+    return [Line(lambda: shared, owned=False) for _ in range(parallelism)]
+
+
+def _may_try_again(failure: Failure, errand: Errand, tries: int) -> bool:
+    if failure.again in (Again.UNSENT, Again.THROTTLED):
+        return True
+    if failure.again is Again.UNREADABLE:
+        return errand.call.idempotent and tries < _UNREADABLE_TRIES
+    return errand.call.idempotent and failure.again is Again.TRANSIENT
+
+
+def _too_late(call: Call) -> NotSent:
+    return NotSent(
+        f"{verb(call)} not sent: its time was up",
+        "Run again, with more time (--timeouts) or fewer requests at once (--parallelism).",
+        request=request_line(call),
+    )
+
+
+def _rejected_before(error: Unauthorized, call: Call) -> Unauthorized:
+    return Unauthorized(
+        f"{verb(call)} not sent: the credentials were rejected before",
+        error.fix,
+        status=error.status,
+        code=error.code,
+        message=error.message,
+        request=request_line(call),
+    )
+
+
+def _route(call: Call) -> str:
+    first, *rest = call.path
+    words = [part if part.replace("-", "").isalpha() else "{id}" for part in rest]
+    return f"{call.method} {'/'.join([first, *words])}"

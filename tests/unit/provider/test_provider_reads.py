@@ -1,0 +1,216 @@
+import httpx
+import pytest
+from provider_cloud import GROUP, Scripted, answer, error, provider, query, run
+
+from declarative.errors import EndpointError, ProviderError, Rejected
+from declarative.provider import FailedTask
+
+
+def call(cloud, method, *arguments, **options):
+    async def main():
+        async with provider(cloud) as one:
+            return await getattr(one, method)(*arguments, deadline=30.0, **options), one.requests
+
+    return run(main())
+
+
+def get(*answers):
+    return call(Scripted(*answers), "get", GROUP, "g1")[0]
+
+
+class ListCloud(httpx.AsyncBaseTransport):
+    """A list of groups; `count` is what it says about their number, `moves` what it does between two pages."""
+
+    def __init__(self, ids, *, count=None, moves=lambda ids: None):
+        self.ids = list(ids)
+        self.count = count
+        self.moves = moves
+
+    async def handle_async_request(self, request):
+        asked = query(request)
+        start, limit = int(asked["offset"]), int(asked["limit"])
+        page = [{"id": one, "name": "n"} for one in self.ids[start : start + limit]]
+        self.moves(self.ids)
+        count = len(self.ids) if self.count is None else self.count
+        return answer({"count": count, "server_groups": page})
+
+
+def names(number):
+    return [f"g{n}" for n in range(number)]
+
+
+def test_an_object_is_read():
+    assert get(answer({"server_group": {"id": "g1", "name": "a"}})) == {"id": "g1", "name": "a"}
+
+
+@pytest.mark.parametrize(
+    "absent",
+    [
+        error("SDRS.1013"),
+        error("SDRS.1013", status=404),
+        error("SDRS.1013", status=500),
+        answer({"itemNotFound": {"message": "no"}}, status=404),
+        answer({"error_code": "SDRS.1013", "error_msg": "no"}, status=400),
+    ],
+)
+def test_an_object_is_gone_when_the_service_says_so(absent):
+    assert get(absent) is None
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        answer(status=404),
+        answer(body=b"<html>not found</html>", status=404),
+        answer({"error_code": "APIGW.0101", "error_msg": "no such API"}, status=404),
+        answer({"server_group": {"id": "g2"}}),
+        answer({"server_group": {}}),
+        answer({"server_group": [1]}),
+        answer({"server_group": None}),
+        answer({"replication": {"id": "g1"}}),
+        answer({}),
+    ],
+)
+def test_what_is_not_the_object_is_neither_there_nor_gone(other):
+    with pytest.raises(EndpointError):
+        get(other)
+
+
+@pytest.mark.parametrize("bad", ["", "..", ".", "a/b", "a\nb", "x" * 65, "é"])
+def test_what_is_no_id_is_not_sent(bad):
+    cloud = Scripted(answer({}))
+    for method, arguments in (("get", (GROUP, bad)), ("job", (bad * 2 or bad,))):
+        with pytest.raises(Rejected, match="not a"):
+            call(cloud, method, *arguments)
+    assert cloud.requests == []
+
+
+@pytest.mark.parametrize(
+    ("number", "requests"), [(0, 1), (1, 1), (999, 1), (1000, 2), (1001, 2), (2500, 3), (10_000, 11)]
+)
+def test_a_list_is_read_to_its_short_page(number, requests):
+    found, made = call(ListCloud(names(number)), "list", GROUP)
+    assert list(found) == names(number)
+    assert made == requests
+
+
+@pytest.mark.parametrize("count", [0, -5, 1, 10**9, "many", None, True, 2.5])
+def test_a_count_that_lies_changes_nothing_but_the_pace(count):
+    found, made = call(ListCloud(names(3500), count=count if count is not None else [1]), "list", GROUP)
+    assert list(found) == names(3500)
+    assert made <= 33
+
+
+def test_an_object_that_moves_between_pages_is_there_once():
+    cloud = ListCloud(names(1500), moves=lambda ids: ids.insert(0, f"new{len(ids)}"))
+    found, _ = call(cloud, "list", GROUP)
+    assert set(names(1500)) <= set(found)
+
+
+def test_a_list_that_ignores_the_offset_is_an_error():
+    same = answer({"server_groups": [{"id": one} for one in names(1000)], "count": 1})
+    with pytest.raises(EndpointError, match="same page"):
+        call(Scripted(same), "list", GROUP)
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        {},
+        {"server_groups": None},
+        {"server_groups": {}},
+        {"server_groups": [None]},
+        {"server_groups": ["g1"]},
+        {"server_groups": [{"name": "no id"}]},
+        {"server_groups": [{"id": "../x"}]},
+        {"server_groups": [{"id": 7}]},
+        {"replications": []},
+    ],
+)
+def test_a_list_of_another_shape_is_an_error(shape):
+    with pytest.raises(EndpointError, match="not what SDRS answers"):
+        call(Scripted(answer(shape)), "list", GROUP)
+
+
+def test_a_list_passes_its_filters_on():
+    cloud = Scripted(answer({"server_groups": []}))
+    call(cloud, "list", GROUP, query={"status": "error"})
+    assert query(cloud.requests[0]) == {"status": "error", "limit": "1000", "offset": "0"}
+
+
+def test_one_page_that_fails_ends_the_list():
+    def turn(request):
+        if query(request)["offset"] == "3000":
+            return error("SDRS.0004")
+        return answer(
+            {"count": 9000, "server_groups": [{"id": f"{query(request)['offset']}-{n}"} for n in range(1000)]}
+        )
+
+    with pytest.raises(Rejected):
+        call(Scripted(turn), "list", GROUP)
+
+
+def test_domains_are_read():
+    domain = {"id": "d1", "name": "aa"}
+    assert call(Scripted(answer({"domains": [domain]})), "domains")[0] == (domain,)
+
+
+def test_quotas_are_read_by_type():
+    quota = {"type": "server_groups", "used": 2, "quota": 10}
+    cloud = Scripted(answer({"quotas": {"resources": [quota]}}))
+    assert call(cloud, "quotas")[0] == {"server_groups": quota}
+    assert cloud.requests[0].url.path == "/v1/p1/sdrs/quotas"
+
+
+@pytest.mark.parametrize(
+    ("method", "shape"),
+    [
+        ("domains", {}),
+        ("domains", {"domains": [{"name": "no id"}]}),
+        ("domains", {"domains": [7]}),
+        ("quotas", {"quotas": []}),
+        ("quotas", {"quotas": {"resources": [{"used": 1}]}}),
+        ("quotas", {"quotas": {}}),
+    ],
+)
+def test_other_lookups_of_another_shape_are_errors(method, shape):
+    with pytest.raises(EndpointError):
+        call(Scripted(answer(shape)), method)
+
+
+def test_failed_tasks_are_those_of_exactly_this_name():
+    task = {
+        "job_id": "j1",
+        "resource_id": "g1",
+        "resource_name": "a",
+        "failure_status": "createFail",
+        "begin_time": "2026-01-01T00:00:00.000Z",
+        "error_code": "SDRS.1014",
+        "fail_reason": "x-fail:no",
+    }
+    odd = task | {"job_id": "j2", "resource_id": "../x", "error_code": None, "failure_status": "createfail"}
+    others = [task | {"resource_name": "ab"}, task | {"failure_status": "deleteFail"}]
+    cloud = Scripted(answer({"count": 4, "failure_jobs": [task, odd, *others]}))
+    found, _ = call(cloud, "failed_tasks", GROUP, name="a", failure_status="createFail")
+    shared = {"resource_name": "a", "fail_reason": "x-fail:no", "begin_time": "2026-01-01T00:00:00.000Z"}
+    assert found == (
+        FailedTask(job_id="j1", resource_id="g1", error_code="SDRS.1014", **shared),
+        FailedTask(job_id="j2", resource_id="", error_code="", **shared),
+    )
+    assert query(cloud.requests[0]) == {
+        "failure_status": "createFail",
+        "resource_name": "a",
+        "resource_type": "server_groups",
+        "limit": "1000",
+        "offset": "0",
+    }
+
+
+def test_an_error_of_a_read_keeps_what_the_service_said():
+    with pytest.raises(ProviderError) as caught:
+        get(error("SDRS.0004", message="your role"))
+    assert (caught.value.code, caught.value.message, caught.value.request) == (
+        "SDRS.0004",
+        "your role",
+        "GET server-groups/g1",
+    )
