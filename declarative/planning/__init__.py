@@ -1,0 +1,25 @@
+"""Thinking: what to do, in which order, and what harm it could do. Nothing here reads a file, a clock or the cloud."""
+
+from __future__ import annotations
+
+from declarative.planning.dangers import parse_consent, unconsented, with_consents
+from declarative.planning.document import decode_plan, encode_plan, plan_digest, plan_document, summarize
+from declarative.planning.outputs import evaluate_outputs
+from declarative.planning.planner import make_plan
+from declarative.planning.selection import PlanRequest
+from declarative.planning.selectors import Selector
+
+__all__ = [
+    "PlanRequest",
+    "Selector",
+    "decode_plan",
+    "encode_plan",
+    "evaluate_outputs",
+    "make_plan",
+    "parse_consent",
+    "plan_digest",
+    "plan_document",
+    "summarize",
+    "unconsented",
+    "with_consents",
+]

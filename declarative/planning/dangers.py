@@ -1,0 +1,163 @@
+"""Dangers: what harm a plan could do, who has consented to which, and what still lacks a consent."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from declarative.errors import UsageError, did_you_mean, visible
+from declarative.model import (
+    Action,
+    Address,
+    Attributes,
+    Consent,
+    Danger,
+    DangerClass,
+    Desired,
+    Kind,
+    Plan,
+    Resource,
+    Step,
+    Withheld,
+)
+from declarative.planning.losses import called, listed, losses
+
+_NO_CONSENT = {
+    DangerClass.PREVENT_DESTROY: "Set lifecycle.prevent_destroy to false and apply that first.",
+    DangerClass.DR_IN_PROGRESS: "End the disaster recovery first; the other objects are not held up by it.",
+}
+_WHOLE_PLAN = frozenset({DangerClass.MASS_DELETE, DangerClass.MASS_VANISHED, DangerClass.EMPTY_MANIFESTS})
+
+DESTROY_CONSENTS = tuple(
+    Consent(cls, by="destroy")
+    for cls in (DangerClass.DELETE, DangerClass.UNPROTECT, DangerClass.MASS_DELETE, DangerClass.EMPTY_MANIFESTS)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Stakes:
+    """What dangers are judged by, beside the steps.
+
+    `seen`: what the cloud shows of the objects that steps delete; `gone`: how many recorded objects it shows no more.
+    """
+
+    kinds: Mapping[str, Kind]
+    desired: Mapping[Address, Desired]
+    recorded: Mapping[Address, Resource]
+    seen: Mapping[Address, Attributes]
+    gone: int
+    max_deletes: int
+    destroy: bool
+    refresh_only: bool
+
+
+def find_dangers(steps: Sequence[Step], withheld: Collection[Withheld], stakes: Stakes) -> tuple[Danger, ...]:
+    """Return the dangers of the steps: those of the plan as a whole first, then by address in the order of steps."""
+    deletes = [step for step in steps if step.action is Action.DELETE]
+    return (
+        *_of_the_whole(len(deletes), stakes),
+        *(danger for step in _with_replaced(deletes, steps) for danger in _of_delete(*step, stakes=stakes)),
+        *(Danger(DangerClass.DR_IN_PROGRESS, one.message, one.address) for one in withheld),
+    )
+
+
+def _with_replaced(deletes: Iterable[Step], steps: Iterable[Step]) -> Iterable[tuple[Step, bool]]:
+    created = {step.address for step in steps if step.action is Action.CREATE}
+    return ((step, step.address in created) for step in deletes)
+
+
+def _of_the_whole(deletes: int, stakes: Stakes) -> Iterable[Danger]:
+    limit, recorded = stakes.max_deletes, len(stakes.recorded)
+    if deletes > limit:
+        yield Danger(
+            DangerClass.MASS_DELETE,
+            f"{deletes} objects would be deleted or replaced; the stack's guards.max_deletes is {limit}",
+        )
+    if stakes.gone and (stakes.gone > limit or 2 * stakes.gone > recorded):
+        yield Danger(
+            DangerClass.MASS_VANISHED,
+            f"{stakes.gone} of {recorded} recorded objects are gone from the cloud: is this the right project?",
+        )
+    if not stakes.desired and recorded and not (stakes.destroy or stakes.refresh_only):
+        yield Danger(
+            DangerClass.EMPTY_MANIFESTS,
+            f"the manifests describe no object at all, while {recorded} are recorded: everything would be deleted",
+        )
+
+
+def _of_delete(step: Step, replaced: bool, *, stakes: Stakes) -> Iterable[Danger]:
+    kind, recorded = stakes.kinds[step.address.kind], step.resource
+    seen = stakes.seen.get(step.address, recorded.attributes)
+    name, lost = called(kind, recorded, seen), losses(kind, seen)
+    also = f", and with it {listed(lost)}" if lost else ""
+    if not replaced:
+        yield Danger(DangerClass.DELETE, f"deletes the {name}{also}", step.address)
+    elif lost:
+        yield Danger(DangerClass.REPLACE, f"deletes the {name}{also}, and makes a new one without them", step.address)
+    desired = stakes.desired.get(step.address)
+    if recorded.lifecycle.prevent_destroy or (desired is not None and desired.lifecycle.prevent_destroy):
+        what = "replaced" if replaced else "deleted"
+        yield Danger(
+            DangerClass.PREVENT_DESTROY,
+            f"the {name} must not be {what}: its lifecycle.prevent_destroy is {_says(recorded, desired)}",
+            step.address,
+        )
+
+
+def _says(recorded: Resource, desired: Desired | None) -> str:
+    if desired is not None and desired.lifecycle.prevent_destroy:
+        return "true"
+    return "recorded as true; it holds until an apply has recorded false"
+
+
+# ---------------------------------------------------------------- consents
+
+
+def parse_consent(text: str) -> Consent:
+    """Read `CLASS` or `CLASS:ADDRESS`, as `--allow` takes it. Raises UsageError when it is none, or can't be given."""
+    word, colon, address = text.partition(":")
+    try:
+        cls = DangerClass(word)
+    except ValueError as error:
+        known = [one.value for one in DangerClass if one not in _NO_CONSENT]
+        hint = did_you_mean(word, known) or f"Known: {', '.join(known)}."
+        raise UsageError(f"'{visible(word, limit=80)}' is no class of danger", hint) from error
+    if cls in _NO_CONSENT:
+        raise UsageError(f"{cls.value} takes no consent", _NO_CONSENT[cls])
+    if not colon:
+        return Consent(cls)
+    if cls in _WHOLE_PLAN:
+        raise UsageError(f"{cls.value} concerns the plan as a whole", f"Write {cls.value} without an address.")
+    try:
+        return Consent(cls, Address.parse(address))
+    except ValueError as error:
+        raise UsageError(f"'{visible(address, limit=80)}' is no address", f"{error}.") from error
+
+
+def with_consents(plan: Plan, consents: Iterable[Consent]) -> Plan:
+    """Return the plan with further consents; of two for the same thing the first stays."""
+    return replace(plan, consents=merged(plan.consents, consents))
+
+
+def merged(*groups: Iterable[Consent]) -> tuple[Consent, ...]:
+    """Return the consents of all groups in order, each class and address once."""
+    first: dict[tuple[DangerClass, Address | None], Consent] = {}
+    for consents in groups:
+        for consent in consents:
+            first.setdefault((consent.cls, consent.address), consent)
+    return tuple(first.values())
+
+
+def unconsented(plan: Plan) -> tuple[Danger, ...]:
+    """Return the dangers that stand against applying the plan: those that no consent of it covers.
+
+    `dr-in-progress` is none of them: its steps are withheld already, and all others may go on.
+    """
+    given = {(consent.cls, consent.address) for consent in plan.consents if consent.cls not in _NO_CONSENT}
+    return tuple(
+        danger
+        for danger in plan.dangers
+        if danger.cls is not DangerClass.DR_IN_PROGRESS
+        and (danger.cls, None) not in given
+        and (danger.cls, danger.address) not in given
+    )

@@ -1,0 +1,124 @@
+"""What differs between desired inputs, recorded inputs and what the cloud shows, field by field.
+
+Source of the rules: SDRS API reference, "What can change after creation". Every field is compared for equality first;
+deepdiff tells the parts in which unequal values differ, and is imported only then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from declarative.kinds.compare import same
+from declarative.model import Attributes, Change, Json, Kind, Lifecycle, OnChange, Resource
+
+
+def differing(kind: Kind, wanted: Attributes, *, recorded: Attributes, seen: Attributes) -> list[str]:
+    """Return the fields of `wanted` whose value isn't what the cloud shows (`seen`).
+
+    A field that the cloud does not show is compared with what was `recorded`; when that is unknown too, as after an
+    import, it does not differ.
+    """
+    return [
+        name
+        for name, value in wanted.items()
+        if seen.get(name) != value and _differs(kind, name, value, recorded=recorded, seen=seen)
+    ]
+
+
+def _differs(kind: Kind, name: str, value: Json, *, recorded: Attributes, seen: Attributes) -> bool:
+    shown = seen.get(name)
+    if shown is None and not kind.fields[name].empty_is_absent:
+        return name in recorded and recorded[name] != value
+    return not same(kind, name, value, shown)
+
+
+def must_replace(kind: Kind, names: Iterable[str]) -> bool:
+    """True when one of the fields can't be changed on the living object."""
+    return any(kind.fields[name].on_change is OnChange.REPLACE for name in names)
+
+
+def sent_field(kind: Kind, name: str) -> str:
+    """The field that is sent for a manifest's field: one that is looked up becomes the id that was found."""
+    return f"{name}_id" if name in kind.lookups else name
+
+
+def ignored_fields(kind: Kind, lifecycle: Lifecycle) -> frozenset[str]:
+    """The sent fields that `lifecycle.ignore_changes` names."""
+    return frozenset(sent_field(kind, name) for name in lifecycle.ignore_changes)
+
+
+def kept_inputs(inputs: Attributes, ignored: frozenset[str], *, recorded: Attributes, seen: Attributes) -> Attributes:
+    """Return the desired inputs in which every ignored field is as it was recorded, or else as it is seen."""
+    if not ignored:
+        return inputs
+    kept = dict(inputs)
+    for name in ignored & inputs.keys():
+        value = recorded.get(name, seen.get(name))
+        if value is None:
+            del kept[name]
+        else:
+            kept[name] = value
+    return kept
+
+
+def seen_inputs(inputs: Attributes, ignored: frozenset[str], *, seen: Attributes) -> Attributes:
+    """Return inputs in which every ignored field is as it is seen, so that a call that repeats it changes nothing."""
+    shown = {name: seen[name] for name in ignored if name in inputs and seen.get(name) is not None}
+    return {**inputs, **shown} if shown else inputs
+
+
+def drifted(kind: Kind, recorded: Resource, seen: Attributes) -> list[str]:
+    """Return the managed fields that the cloud shows other than recorded; after an import, all it showed then."""
+    ignored = ignored_fields(kind, recorded.lifecycle)
+    return [name for name in differing(kind, baseline(kind, recorded), recorded={}, seen=seen) if name not in ignored]
+
+
+def baseline(kind: Kind, recorded: Resource) -> Attributes:
+    """What drift is told from: the inputs as applied, or after an import the fields as they were seen."""
+    if recorded.inputs:
+        return recorded.inputs
+    return {name: recorded.attributes[name] for name in kind.fields if name in recorded.attributes}
+
+
+def field_changes(names: Iterable[str], *, old: Attributes, new: Attributes) -> tuple[Change, ...]:
+    """Return the changes of the named fields, which differ, by name; of mappings and lists the parts that differ."""
+    before = {name: old.get(name) for name in names}
+    if not before:
+        return ()
+    changes = _changes(before, {name: new.get(name) for name in before})
+    return tuple(sorted(changes, key=lambda change: change.field))
+
+
+def _changes(before: Attributes, after: Attributes) -> list[Change]:
+    from deepdiff import DeepDiff  # 0.1 s to import, and most plans need it not
+    from deepdiff.helper import notpresent
+
+    changes: list[Change] = []
+    for levels in DeepDiff(before, after, view="tree").values():
+        for level in levels:
+            path = ".".join(map(str, level.path(output_format="list")))
+            old, new = (None if side is notpresent else side for side in (level.t1, level.t2))
+            changes.append(Change(path, old, new))
+    return changes
+
+
+def bookkeeping_changes(recorded: Resource, new: Resource) -> tuple[Change, ...]:
+    """Return what changes in the record beside inputs: the lifecycle, and what the object depends on."""
+    if recorded.lifecycle == new.lifecycle and recorded.depends_on == new.depends_on:
+        return ()
+    before, after = _bookkeeping(recorded), _bookkeeping(new)
+    return tuple(Change(name, before[name], after[name]) for name in before if before[name] != after[name])
+
+
+def _bookkeeping(resource: Resource) -> Mapping[str, Json]:
+    return {
+        "lifecycle.prevent_destroy": resource.lifecycle.prevent_destroy,
+        "lifecycle.ignore_changes": sorted(set(resource.lifecycle.ignore_changes)),
+        "depends_on": sorted({str(address) for address in resource.depends_on}),
+    }
+
+
+def input_changes(recorded: Attributes, new: Attributes) -> tuple[Change, ...]:
+    """Return the differences between two sets of inputs; None stands for a field that is not managed."""
+    names = {name for name in recorded.keys() | new.keys() if recorded.get(name) != new.get(name)}
+    return field_changes(names, old=recorded, new=new)

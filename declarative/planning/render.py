@@ -1,0 +1,432 @@
+"""Plans and outcomes as lines for a reader: text with tones, no terminal, no colours yet.
+
+Text that others wrote (names, values, messages) passes `shown`, and no line begins with it: a line always opens with
+a word or a symbol of ours, so that nothing in a manifest or an answer can speak to a terminal or to a CI log.
+"""
+
+from __future__ import annotations
+
+import enum
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+from declarative.errors import Diagnostic, visible
+from declarative.kinds import KINDS
+from declarative.model import (
+    Action,
+    Change,
+    Consent,
+    Danger,
+    DangerClass,
+    Drift,
+    Json,
+    OnChange,
+    Outcome,
+    Plan,
+    Reason,
+    Result,
+    Step,
+    StepOutcome,
+)
+
+_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_.\[\]-]{0,127}")
+_VALUE_LIMIT = 160
+_NAME_LIMIT = 200
+_TEXT_LIMIT = 1000
+_FINDING_LIMIT = 2000
+_LIST_LIMIT = 50
+
+
+class Tone(enum.Enum):
+    """What a piece of text is about; a terminal may show it as a colour."""
+
+    PLAIN = "plain"
+    STRONG = "strong"
+    FAINT = "faint"
+    ADD = "add"
+    CHANGE = "change"
+    REMOVE = "remove"
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A piece of one line."""
+
+    text: str
+    tone: Tone = Tone.PLAIN
+
+
+Line: TypeAlias = tuple[Span, ...]
+
+
+def plain(lines: Iterable[Line]) -> str:
+    """The lines as text without tones, each ended by a newline."""
+    return "".join("".join(span.text for span in line) + "\n" for line in lines)
+
+
+def line(text: str = "", tone: Tone = Tone.PLAIN) -> Line:
+    """A line of one tone."""
+    return (Span(text, tone),)
+
+
+def shown(text: object, *, limit: int | None = _TEXT_LIMIT) -> str:
+    """`text` made safe for a terminal and for the logs of CI systems, which read `##[…]` anywhere in a line."""
+    return visible(text, limit=limit).replace("##", "#\\x23")
+
+
+def value(content: Json) -> str:
+    """A JSON value as one short, safe text; strings are quoted."""
+    return shown(json.dumps(content, ensure_ascii=False, sort_keys=True, default=str), limit=_VALUE_LIMIT)
+
+
+def field_name(name: str) -> str:
+    """A field's or output's name, as it is or, when no plain word, quoted: it may open a line."""
+    return name if _WORD.fullmatch(name) else value(name)
+
+
+def finding(diagnostic: Diagnostic) -> str:
+    """One finding as one line, `file:line:column: error: what. How to put it right.`; a strange file name gets `./`."""
+    text = shown(diagnostic, limit=_FINDING_LIMIT)
+    return text if text[:1].isalnum() or text[:1] in "._/-" else f"./{text}"
+
+
+# ---------------------------------------------------------------- steps as a reader counts them
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What the reader sees of one address: one step, or a delete and a create that together replace it."""
+
+    verb: str
+    step: Step
+    changes: tuple[Change, ...]
+
+
+def entries(steps: Iterable[Step]) -> Iterator[Entry]:
+    """The steps in order, a replacement once, where its create stands."""
+    steps = tuple(steps)
+    deleted = {step.address: step for step in steps if step.action is Action.DELETE}
+    replaced = {step.address for step in steps if step.action is Action.CREATE} & deleted.keys()
+    for step in steps:
+        if step.address not in replaced or step.action not in (Action.CREATE, Action.DELETE):
+            yield Entry(_verb(step), step, step.changes)
+        elif step.action is Action.CREATE:
+            first = deleted[step.address]
+            reason = first.reason if step.reason is Reason.REPLACED else step.reason
+            yield Entry("replace", replace(step, reason=reason), first.changes or step.changes)
+
+
+def _verb(step: Step) -> str:
+    renames = step.action is Action.UPDATE and [change.field for change in step.changes] == ["name"]
+    return "rename" if renames else step.action.value
+
+
+_LOOK = {
+    "create": ("+", Tone.ADD),
+    "update": ("~", Tone.CHANGE),
+    "rename": ("~", Tone.CHANGE),
+    "replace": ("-/+", Tone.REMOVE),
+    "delete": ("-", Tone.REMOVE),
+    "enable": ("~", Tone.CHANGE),
+    "disable": ("~", Tone.REMOVE),
+    "adopt": ("?", Tone.CHANGE),
+    "forget": ("x", Tone.CHANGE),
+    "move": (">", Tone.CHANGE),
+    "record": ("#", Tone.FAINT),
+}
+
+_REASONS = {
+    Reason.NEW: "new",
+    Reason.EDITED: "edited in the manifests",
+    Reason.DRIFTED: "changed in the cloud",
+    Reason.IMPORTED: "imported before",
+    Reason.MOVED: "the same object under a new address",
+    Reason.REPLACED: "can't be changed in place",
+    Reason.REQUESTED: "asked for by --replace",
+    Reason.CREATION_FAILED: "its creation failed",
+    Reason.BEING_DELETED: "it is being deleted",
+    Reason.GONE_FROM_MANIFESTS: "gone from the manifests",
+    Reason.GONE_FROM_CLOUD: "gone from the cloud",
+    Reason.DESTROY: "everything is to be destroyed",
+}
+
+_DONE = {
+    "create": "created",
+    "update": "updated",
+    "rename": "renamed",
+    "replace": "replaced",
+    "delete": "deleted",
+    "enable": "enabled",
+    "disable": "disabled",
+    "adopt": "adopted",
+    "forget": "forgotten",
+    "move": "moved",
+    "record": "recorded",
+}
+
+
+def _tally(steps: Iterable[Step]) -> list[tuple[str, int]]:
+    counts = Counter(entry.verb for entry in entries(steps))
+    return [(verb, counts[verb]) for verb in _LOOK if counts[verb]]
+
+
+# ---------------------------------------------------------------- the plan
+
+
+def plan_lines(plan: Plan, *, missing: Sequence[Danger]) -> list[Line]:
+    """The plan for a reader who has to judge it. `missing`: the dangers that lack a consent."""
+    lines = _head(plan)
+    lines += _block("Still open from earlier runs; apply goes on with these first:", _open(plan))
+    lines += _block("Drift, what the cloud shows other than recorded:", drift_lines(plan.drift))
+    lines += _block("Steps:", _steps(plan))
+    lines += _block("Withheld, because a disaster recovery is in progress there:", _withheld(plan))
+    lines += _block("Outputs:", _output_changes(plan))
+    lines += _block("Warnings:", [line(f"  ! {finding(warning)}", Tone.CHANGE) for warning in plan.warnings])
+    lines += _block("Dangers:", _dangers(plan.dangers, missing))
+    return [*lines, line(), line(summary(plan), Tone.STRONG)]
+
+
+def summary(plan: Plan) -> str:
+    """The plan in one sentence of counts; addresses are counted, a replacement once."""
+    counts = [f"{count} to {verb}" for verb, count in _tally(plan.steps)]
+    if plan.output_changes:
+        counts.append(f"{many(len(plan.output_changes), 'output')} to record")
+    withheld = f" {many(len(plan.withheld), 'step')} withheld." if plan.withheld else ""
+    if counts:
+        return f"Plan: {', '.join(counts)}.{withheld}"
+    if plan.open:
+        return f"Nothing to do beyond {many(len(plan.open), 'operation')} still open from earlier runs.{withheld}"
+    if plan.withheld:
+        return f"Nothing to do now.{withheld}"
+    agree = "manifests, state and cloud agree" if plan.basis.refreshed else "manifests and state agree"
+    return f"Nothing to do: {agree}."
+
+
+def _head(plan: Plan) -> list[Line]:
+    basis, binding = plan.basis, plan.basis.binding
+    place = ", ".join(
+        f"{label} {shown(text, limit=_NAME_LIMIT)}"
+        for label, text in (("project", binding.project_id), ("region", binding.region), ("at", binding.host))
+        if text
+    )
+    lines: list[Line] = [
+        (
+            Span("Plan for stack "),
+            Span(shown(basis.stack, limit=_NAME_LIMIT), Tone.STRONG),
+            Span(", environment "),
+            Span(shown(basis.environment, limit=_NAME_LIMIT), Tone.STRONG),
+            Span(f" ({place})" if place else "", Tone.FAINT),
+        )
+    ]
+    if plan.consents:
+        lines.append(line(f"Consents given: {', '.join(map(_consent, plan.consents))}", Tone.REMOVE))
+    if basis.destroy:
+        lines.append(line("This plan destroys what the stack manages.", Tone.REMOVE))
+    if basis.refresh_only:
+        lines.append(line("This plan only records what the cloud shows.", Tone.FAINT))
+    if not basis.refreshed:
+        lines.append(line("The cloud was not read (--no-refresh): what is recorded is taken for true.", Tone.CHANGE))
+    return lines
+
+
+def _consent(consent: Consent) -> str:
+    return f"{shown(consent)} (by {shown(consent.by, limit=_NAME_LIMIT)})"
+
+
+def _block(title: str, content: Sequence[Line]) -> list[Line]:
+    return [line(), line(title, Tone.STRONG), *content] if content else []
+
+
+def _open(plan: Plan) -> list[Line]:
+    return [
+        line(f"  … {operation.action.value} {operation.address}: {shown(operation.message)}", Tone.CHANGE)
+        for operation in plan.open
+    ]
+
+
+def _steps(plan: Plan) -> list[Line]:
+    lines: list[Line] = []
+    for entry in entries(plan.steps):
+        lines.append(_entry_line(entry))
+        lines += _change_lines(entry)
+    return lines
+
+
+def _entry_line(entry: Entry) -> Line:
+    symbol, tone = _LOOK[entry.verb]
+    step = entry.step
+    target = f"{step.source} → {step.address}" if step.action is Action.MOVE and step.source else str(step.address)
+    reason = _REASONS[step.reason]
+    return (
+        Span(f"{symbol:>5} {entry.verb} ", tone),
+        Span(target, Tone.STRONG),
+        Span(f"  ({reason})", Tone.FAINT),
+    )
+
+
+def _change_lines(entry: Entry) -> Iterator[Line]:
+    born = entry.verb in ("create", "adopt")
+    changes = [change for change in entry.changes if not (born and change.new is None and change.new_known)]
+    width = max((len(change.field) for change in changes), default=0)
+    for change in changes:
+        yield (*_change_line(change, width=min(width, 40), born=born), *_forcing(entry, change))
+    if entry.verb in ("delete", "forget"):
+        resource = entry.step.resource
+        name = resource.attributes.get("name", resource.inputs.get("name"))
+        facts = [f"{label} {value(text)}" for label, text in (("id", resource.id), ("name", name)) if text]
+        yield line(f"        {', '.join(facts)}", Tone.FAINT)
+
+
+def _forcing(entry: Entry, change: Change) -> Line:
+    """Says of a field that it is why the object is made anew."""
+    kind = KINDS.get(entry.step.address.kind) if entry.verb == "replace" else None
+    known = kind.fields.get(change.field) if kind else None
+    forces = known is not None and known.on_change is OnChange.REPLACE
+    return (Span("  (forces a new object)", Tone.FAINT),) if forces else ()
+
+
+def _change_line(change: Change, *, width: int, born: bool) -> Line:
+    new = _side(change.new) if change.new_known else "(known after apply)"
+    start = Span(f"        {field_name(change.field):<{width}}  ", Tone.FAINT)
+    if born:
+        return start, Span(new, Tone.ADD)
+    return start, Span(_side(change.old), Tone.REMOVE), Span(" → "), Span(new, Tone.ADD)
+
+
+def _side(content: Json) -> str:
+    return "(unset)" if content is None else value(content)
+
+
+def drift_lines(drift: Sequence[Drift]) -> list[Line]:
+    """What the cloud shows other than recorded, one object after the other."""
+    lines: list[Line] = []
+    for one in drift:
+        what = "is gone" if one.gone else "differs"
+        lines.append((Span("    ! ", Tone.CHANGE), Span(str(one.address), Tone.STRONG), Span(f" {what}")))
+        width = min(max((len(change.field) for change in one.changes), default=0), 40)
+        lines += [_change_line(change, width=width, born=False) for change in one.changes]
+    return lines
+
+
+def _withheld(plan: Plan) -> list[Line]:
+    return [line(f"    ! {one.action.value} {one.address}: {shown(one.message)}", Tone.REMOVE) for one in plan.withheld]
+
+
+def _output_changes(plan: Plan) -> list[Line]:
+    lines: list[Line] = []
+    for change in plan.output_changes:
+        symbol = "+" if change.old is None else "-" if change.new is None and change.new_known else "~"
+        born = symbol == "+"
+        new = value(change.new) if change.new_known else "(known after apply)"
+        old = "" if born else value(change.old)
+        text = new if born else old if symbol == "-" else f"{old} → {new}"
+        lines.append(line(f"    {symbol} {field_name(change.field)} = {text}"))
+    return lines
+
+
+NO_CONSENT = frozenset({DangerClass.PREVENT_DESTROY, DangerClass.DR_IN_PROGRESS})
+"""The classes of danger that take no consent."""
+
+
+def _dangers(dangers: Sequence[Danger], missing: Sequence[Danger]) -> list[Line]:
+    lines: list[Line] = []
+    for danger in dangers:
+        if danger.cls is DangerClass.DR_IN_PROGRESS:
+            continue  # the block of what is withheld says it
+        subject = f" {danger.address}" if danger.address else ""
+        lacks = danger in missing
+        lines.append(
+            (
+                Span(f"    ! {danger.cls.value}", Tone.REMOVE),
+                Span(subject, Tone.STRONG),
+                Span(f": {shown(danger.message)}"),
+                Span("" if lacks else "  (consented to)", Tone.FAINT),
+            )
+        )
+        if lacks:
+            lines.append(line(f"        {_remedy(danger)}"))
+    return lines
+
+
+def _remedy(danger: Danger) -> str:
+    return "no option overrides this" if danger.cls in NO_CONSENT else f"needs consent: {allow_option(danger)}"
+
+
+def allow_option(danger: Danger) -> str:
+    """The option that consents to this danger and to no other."""
+    return f"--allow {danger.cls.value}:{danger.address}" if danger.address else f"--allow {danger.cls.value}"
+
+
+# ---------------------------------------------------------------- the outcome
+
+
+def outcome_lines(outcome: Outcome) -> list[Line]:
+    """The end report of a run: what failed and why, what goes on, what was not begun, counts and outputs."""
+    lines = _block("Failed:", _ends(outcome, Result.FAILED, Tone.REMOVE))
+    lines += _block("Continues in the cloud:", _ends(outcome, Result.CONTINUES, Tone.CHANGE))
+    lines += _block("Not started:", _ends(outcome, Result.NOT_STARTED, Tone.FAINT))
+    held = [
+        line(f"    ! {one.action.value} {one.address}: {shown(one.message)}", Tone.REMOVE) for one in outcome.withheld
+    ]
+    lines += _block("Withheld, because a disaster recovery is in progress there:", held)
+    if outcome.conflict:
+        kept = shown(outcome.conflict, limit=None)  # whole: it may be the content itself
+        lines += [line(), line(f"The state could not be written. What this run did is kept: {kept}", Tone.REMOVE)]
+    lines += _block("Outputs:", outputs_lines(outcome.outputs))
+    if outcome.steps:
+        lines += [line(), line(result(outcome), Tone.STRONG)]
+    return lines
+
+
+def result(outcome: Outcome) -> str:
+    """The outcome in one or two sentences."""
+    ended = [end.step for end in outcome.steps if end.result is Result.DONE]
+    counts = [f"{count} {_DONE[verb]}" for verb, count in _tally(ended)]
+    counts += [
+        f"{number} {word}"
+        for number, word in (
+            (outcome.count(Result.FAILED), "failed"),
+            (outcome.count(Result.CONTINUES), "still going on in the cloud"),
+            (outcome.count(Result.NOT_STARTED), "not started"),
+        )
+        if number
+    ]
+    unfinished = outcome.count(Result.CONTINUES) + outcome.count(Result.NOT_STARTED)
+    if outcome.count(Result.FAILED):
+        start, again = "Not all done", " Put right what failed, then run again."
+    elif unfinished:
+        start, again = "Interrupted" if outcome.interrupted else "Not all done", " Run again to go on."
+    else:
+        start, again = "Done", ""
+    return f"{start}: {', '.join(counts)}.{again}"
+
+
+def _ends(outcome: Outcome, kind: Result, tone: Tone) -> list[Line]:
+    ends = [end for end in outcome.steps if end.result is kind]
+    lines: list[Line] = []
+    for end in ends[:_LIST_LIMIT]:
+        lines.append(line(f"    ! {_end(end)}", tone))
+        if end.fix:
+            lines.append(line(f"        Next: {shown(end.fix)}"))
+    if len(ends) > _LIST_LIMIT:
+        lines.append(line(f"    … and {len(ends) - _LIST_LIMIT} more", Tone.FAINT))
+    return lines
+
+
+def _end(end: StepOutcome) -> str:
+    text = f"{end.step.action.value} {end.step.address}"
+    return f"{text}: {shown(end.summary)}" if end.summary else text
+
+
+def outputs_lines(outputs: Mapping[str, Json], *, indent: int = 4) -> list[Line]:
+    """The outputs by name, one a line, behind `indent` blanks."""
+    return [line(f"{'':{indent}}{field_name(name)} = {value(content)}") for name, content in sorted(outputs.items())]
+
+
+def many(count: int, noun: str) -> str:
+    """A count with its noun, e.g. `1 step` or `2 steps`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
