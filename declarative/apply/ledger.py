@@ -1,0 +1,177 @@
+"""The run's memory: a state, and the store behind it, written in waves.
+
+A wave holds all records that became ready while the last one was being written, so that a hundred steps cost a few
+durable writes and not a hundred ("group commit"). Whoever waits for a wave goes on once it is on the disk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from declarative.errors import StateConflict, StateError
+from declarative.model import Binding, Record
+from declarative.state import State, Store, fold
+
+# A journal is folded into its snapshot when it holds this many records, and more than the snapshot itself:
+# the cost of all folding in a run then stays in proportion to what the run records.
+_FOLD_AFTER = 1000
+
+
+@dataclass(slots=True)
+class _Wave:
+    records: list[Record] = field(default_factory=list)
+    waiters: list[asyncio.Future[None]] = field(default_factory=list)
+
+
+class Ledger:
+    """The state of one run. `store` None keeps everything in memory: `plan` settles so.
+
+    `blocking` runs a store's call off the event loop. `trouble` is the first error a write ended in; after it,
+    intents are refused, and what is noted is kept for `close` to save or to put beside the state.
+    """
+
+    def __init__(
+        self,
+        state: State,
+        store: Store | None = None,
+        *,
+        blocking: Callable[[Callable[[], object]], Awaitable[object]] = asyncio.to_thread,
+    ) -> None:
+        self.state = state
+        self.trouble: StateError | None = None
+        self._store = store
+        self._blocking = blocking
+        self._wave = _Wave()
+        self._writer: asyncio.Task[None] | None = None
+        self._unsaved: list[Record] = []
+        self._journaled = 0
+
+    async def intend(self, *records: Record) -> None:
+        """Make `records` durable before something is sent. Raises StateError, and then nothing may be sent."""
+        if self.trouble is not None:
+            raise self.trouble
+        await self._join(records)
+
+    async def note(self, *records: Record) -> None:
+        """Make durable what has happened. Never raises: what can't be written now is kept for `close`."""
+        if self.trouble is None:
+            try:
+                await self._join(records)
+            except StateError:
+                self._keep(records)
+        else:
+            self._keep(records)
+
+    async def bind(self, binding: Binding) -> None:
+        """Tie the state to its cloud, durably, before the first thing is sent there. Raises StateError."""
+        if self.state.binding == binding:
+            return
+        self.state.binding = binding
+        if self._store is not None:
+            store, state, after = self._store, self.state, self.state.serial
+            state.serial += 1
+            await self._blocking(lambda: store.write(state, after=after))
+
+    def learn(self, *records: Record) -> None:
+        """Take over what was observed, without a write of its own; the next fold saves it."""
+        for record in records:
+            fold(self.state, record)
+
+    async def close(self) -> str:
+        """Fold the journal, or save what could not be written. Returns where the rescued records lie, or ""."""
+        if self._writer is not None:
+            await self._writer
+        if self._store is None:
+            return ""
+        if self._unsaved:
+            return await self._rescue()
+        if self._journaled:
+            try:
+                await self._fold()
+            except StateError as error:
+                self.trouble = self.trouble or error
+        return ""
+
+    async def _join(self, records: tuple[Record, ...]) -> None:
+        if self._store is None:
+            self.learn(*records)
+            return
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._wave.records.extend(records)
+        self._wave.waiters.append(waiter)
+        if self._writer is None or self._writer.done():
+            self._writer = asyncio.create_task(self._write_waves())
+        # A cancelled step must not take the others' wave with it: the future is its own, the wave is not.
+        await waiter
+
+    async def _write_waves(self) -> None:
+        await asyncio.sleep(0)  # let all who are ready in this turn of the loop join
+        while self._wave.records:
+            wave, self._wave = self._wave, _Wave()
+            try:
+                if self.trouble is not None:
+                    raise self.trouble
+                await self._append(wave.records)
+            except StateError as error:
+                self.trouble = self.trouble or error
+                _wake(wave, error)
+                continue
+            self.learn(*wave.records)
+            _wake(wave)
+            await self._fold_when_long()
+
+    async def _append(self, records: list[Record]) -> None:
+        store = self._require_store()
+        after = self.state.serial
+        await self._blocking(lambda: store.append(records, after=after))
+        self.state.serial = after + 1
+        self._journaled += len(records)
+
+    async def _fold_when_long(self) -> None:
+        if self._journaled < max(_FOLD_AFTER, 4 * len(self.state.resources)):
+            return
+        try:
+            await self._fold()
+        except StateError as error:
+            self.trouble = self.trouble or error
+
+    async def _fold(self) -> None:
+        store, state = self._require_store(), self.state
+        await self._blocking(lambda: store.write(state, after=state.serial))
+        self._journaled = 0
+
+    def _keep(self, records: tuple[Record, ...]) -> None:
+        self._unsaved.extend(records)
+        self.learn(*records)
+
+    async def _rescue(self) -> str:
+        """Try once more to write what is left; else put it beside the state, for the next run to find."""
+        store, records = self._require_store(), self._unsaved
+        after = self.state.serial
+        if not isinstance(self.trouble, StateConflict):
+            try:
+                await self._blocking(lambda: store.append(records, after=after))
+            except StateError as error:
+                self.trouble = error
+            else:
+                self.state.serial = after + 1
+                self.trouble = None
+                return ""
+        return store.rescue(records, after=after)
+
+    def _require_store(self) -> Store:
+        if self._store is None:
+            raise StateError("this state is kept in memory alone")
+        return self._store
+
+
+def _wake(wave: _Wave, error: StateError | None = None) -> None:
+    for waiter in wave.waiters:
+        if waiter.done():
+            continue
+        if error is None:
+            waiter.set_result(None)
+        else:
+            waiter.set_exception(error)

@@ -1,0 +1,154 @@
+"""Looks at the cloud that many steps share: one list for a wave, and the search for a create whose answer was lost."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from declarative.clock import Clock
+from declarative.kinds.compare import shows
+from declarative.model import Attributes, Kind
+from declarative.provider import Provider
+
+PAGE = 1000
+
+
+@dataclass(slots=True)
+class _Flight:
+    """One list call, under way or done. `began` is on the monotonic clock, in seconds."""
+
+    began: float
+    task: asyncio.Task[dict[str, Attributes]]
+    by_name: dict[str, list[str]] | None = None
+
+    def named(self, name: str) -> Iterable[str]:
+        """Ids of all listed objects of this exact name; the index is built once."""
+        if self.by_name is None:
+            self.by_name = {}
+            for object_id, attributes in self.task.result().items():
+                self.by_name.setdefault(str(attributes.get("name")), []).append(object_id)
+        return self.by_name.get(name, ())
+
+
+@dataclass(slots=True)
+class _KindView:
+    size: int = 0
+    not_ours: set[str] = field(default_factory=set)
+    foreign: set[str] = field(default_factory=set)
+    flight: _Flight | None = None
+    asking: int = 0
+
+
+class Lookout:
+    """What the run knows of the cloud beside its state.
+
+    `seen` is the complete id set of the refresh that was taken under the lock: no lost create can be among them.
+    """
+
+    def __init__(self, provider: Provider, clock: Clock) -> None:
+        self._provider = provider
+        self._clock = clock
+        self._views: dict[str, _KindView] = {}
+
+    def exclude(self, kind: str, ids: Iterable[str]) -> None:
+        """These objects can't be the result of a create that is being looked for."""
+        self._view(kind).not_ours.update(ids)
+
+    def foreign(self, kind: str) -> set[str]:
+        """Ids that the refresh found and the state does not record."""
+        return self._view(kind).foreign
+
+    def refreshed(self, objects: Mapping[str, Mapping[str, Attributes]], recorded: Mapping[str, set[str]]) -> None:
+        """Take over a refresh: its ids are excluded from every later search."""
+        for kind, found in objects.items():
+            view = self._view(kind)
+            view.size = len(found)
+            view.not_ours.update(found)
+            view.foreign = found.keys() - recorded.get(kind, set())
+
+    def claim(self, kind: str, object_id: str) -> bool:
+        """Take `object_id` for one step; False when another has it already."""
+        view = self._view(kind)
+        if object_id in view.not_ours:
+            return False
+        view.not_ours.add(object_id)
+        return True
+
+    async def objects(self, kind: Kind, *, since: float, deadline: float) -> Mapping[str, Attributes]:
+        """A complete list that was begun at `since` or later; all who ask meanwhile share it."""
+        return (await self._flight(kind, since, deadline)).task.result()
+
+    async def candidates(
+        self, kind: Kind, inputs: Attributes, *, since: float, gap: float, deadline: float
+    ) -> list[str]:
+        """Ids of the objects that a create of `inputs` may have made: equal in every sent field, and nobody's.
+
+        `gap`: seconds between the beginnings of two lists, so that many who look cost no more than one.
+        """
+        flight = await self._flight(kind, since, deadline, gap=gap)
+        listed = flight.task.result()
+        not_ours = self._view(kind.name).not_ours
+        return [
+            object_id
+            for object_id in flight.named(str(inputs.get("name")))
+            if object_id not in not_ours and shows(kind, inputs, listed[object_id])
+        ]
+
+    def is_candidate(self, kind: Kind, object_id: str, inputs: Attributes, observed: Attributes) -> bool:
+        """The same question for one object that was read by its id."""
+        return object_id not in self._view(kind.name).not_ours and shows(kind, inputs, observed)
+
+    async def shown(self, kind: Kind, object_id: str, *, deadline: float) -> bool:
+        """True while an object whose deletion has been reported is still shown; read by list or by id."""
+        return await self._read(kind, object_id, max_age=0.0, deadline=deadline, confirm=False) is not None
+
+    async def look(self, kind: Kind, object_id: str, *, max_age: float, deadline: float) -> Attributes | None:
+        """The object as it was at most `max_age` seconds ago, or None when it is confirmed to be gone."""
+        return await self._read(kind, object_id, max_age=max_age, deadline=deadline, confirm=True)
+
+    async def _read(
+        self, kind: Kind, object_id: str, *, max_age: float, deadline: float, confirm: bool
+    ) -> Attributes | None:
+        """By list when that takes fewer requests than a GET for each who asks in one turn of the loop.
+
+        `confirm`: absent from a list is not gone, a GET decides.
+        """
+        view = self._view(kind.name)
+        since = self._clock.monotonic() - max_age
+        if view.flight is None or view.flight.began < since:
+            view.asking += 1
+            await asyncio.sleep(0)
+            many = view.asking > max(1, -(-view.size // PAGE))
+            await asyncio.sleep(0)
+            view.asking -= 1
+            if not many:
+                return await self._provider.get(kind, object_id, deadline=deadline)
+        listed = await self.objects(kind, since=since, deadline=deadline)
+        if object_id in listed or not confirm:
+            return listed.get(object_id)
+        return await self._provider.get(kind, object_id, deadline=deadline)
+
+    async def _flight(self, kind: Kind, since: float, deadline: float, *, gap: float = 0.0) -> _Flight:
+        view = self._view(kind.name)
+        while view.flight is None or view.flight.began < since or _failed(view.flight):
+            if view.flight is not None and not view.flight.task.done():
+                await asyncio.wait([view.flight.task])
+                continue
+            early = view.flight.began + gap - self._clock.monotonic() if view.flight else 0.0
+            if early > 0:
+                await self._clock.sleep(early)
+                continue
+            task = asyncio.create_task(self._provider.list(kind, deadline=deadline))
+            view.flight = _Flight(self._clock.monotonic(), task)
+        flight = view.flight
+        await asyncio.shield(flight.task)
+        view.size = len(flight.task.result())
+        return flight
+
+    def _view(self, kind: str) -> _KindView:
+        return self._views.setdefault(kind, _KindView())
+
+
+def _failed(flight: _Flight) -> bool:
+    return flight.task.done() and (flight.task.cancelled() or flight.task.exception() is not None)

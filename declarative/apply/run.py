@@ -1,0 +1,247 @@
+"""A plan, carried out: every step as soon as all it waits for ended well, many at once, nothing lost on the way out."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field, replace
+
+from declarative.apply.session import Session, StepContinues, StepFailed
+from declarative.apply.steps import carry_out
+from declarative.errors import OutcomeUnknown, ProviderError, StateError, Unauthorized
+from declarative.model import Action, Event, Health, Put, Result, Step, StepOutcome
+
+_ANSWERS = 5.0  # seconds that requests under way get after a first interrupt
+_QUOTA_USED_UP = frozenset({"SDRS.0305", "SDRS.0306"})
+_OWN_CALL = frozenset({Action.CREATE, Action.UPDATE})
+
+
+@dataclass(slots=True)
+class _Board:
+    """Which steps wait for how many others, and which may start."""
+
+    waits: dict[str, int]
+    dependants: dict[str, list[Step]]
+    ready: deque[Step]
+    blocked: set[str] = field(default_factory=set)
+
+    @classmethod
+    def of(cls, steps: Iterable[Step], finished: Collection[str]) -> _Board:
+        board = cls({}, {}, deque())
+        for step in steps:
+            waits_for = [need for need in step.requires if need not in finished]
+            board.waits[step.id] = len(waits_for)
+            for need in waits_for:
+                board.dependants.setdefault(need, []).append(step)
+            if not waits_for:
+                board.ready.append(step)
+        return board
+
+    def done(self, step: Step) -> None:
+        for dependant in self.dependants.get(step.id, ()):
+            self.waits[dependant.id] -= 1
+            if not self.waits[dependant.id]:
+                self.ready.append(dependant)
+
+
+class Runner:
+    """Carries out the steps of one plan. `max_jobs` bounds the steps under way at any time."""
+
+    def __init__(
+        self, run: Session, steps: Collection[Step], *, max_jobs: int, fail_fast: bool, interrupt: asyncio.Event
+    ) -> None:
+        self._run = run
+        self._steps = steps
+        self._max_jobs = max_jobs
+        self._fail_fast = fail_fast
+        self._interrupt = interrupt
+        self._outcomes: dict[str, StepOutcome] = {}
+        self._running: dict[asyncio.Task[str], Step] = {}
+        self._finished: deque[asyncio.Task[str]] = deque()
+        self._wake = asyncio.Event()
+        self._started: dict[str, float] = {}
+        self._no_more: dict[str, str] = {}  # kinds whose quota is used up, with the reason
+        self.stopped = ""  # why nothing new is started any more
+        self.crash: BaseException | None = None
+
+    async def run(self, *, finished: Collection[str] = ()) -> tuple[StepOutcome, ...]:
+        """Carry out what isn't `finished` yet. Returns one outcome for each of those steps, in the plan's order."""
+        todo = [step for step in self._steps if step.id not in finished]
+        board = _Board.of(todo, finished)
+        watcher = asyncio.create_task(self._wake_on_interrupt())
+        alarm = self._wake_at_the_end()
+        try:
+            await self._dispatch(board)
+        finally:
+            watcher.cancel()
+            if alarm is not None:
+                alarm.cancel()
+        if self._running:
+            await self._leave()
+        await self._read_back()
+        return tuple(self._outcomes.get(step.id) or self._not_started(step) for step in todo)
+
+    async def _dispatch(self, board: _Board) -> None:
+        """Start what is ready and collect what has ended, until nothing runs or the run must end."""
+        while not self._must_leave():
+            while board.ready and len(self._running) < self._max_jobs and not self.stopped:
+                self._start(board.ready.popleft())
+            if not self._running:
+                return
+            self._wake.clear()
+            if not self._finished:
+                await self._wake.wait()
+            for step in self._collect():
+                if self._outcomes[step.id].result is Result.DONE:
+                    board.done(step)
+
+    async def _wake_on_interrupt(self) -> None:
+        await self._interrupt.wait()
+        self._wake.set()
+
+    def _wake_at_the_end(self) -> asyncio.TimerHandle | None:
+        left = self._run.ends - self._run.clock.monotonic()
+        return None if left == float("inf") else asyncio.get_running_loop().call_later(left, self._wake.set)
+
+    def _must_leave(self) -> bool:
+        return self._interrupt.is_set() or self._run.clock.monotonic() >= self._run.ends
+
+    def _task_ended(self, task: asyncio.Task[str]) -> None:
+        self._finished.append(task)
+        self._wake.set()
+
+    def _collect(self) -> list[Step]:
+        """Write down how the tasks that have ended did so; return their steps."""
+        steps = []
+        while self._finished:
+            task = self._finished.popleft()
+            step = self._running.pop(task)
+            self._ended(step, task)
+            steps.append(step)
+        return steps
+
+    def _start(self, step: Step) -> None:
+        reason = self._no_more.get(step.address.kind) if step.action is Action.CREATE else None
+        if reason:
+            self._outcomes[step.id] = StepOutcome(step, Result.NOT_STARTED, reason)
+            return
+        self._started[step.id] = self._run.clock.monotonic()
+        self._run.tell("step-started", step)
+        task = asyncio.create_task(carry_out(self._run, step))
+        self._running[task] = step
+        task.add_done_callback(self._task_ended)
+
+    def _ended(self, step: Step, task: asyncio.Task[str]) -> None:
+        seconds = self._run.clock.monotonic() - self._started[step.id]
+        error = None if task.cancelled() else task.exception()
+        if task.cancelled():
+            outcome = self._left(step)
+        elif error is None:
+            outcome = StepOutcome(step, Result.DONE)
+            self._run.tell("step-done", step, seconds=round(seconds, 3), id=str(task.result()))
+        elif isinstance(error, StepContinues):
+            outcome = self._continues(step, error.summary, error.job_id)
+        elif isinstance(error, StateError):
+            self.stopped = self.stopped or f"the state can't be written: {error.summary}"
+            outcome = StepOutcome(step, Result.NOT_STARTED, error.summary, error.fix)
+        else:
+            outcome = self._failed(step, error)
+        self._outcomes[step.id] = replace(outcome, seconds=seconds)
+
+    def _failed(self, step: Step, error: BaseException) -> StepOutcome:
+        if isinstance(error, Unauthorized):
+            self.stopped = self.stopped or error.summary
+        if isinstance(error, OutcomeUnknown):
+            return self._continues(step, error.summary, "")
+        if isinstance(error, StepFailed | ProviderError):
+            summary, fix, code = error.args[0], error.fix, error.code
+        else:
+            # A bug in one step must not take the others with it; it is raised again when all is recorded.
+            self.crash = self.crash or error
+            self.stopped = self.stopped or "an internal error"
+            summary, fix, code = f"internal error: {type(error).__name__}", "Please report it.", ""
+        if code in _QUOTA_USED_UP:
+            self._no_more[step.address.kind] = summary
+        if self._fail_fast:
+            self.stopped = self.stopped or f"{step.address} failed (--fail-fast)"
+        self._run.tell("step-failed", step, summary=summary, fix=fix, code=code)
+        return StepOutcome(step, Result.FAILED, summary, fix)
+
+    def _continues(self, step: Step, summary: str, job_id: str) -> StepOutcome:
+        self._run.tell("step-continues", step, summary=summary, job_id=job_id)
+        return StepOutcome(step, Result.CONTINUES, summary, "Run again to go on.")
+
+    def _left(self, step: Step) -> StepOutcome:
+        """A step that an interrupt ended: open when its call may have been sent, else as if never started."""
+        for operation in self._run.ledger.state.operations.values():
+            if operation.step == step.id:
+                return self._continues(step, "it goes on in the cloud", operation.job_id)
+        return StepOutcome(step, Result.NOT_STARTED, "the run was interrupted", "Run again to go on.")
+
+    def _not_started(self, step: Step) -> StepOutcome:
+        reason = self.stopped or (
+            "the run was interrupted" if self._interrupt.is_set() else "a step it waits for is not done"
+        )
+        return StepOutcome(step, Result.NOT_STARTED, reason)
+
+    async def _leave(self) -> None:
+        """After a first interrupt: hear the answers to what is sent, for a few seconds; jobs go on by themselves."""
+        self.stopped = self.stopped or ("the run was interrupted" if self._interrupt.is_set() else "its time is over")
+        self._run.emit(Event("interrupted", self._run.clock.stamp(), detail={"reason": self.stopped}))
+        timer = asyncio.get_running_loop().call_later(_ANSWERS, self._cancel, self._running)
+        try:
+            while self._running:
+                self._cancel(
+                    [task for task in self._running if task not in self._run.senders and not task.cancelling()]
+                )
+                self._wake.clear()
+                if not self._finished:
+                    await self._wake.wait()
+                self._collect()
+        finally:
+            timer.cancel()
+
+    @staticmethod
+    def _cancel(tasks: Iterable[asyncio.Task[str]]) -> None:
+        for task in tasks:
+            task.cancel()
+
+    async def _read_back(self) -> None:
+        """Record what the cloud now shows of the objects that this run made or changed: one list, not a GET each."""
+        if self.stopped or self._interrupt.is_set():
+            return
+        made = [
+            outcome.step
+            for outcome in self._outcomes.values()
+            if outcome.result is Result.DONE and outcome.step.action in _OWN_CALL
+        ]
+        if not made:
+            return
+        since = self._run.clock.monotonic()
+        results = await asyncio.gather(*(self._read_back_one(step, since) for step in made), return_exceptions=True)
+        for step, error in zip(made, results, strict=True):
+            if isinstance(error, ProviderError):
+                self._run.warn(f"{step.address} could not be read back: {error.summary}", error.fix)
+            elif isinstance(error, StepContinues):
+                self._outcomes[step.id] = self._continues(step, error.summary, error.job_id)
+            elif isinstance(error, StepFailed):
+                self._outcomes[step.id] = self._failed(step, error)
+            elif isinstance(error, BaseException):
+                raise error
+
+    async def _read_back_one(self, step: Step, since: float) -> None:
+        run = self._run
+        resource = run.ledger.state.resources.get(step.address)
+        if resource is None:
+            return
+        kind, deadline = run.kind(step.address), run.clock.monotonic() + 120.0
+        age, pause = run.clock.monotonic() - since, 1.0
+        while (observed := await run.lookout.look(kind, resource.id, max_age=age, deadline=deadline)) is None:
+            if run.clock.monotonic() - since + pause > run.grace:
+                raise StepContinues(f"{kind.noun} {resource.id} was created but can't be read")
+            await run.clock.sleep(pause)
+            age, pause = 0.0, min(pause * 2, 5.0)
+        run.ledger.learn(Put(replace(resource, attributes=observed)))
+        if kind.health(observed) is Health.BROKEN:
+            raise StepFailed(f"{kind.noun} {resource.id} is in status error", "The next plan replaces it: run again.")

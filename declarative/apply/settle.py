@@ -1,0 +1,160 @@
+"""Operations that earlier runs left open: found out by looking, never by sending.
+
+What exists is recorded; what proves absent or undone is closed, and planned anew under today's manifests and
+consents. What can't be decided stays open, and its address gets no step.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+from declarative.apply.search import ambiguous, created_by, lost
+from declarative.apply.session import Session, StepContinues, StepFailed
+from declarative.apply.steps import gone, vanished
+from declarative.kinds.compare import shows
+from declarative.model import Action, Closed, Dropped, OpenOperation, Operation, Put
+from declarative.provider import JobTimeout, JobUnknown
+
+
+async def settle(run: Session) -> tuple[OpenOperation, ...]:
+    """Settle every open operation, waiting for jobs and through the grace period. Returns what stays open."""
+    operations = list(run.ledger.state.operations.values())
+    _exclude_known(run)
+    open_ = await asyncio.gather(*(_settle_one(run, operation) for operation in operations))
+    return tuple(found for found in open_ if found is not None)
+
+
+async def glance(run: Session) -> tuple[OpenOperation, ...]:
+    """Settle what one look decides, for a plan: nothing is waited for. Returns what stays undecided."""
+    operations = list(run.ledger.state.operations.values())
+    _exclude_known(run)
+    open_ = await asyncio.gather(*(_glance_at(run, operation) for operation in operations))
+    return tuple(found for found in open_ if found is not None)
+
+
+def _exclude_known(run: Session) -> None:
+    state = run.ledger.state
+    for kind, ids in state.pre_images.items():
+        run.lookout.exclude(kind, ids)
+    for resource in state.resources.values():
+        run.lookout.exclude(resource.address.kind, (resource.id,))
+
+
+async def _settle_one(run: Session, operation: Operation) -> OpenOperation | None:
+    try:
+        message = await _settled(run, operation)
+    except (StepContinues, StepFailed) as undecided:
+        if operation.id not in run.ledger.state.operations:
+            run.warn(f"{operation.resource.address}: {undecided}", getattr(undecided, "fix", ""))
+            return None
+        fix = getattr(undecided, "fix", "")
+        return OpenOperation(operation.resource.address, operation.action, f"{undecided}. {fix}".strip())
+    run.tell("settled", operation, message=message)
+    return None
+
+
+async def _settled(run: Session, operation: Operation) -> str:
+    deadline = run.deadline(run.kind(operation.resource.address), operation.action)
+    if operation.action is Action.CREATE:
+        return await _settle_create(run, operation, deadline=deadline)
+    if operation.action is Action.DELETE:
+        return await _settle_delete(run, operation, deadline=deadline)
+    return await _settle_update(run, operation, deadline=deadline)
+
+
+async def _settle_create(run: Session, operation: Operation, *, deadline: float) -> str:
+    kind = run.kind(operation.resource.address)
+    found = ""
+    if operation.job_id:
+        try:
+            job = await run.provider.wait(kind, Action.CREATE, operation.job_id, deadline=deadline)
+            found = await created_by(run, operation, job, deadline=deadline)
+        except JobTimeout as error:
+            raise StepContinues(f"job {operation.job_id} is still running", job_id=operation.job_id) from error
+        except JobUnknown:
+            found = await lost(run, operation, deadline=deadline)
+    else:
+        found = await lost(run, operation, deadline=deadline)
+    return await _record_create(run, operation, found)
+
+
+async def _record_create(run: Session, operation: Operation, found: str) -> str:
+    if not found:
+        await run.ledger.intend(Closed(operation.id))
+        return "an earlier create has left nothing in the cloud; it is planned anew"
+    await run.ledger.intend(Put(replace(operation.resource, id=found), operation.step), Closed(operation.id))
+    return f"an earlier create has made {found}, which is now recorded"
+
+
+async def _settle_update(run: Session, operation: Operation, *, deadline: float) -> str:
+    resource, kind = operation.resource, run.kind(operation.resource.address)
+    observed = await run.provider.get(kind, resource.id, deadline=deadline)
+    if observed is not None and shows(kind, resource.inputs, observed):
+        await run.ledger.intend(Put(resource, operation.step), Closed(operation.id))
+        return "an earlier update had its effect, which is now recorded"
+    await run.ledger.intend(Closed(operation.id))
+    return "an earlier update had no effect; it is planned anew"
+
+
+async def _settle_delete(run: Session, operation: Operation, *, deadline: float) -> str:
+    resource, kind = operation.resource, run.kind(operation.resource.address)
+    if operation.job_id:
+        try:
+            job = await run.provider.wait(kind, Action.DELETE, operation.job_id, deadline=deadline)
+        except JobTimeout as error:
+            raise StepContinues(f"job {operation.job_id} is still running", job_id=operation.job_id) from error
+        except JobUnknown:
+            pass
+        else:
+            if job.succeeded:
+                await vanished(run, kind, resource.id, deadline=deadline)
+    observed = await run.provider.get(kind, resource.id, deadline=deadline)
+    if observed is not None and observed.get("status") == "deleting":
+        await gone(run, kind, resource.id, deadline=deadline)
+        observed = None
+    return await _record_delete(run, operation, is_gone=observed is None)
+
+
+async def _record_delete(run: Session, operation: Operation, *, is_gone: bool) -> str:
+    if is_gone:
+        await run.ledger.intend(Dropped(operation.resource.address, operation.step), Closed(operation.id))
+        return "an earlier delete had its effect, which is now recorded"
+    await run.ledger.intend(Closed(operation.id))
+    return "an earlier delete had no effect; it is planned anew"
+
+
+async def _glance_at(run: Session, operation: Operation) -> OpenOperation | None:
+    """One look at one operation; the ledger of a plan is in memory alone, so recording here changes nothing."""
+    kind = run.kind(operation.resource.address)
+    deadline = run.deadline(kind, operation.action)
+    undecided = OpenOperation(operation.resource.address, operation.action, "")
+    if operation.job_id:
+        job = await run.provider.job(operation.job_id, deadline=deadline)
+        if job is not None and not job.ended:
+            return replace(undecided, message=f"job {operation.job_id} is still running; apply goes on with it")
+    if operation.action is Action.DELETE:
+        observed = await run.provider.get(kind, operation.resource.id, deadline=deadline)
+        if observed is not None and observed.get("status") == "deleting":
+            return replace(undecided, message="it is being deleted; apply waits for it")
+        await _record_delete(run, operation, is_gone=observed is None)
+        return None
+    if operation.action is not Action.CREATE:
+        await _settle_update(run, operation, deadline=deadline)
+        return None
+    return await _glance_at_create(run, operation, undecided, deadline=deadline)
+
+
+async def _glance_at_create(
+    run: Session, operation: Operation, undecided: OpenOperation, *, deadline: float
+) -> OpenOperation | None:
+    kind = run.kind(operation.resource.address)
+    since = run.clock.monotonic()
+    found = await run.lookout.candidates(kind, operation.resource.inputs, since=since, gap=0.0, deadline=deadline)
+    if len(found) > 1:
+        failure = ambiguous(kind, operation, found)
+        return replace(undecided, message=f"{failure}. {failure.fix}")
+    if not found or not run.lookout.claim(kind.name, found[0]):
+        return replace(undecided, message="the answer to its create was lost; apply looks for what it made")
+    await _record_create(run, operation, found[0])
+    return None

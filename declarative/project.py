@@ -1,0 +1,170 @@
+"""A project: where a command runs, and the ways from there to its state and its cloud."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import os
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+from declarative import manifest
+from declarative.clock import Clock
+from declarative.errors import StateError, UsageError
+from declarative.model import Binding, Stack
+from declarative.state import Holder, State, Store, open_store
+
+if TYPE_CHECKING:
+    import httpx
+
+    from declarative.provider import Access, Provider
+
+# Runs work that blocks, such as a write to the disk, without stopping the event loop.
+Blocking: TypeAlias = Callable[[Callable[[], object]], Awaitable[object]]
+
+
+async def in_thread(work: Callable[[], object]) -> object:
+    """The usual `Blocking`: in a thread of its own."""
+    return await asyncio.to_thread(work)
+
+
+SIMULATOR = "simulator"  # the region and host of the embedded cloud, in states and plans
+_EMBEDDED_ENDPOINT = "http://127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """The embedded cloud of a stack with `simulator: true`: its project, and the way onto it."""
+
+    project_id: str
+    transport: httpx.AsyncBaseTransport
+
+
+@dataclass(frozen=True, kw_only=True)
+class Project:
+    """Everything a command needs to know of its surroundings, as data. Times are seconds."""
+
+    folder: Path
+    environment: str = "default"
+    environ: Mapping[str, str] = field(default_factory=dict)
+    var_files: tuple[Path, ...] = ()
+    variables: tuple[str, ...] = ()
+    state: str | None = None
+    endpoint: str | None = None
+    region: str | None = None
+    project_id: str | None = None
+    lock_timeout: float = 0.0
+    timeout: float | None = None
+    timeouts: Mapping[str, float] = field(default_factory=dict)
+    parallelism: int = 16
+    max_jobs: int = 64
+    fail_fast: bool = False
+    accept_rollback: int | None = None
+    embedded: Callable[[Path], Embedded] | None = None
+    clock: Clock = field(default_factory=Clock)
+    blocking: Blocking = in_thread
+
+    def sources(self) -> manifest.VariableSources:
+        """Where variables get their values from."""
+        return manifest.VariableSources(environ=self.environ, files=self.var_files, options=self.variables)
+
+
+def store_of(project: Project, stack: Stack) -> Store:
+    address = project.state or project.environ.get("DECLARATIVE_STATE") or stack.state
+    return open_store(
+        address,
+        folder=project.folder,
+        environment=project.environment,
+        marks=_marks(project.environ),
+        uuid=lambda: new_uuid(project.clock),
+        accept_rollback=project.accept_rollback,
+    )
+
+
+def _marks(environ: Mapping[str, str]) -> Path | None:
+    home = environ.get("XDG_STATE_HOME")
+    if home:
+        return Path(home) / "declarative"
+    return Path(environ["HOME"]) / ".local" / "state" / "declarative" if environ.get("HOME") else None
+
+
+def new_uuid(clock: Clock) -> str:
+    import uuid
+
+    return str(uuid.UUID(int=clock.random.getrandbits(128), version=4))
+
+
+@asynccontextmanager
+async def cloud_of(project: Project, stack: Stack) -> AsyncIterator[Provider]:
+    """The way to the cloud: the embedded one of `simulator: true`, else an endpoint with a token."""
+    from declarative.provider import Access, Provider, Secret, access_from
+
+    access: Access
+    transport: httpx.AsyncBaseTransport | None = None
+    if stack.simulator:
+        _refuse_two_clouds(project)
+        if project.embedded is None:
+            raise UsageError("this stack wants the embedded simulator, and none is at hand", "Pass `embedded`.")
+        embedded = project.embedded(project.folder)
+        access = Access(endpoint=_EMBEDDED_ENDPOINT, project_id=embedded.project_id, region=SIMULATOR, token=Secret(SIMULATOR))
+        transport = embedded.transport
+    else:
+        access = access_from(
+            environ=project.environ,
+            endpoint=project.endpoint,
+            project_id=project.project_id,
+            region=project.region or stack.region or None,
+        )
+    async with Provider(access, parallelism=project.parallelism, clock=project.clock, transport=transport) as provider:
+        yield provider
+
+
+def _refuse_two_clouds(project: Project) -> None:
+    named = [name for name in ("SDRS_ENDPOINT", "OS_AUTH_TOKEN") if project.environ.get(name)]
+    if project.endpoint:
+        named.insert(0, "--endpoint")
+    if any(name != "OS_AUTH_TOKEN" for name in named):
+        raise UsageError(
+            f"the stack says `simulator: true`, and {named[0]} names another cloud",
+            f"Remove `simulator: true` from the stack, or unset {named[0]}.",
+        )
+
+
+@asynccontextmanager
+async def writing(project: Project, stack: Stack, operation: str) -> AsyncIterator[Store]:
+    """The store, locked for the length of the command."""
+    store = store_of(project, stack)
+    holder = Holder(
+        id=new_uuid(project.clock),
+        who=who(),
+        host=socket.gethostname(),
+        pid=os.getpid(),
+        operation=operation,
+        since=project.clock.stamp(),
+    )
+    await project.blocking(lambda: store.lock(holder, timeout=project.lock_timeout, sleep=project.clock.pause))
+    try:
+        yield store
+    finally:
+        store.unlock()
+
+
+def who() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"
+
+
+def check_binding(state: State, binding: Binding) -> None:
+    bound = state.binding
+    if bound is not None and bound != binding:
+        raise StateError(
+            f"this state belongs to project {bound.project_id} in region {bound.region!r} at {bound.host}, "
+            f"not to project {binding.project_id} in region {binding.region!r} at {binding.host}",
+            "Use the endpoint and project it belongs to, or another state.",
+        )

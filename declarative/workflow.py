@@ -1,0 +1,599 @@
+"""Each command's whole journey, top to bottom: the rooms joined, the lock taken first and released last."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Protocol
+
+from declarative import __version__, manifest
+from declarative.errors import (
+    ConsentMissing,
+    DeclarativeError,
+    Diagnostic,
+    ExitCode,
+    LockHeld,
+    PlanRefused,
+    StateConflict,
+    StateError,
+    UsageError,
+    did_you_mean,
+)
+from declarative.kinds import KINDS
+from declarative.model import (
+    Address,
+    Basis,
+    Binding,
+    Closed,
+    Consent,
+    DesiredView,
+    Dropped,
+    Event,
+    Json,
+    Lookups,
+    Observed,
+    OpenOperation,
+    Outcome,
+    Plan,
+    PreImage,
+    Put,
+    Record,
+    Resource,
+    Result,
+    Run,
+    RunEnded,
+    RunStarted,
+    Stack,
+    StepOutcome,
+)
+from declarative.planning import (
+    PlanRequest,
+    decode_plan,
+    evaluate_outputs,
+    make_plan,
+    plan_digest,
+    unconsented,
+    with_consents,
+)
+from declarative.project import SIMULATOR, Project, check_binding, cloud_of, new_uuid, store_of, who, writing
+from declarative.state import Holder, State, Store
+
+if TYPE_CHECKING:
+    from declarative.apply import Session
+    from declarative.provider import Provider
+
+_PLAN_LIFE = timedelta(days=1)
+_REFRESH_TIME = 300.0  # seconds that reading the cloud may take, retries included
+
+
+class Watch(Protocol):
+    """How a run talks to its front end."""
+
+    def event(self, event: Event) -> None:
+        """Show one event."""
+
+    def review(self, plan: Plan) -> Plan:
+        """Show the plan and ask. Returns it with the consents given; raises what ends the run."""
+
+
+class Declined(DeclarativeError):
+    """The question whether to apply was answered with no."""
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What an apply came to."""
+
+    plan: Plan
+    outcome: Outcome
+    exit_code: ExitCode
+
+
+# ---------------------------------------------------------------- commands that only read
+
+
+def validate(project: Project) -> tuple[Diagnostic, ...]:
+    """All findings of all files."""
+    chosen = None if project.environment == "default" else project.environment
+    return manifest.validate(project.folder, environment=chosen, sources=project.sources())
+
+
+async def plan(project: Project, request: PlanRequest) -> Plan:
+    """What `apply` would do. Takes no lock and writes nothing."""
+    desired, warnings = _resolve(project)
+    state = store_of(project, desired.stack).read()
+    async with cloud_of(project, desired.stack) as provider:
+        check_binding(state, provider.binding)
+        session = _session(project, provider, desired.stack, state, store=None, emit=_nobody)
+        from declarative.apply import glance
+
+        open_ = await glance(session) if request.refreshed else _all_open(state)
+        return await _make_plan(project, request, desired, session, open_=open_, warnings=warnings)
+
+
+def show(project: Project) -> State:
+    """The recorded state."""
+    return store_of(project, _stack(project)).read()
+
+
+def outputs(project: Project) -> Mapping[str, Json]:
+    """The recorded outputs."""
+    return show(project).outputs
+
+
+def state_list(project: Project) -> tuple[Resource, ...]:
+    """All recorded objects, by address."""
+    resources = show(project).resources
+    return tuple(resources[address] for address in sorted(resources))
+
+
+def state_show(project: Project, address: str) -> Resource:
+    """One recorded object. Raises UsageError when it is not recorded."""
+    resources = show(project).resources
+    return resources[_recorded(resources, address)]
+
+
+def state_history(project: Project) -> tuple[Run, ...]:
+    """The runs that have written this state, oldest first."""
+    return tuple(show(project).history)
+
+
+def lock_show(project: Project) -> Holder | None:
+    """Who holds the state's lock."""
+    return store_of(project, _stack(project)).holder()
+
+
+def lock_break(project: Project, lock_id: str) -> Holder:
+    """Take the lock away from a holder that is gone. Raises LockHeld while it lives."""
+    store = store_of(project, _stack(project))
+    holder = store.holder()
+    if holder is None:
+        raise StateError("the state is not locked", "There is nothing to break.")
+    store.break_lock(lock_id)
+    return holder
+
+
+def schema(kind: str | None) -> str:
+    """A JSON Schema: of one kind, or of any manifest document."""
+    return manifest.schema_text(kind)
+
+
+# ---------------------------------------------------------------- commands that change
+
+
+async def apply(project: Project, request: PlanRequest, *, watch: Watch, interrupt: asyncio.Event) -> Applied:
+    """Plan under the lock, have it reviewed, carry it out."""
+    desired, warnings = _resolve(project)
+    command = "destroy" if request.destroy else "apply"
+    async with writing(project, desired.stack, command) as store, cloud_of(project, desired.stack) as provider:
+        session = await _settled_session(project, desired.stack, provider, store, watch)
+        made = await _make_plan(
+            project, request, desired, session, open_=_all_open(session.ledger.state), warnings=warnings
+        )
+        reviewed = watch.review(made)
+        return await _carry_out(project, reviewed, session, watch, interrupt, command=command)
+
+
+async def apply_saved(
+    project: Project,
+    text: str,
+    *,
+    source: str,
+    sha256: str | None,
+    consents: Sequence[Consent],
+    watch: Watch,
+    interrupt: asyncio.Event,
+) -> Applied:
+    """Carry out a saved plan, once, and only where and while it holds. Raises PlanRefused otherwise."""
+    saved, digest = decode_plan(text, source=source)
+    if sha256 is not None and sha256.lower() != digest:
+        raise PlanRefused(
+            f"{source} has the digest {digest}, not {sha256.lower()}", "Apply the plan that was reviewed."
+        )
+    project = replace(project, environment=saved.basis.environment)
+    stack = _stack_of_saved(project, saved)
+    _refuse_expired(project, saved)
+    async with writing(project, stack, "apply") as store, cloud_of(project, stack) as provider:
+        state = store.read()
+        check_binding(state, provider.binding)
+        if provider.binding != saved.basis.binding:
+            raise PlanRefused(
+                f"the plan was made for project {saved.basis.binding.project_id} at {saved.basis.binding.host}, "
+                f"not for {provider.binding.project_id} at {provider.binding.host}",
+                "Use the endpoint and project it was made for, or plan again.",
+            )
+        resumed = _refuse_stale(state, saved, digest)
+        session = await _settled_session(project, stack, provider, store, watch, state=state)
+        finished = session.ledger.state.progress.steps if resumed and session.ledger.state.progress else set()
+        _exclude_all(session, await _refresh(project, session, planned=False))
+        reviewed = watch.review(with_consents(saved, tuple(consents)))
+        return await _carry_out(
+            project, reviewed, session, watch, interrupt, command="apply", finished=finished, digest=digest
+        )
+
+
+async def import_object(project: Project, address: str, object_id: str, *, watch: Watch) -> Resource:
+    """Record an object that exists in the cloud under an address that the manifests declare."""
+    desired, _ = _resolve(project)
+    target = _declared(desired, address)
+    kind = KINDS[target.kind]
+    async with writing(project, desired.stack, "import") as store, cloud_of(project, desired.stack) as provider:
+        session = await _settled_session(project, desired.stack, provider, store, watch)
+        state = session.ledger.state
+        _refuse_taken(state, target, object_id)
+        observed = await provider.get(kind, object_id, deadline=session.clock.monotonic() + _REFRESH_TIME)
+        if observed is None:
+            raise StateError(
+                f"the cloud has no {kind.noun} with id {object_id}", "Check the id, the project and the region."
+            )
+        resource = Resource(target, object_id, {}, observed)
+        settled = [Closed(op.id) for op in state.operations.values() if op.resource.address == target]
+        await _record(project, session, f"import {target}", (Put(resource), *settled))
+        return resource
+
+
+async def state_mv(project: Project, source: str, target: str, *, watch: Watch) -> None:
+    """Record an object under another address; the cloud is not touched."""
+    stack = _stack(project)
+    async with writing(project, stack, "state mv") as store, cloud_of(project, stack) as provider:
+        session = await _settled_session(project, stack, provider, store, watch)
+        resources = session.ledger.state.resources
+        old, new = _recorded(resources, source), _address(target)
+        if new in resources:
+            raise UsageError(f"{new} is recorded already", "Choose another address, or remove that one first.")
+        if new.kind != old.kind:
+            raise UsageError(f"{old} can't become a {new.kind}", "Keep the kind.")
+        moved = replace(resources[old], address=new)
+        await _record(project, session, f"state mv {old} {new}", (Dropped(old), Put(moved)))
+
+
+async def state_rm(project: Project, addresses: Sequence[str], *, watch: Watch) -> tuple[Address, ...]:
+    """Forget objects; they stay in the cloud, and are no longer managed."""
+    stack = _stack(project)
+    async with writing(project, stack, "state rm") as store, cloud_of(project, stack) as provider:
+        session = await _settled_session(project, stack, provider, store, watch)
+        removed = tuple(_recorded(session.ledger.state.resources, address) for address in addresses)
+        await _record(project, session, "state rm", tuple(Dropped(address) for address in removed))
+        return removed
+
+
+# ---------------------------------------------------------------- the parts they share
+
+
+def _resolve(project: Project) -> tuple[DesiredView, tuple[Diagnostic, ...]]:
+    loaded = manifest.load(project.folder)
+    return manifest.resolve(loaded, environment=project.environment, sources=project.sources())
+
+
+def _stack(project: Project) -> Stack:
+    return manifest.stack_of(project.folder, environment=project.environment)
+
+
+def _session(
+    project: Project,
+    provider: Provider,
+    stack: Stack,
+    state: State,
+    *,
+    store: Store | None,
+    emit: Callable[[Event], None],
+) -> Session:
+    from declarative.apply import Ledger, Lookout, Session
+
+    clock = project.clock
+    return Session(
+        provider=provider,
+        ledger=Ledger(state, store, blocking=project.blocking),
+        lookout=Lookout(provider, clock),
+        clock=clock,
+        emit=emit,
+        timeouts={**stack.timeouts, **project.timeouts},
+        ends=clock.monotonic() + project.timeout if project.timeout is not None else float("inf"),
+    )
+
+
+async def _settled_session(
+    project: Project, stack: Stack, provider: Provider, store: Store, watch: Watch, *, state: State | None = None
+) -> Session:
+    """A session on the locked state, with the operations of earlier runs settled as far as they can be."""
+    from declarative.apply import settle
+
+    state = state or store.read()
+    check_binding(state, provider.binding)
+    session = _session(project, provider, stack, state, store=store, emit=watch.event)
+    if state.operations:
+        open_ = await settle(session)
+        for operation in open_:
+            session.warn(f"{operation.address}: {operation.message}", address=operation.address)
+        await session.ledger.close()
+        _raise_trouble(session)
+    return session
+
+
+def _all_open(state: State) -> tuple[OpenOperation, ...]:
+    return tuple(
+        OpenOperation(
+            operation.resource.address,
+            operation.action,
+            f"an earlier {operation.action.value} is not settled; apply looks first",
+        )
+        for operation in state.operations.values()
+    )
+
+
+async def _make_plan(
+    project: Project,
+    request: PlanRequest,
+    desired: DesiredView,
+    session: Session,
+    *,
+    open_: Sequence[OpenOperation],
+    warnings: Sequence[Diagnostic],
+) -> Plan:
+    state = session.ledger.state
+    observed = await _observe(project, request, desired, session)
+    _exclude_all(session, observed)
+    return make_plan(
+        desired,
+        state.resources,
+        observed,
+        request=request,
+        basis=_basis(project, request, desired, state, session.provider.binding),
+        recorded_outputs=state.outputs,
+        open=tuple(open_),
+        warnings=tuple(warnings),
+    )
+
+
+def _basis(project: Project, request: PlanRequest, desired: DesiredView, state: State, binding: Binding) -> Basis:
+    now = project.clock.utcnow()
+    return Basis(
+        stack=desired.stack.name,
+        environment=desired.environment,
+        desired=desired.digest,
+        inputs=desired.inputs,
+        binding=binding,
+        lineage=state.lineage,
+        serial=state.serial,
+        tool=__version__,
+        created=now.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        expires=(now + _PLAN_LIFE).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        destroy=request.destroy,
+        refresh_only=request.refresh_only,
+        refreshed=request.refreshed,
+    )
+
+
+async def _observe(project: Project, request: PlanRequest, desired: DesiredView, session: Session) -> Observed:
+    """Read what the plan needs: every kind by list calls, and the lookups only where they are used."""
+    if not request.refreshed:
+        return Observed()
+    recorded = session.ledger.state.resources
+    new = any(address not in recorded for address in desired.resources)
+    by_name = any(KINDS[address.kind].lookups & wanted.spec.keys() for address, wanted in desired.resources.items())
+    wants = not request.destroy and not request.refresh_only
+    deadline = session.clock.monotonic() + _REFRESH_TIME
+    provider = session.provider
+    async with asyncio.TaskGroup() as group:
+        view = group.create_task(_refresh(project, session, planned=bool(desired.resources)))
+        domains = group.create_task(provider.domains(deadline=deadline)) if wants and (new or by_name) else None
+        quotas = group.create_task(provider.quotas(deadline=deadline)) if wants and new else None
+    lookups = Lookups(domains.result() if domains else None, quotas.result() if quotas else None)
+    return replace(view.result(), lookups=lookups)
+
+
+async def _refresh(project: Project, session: Session, *, planned: bool) -> Observed:
+    """List every kind that is recorded or planned; what is recorded and not listed is confirmed by a GET."""
+    recorded = session.ledger.state.resources.values()
+    provider, deadline = session.provider, session.clock.monotonic() + _REFRESH_TIME
+    objects: dict[str, dict[str, Mapping[str, Json]]] = {}
+    gone: set[tuple[str, str]] = set()
+    for kind in KINDS.values():
+        mine = [resource.id for resource in recorded if resource.address.kind == kind.name]
+        if not mine and not planned:
+            continue
+        listed = dict(await provider.list(kind, deadline=deadline))
+        missing = [object_id for object_id in mine if object_id not in listed]
+        found = await asyncio.gather(*(provider.get(kind, object_id, deadline=deadline) for object_id in missing))
+        for object_id, observed in zip(missing, found, strict=True):
+            if observed is None:
+                gone.add((kind.name, object_id))
+            else:
+                listed[object_id] = observed
+        objects[kind.name] = listed
+    return Observed(objects, frozenset(gone))
+
+
+def _exclude_all(session: Session, observed: Observed) -> None:
+    recorded: dict[str, set[str]] = {}
+    for resource in session.ledger.state.resources.values():
+        recorded.setdefault(resource.address.kind, set()).add(resource.id)
+    for kind, ids in recorded.items():
+        session.lookout.exclude(kind, ids)
+    session.lookout.refreshed(observed.objects, recorded)
+
+
+async def _carry_out(
+    project: Project,
+    reviewed: Plan,
+    session: Session,
+    watch: Watch,
+    interrupt: asyncio.Event,
+    *,
+    command: str,
+    finished: set[str] | None = None,
+    digest: str | None = None,
+) -> Applied:
+    """Do the steps of a reviewed plan, between the two records that frame a run."""
+    from declarative.apply import Runner
+
+    if missing := unconsented(reviewed):
+        raise ConsentMissing(f"nobody has consented to: {', '.join(sorted({danger.cls.value for danger in missing}))}")
+    if not reviewed.has_changes():
+        return Applied(reviewed, Outcome(withheld=reviewed.withheld), _exit_code(reviewed, (), session, ""))
+    clock, begun = session.clock, session.clock.monotonic()
+    run = _new_run(project, command, reviewed, digest or plan_digest(reviewed))
+    await session.ledger.bind(session.provider.binding)
+    await session.ledger.intend(RunStarted(run), *_pre_images(session))
+    todo = len(reviewed.steps) - len(finished or ())
+    watch.event(Event("run-started", clock.stamp(), detail={"steps": todo, "plan": run.plan}))
+    runner = Runner(
+        session, reviewed.steps, max_jobs=project.max_jobs, fail_fast=project.fail_fast, interrupt=interrupt
+    )
+    steps = await runner.run(finished=finished or set())
+    outputs, done = _outputs(reviewed, session), all(step.result is Result.DONE for step in steps)
+    counts = {result.value: sum(1 for step in steps if step.result is result) for result in Result}
+    ended = replace(run, ended=clock.stamp(), counts=counts)
+    await session.ledger.note(RunEnded(ended, done, outputs))
+    rescued = await session.ledger.close()
+    outcome = Outcome(steps, reviewed.withheld, outputs, interrupt.is_set(), rescued)
+    detail = {key.replace("-", "_"): value for key, value in counts.items()}
+    watch.event(Event("run-ended", clock.stamp(), detail={**detail, "seconds": round(clock.monotonic() - begun, 3)}))
+    if runner.crash is not None:
+        raise runner.crash
+    return Applied(reviewed, outcome, _exit_code(reviewed, steps, session, rescued))
+
+
+def _new_run(project: Project, command: str, reviewed: Plan, digest: str) -> Run:
+    return Run(
+        id=new_uuid(project.clock),
+        who=who(),
+        started=project.clock.stamp(),
+        command=command,
+        plan=digest,
+        consents=tuple(str(consent) for consent in reviewed.consents),
+    )
+
+
+def _pre_images(session: Session) -> Iterator[Record]:
+    """What the cloud held before this run: by it a later run tells a lost create from what was there."""
+    state = session.ledger.state
+    if state.operations:
+        return
+    for kind in KINDS:
+        yield PreImage(kind, tuple(sorted(session.lookout.foreign(kind))))
+
+
+def _outputs(reviewed: Plan, session: Session) -> Mapping[str, Json]:
+    if reviewed.basis.refresh_only:
+        return session.ledger.state.outputs
+    return evaluate_outputs(reviewed.outputs, session.ledger.state.resources)
+
+
+def _exit_code(reviewed: Plan, steps: Sequence[StepOutcome], session: Session, rescued: str) -> ExitCode:
+    trouble = session.ledger.trouble
+    if isinstance(trouble, StateConflict | LockHeld):
+        return ExitCode.CONFLICT
+    results = {step.result for step in steps}
+    if trouble is not None or rescued or Result.FAILED in results:
+        return ExitCode.ERROR
+    if results & {Result.CONTINUES, Result.NOT_STARTED} or reviewed.open:
+        return ExitCode.INCOMPLETE
+    return ExitCode.CONSENT if reviewed.withheld else ExitCode.OK
+
+
+def _raise_trouble(session: Session) -> None:
+    if session.ledger.trouble is not None:
+        raise session.ledger.trouble
+
+
+async def _record(project: Project, session: Session, command: str, records: Sequence[Record]) -> None:
+    """Write records that no plan made, framed by a line of history."""
+    run = Run(id=new_uuid(project.clock), who=who(), started=project.clock.stamp(), command=command)
+    await session.ledger.bind(session.provider.binding)
+    ended = replace(run, ended=project.clock.stamp())
+    outputs = session.ledger.state.outputs
+    await session.ledger.intend(RunStarted(run), *records, RunEnded(ended, True, outputs))
+    await session.ledger.close()
+    _raise_trouble(session)
+
+
+# ---------------------------------------------------------------- saved plans
+
+
+def _stack_of_saved(project: Project, saved: Plan) -> Stack:
+    """The settings a saved plan runs with; a stack in the folder must still resolve to what was planned."""
+    try:
+        loaded = manifest.load(project.folder)
+    except manifest.StackMissing:
+        basis = saved.basis
+        return Stack(
+            name=basis.stack,
+            region=basis.binding.region,
+            simulator=basis.binding.region == SIMULATOR,
+            max_deletes=saved.max_deletes,
+            timeouts=saved.timeouts,
+        )
+    sources = manifest.VariableSources(fixed=saved.basis.inputs)
+    desired, _ = manifest.resolve(loaded, environment=saved.basis.environment, sources=sources)
+    if desired.digest != saved.basis.desired:
+        raise PlanRefused("the manifests have changed since the plan was made", "Plan again.")
+    return desired.stack
+
+
+def _refuse_expired(project: Project, saved: Plan) -> None:
+    now = project.clock.stamp()
+    if now > saved.basis.expires:
+        raise PlanRefused(f"the plan expired at {saved.basis.expires}", "Plan again.")
+
+
+def _refuse_stale(state: State, saved: Plan, digest: str) -> bool:
+    """Refuse a plan that the state has moved on from. Returns True when it is this plan's own, interrupted run."""
+    progress = state.progress
+    if progress is not None and progress.run.plan == digest:
+        if progress.done:
+            raise PlanRefused(f"the plan was applied already, by {progress.run.who}", "Plan again.")
+        return True
+    if any(run.plan == digest for run in state.history):
+        raise PlanRefused("the plan was begun, and other runs have followed", "Plan again.")
+    if (state.lineage, state.serial) != (saved.basis.lineage, saved.basis.serial):
+        if state.serial == 0 and saved.basis.serial == 0:
+            return False  # nothing is recorded yet: the lineage is drawn at the first write
+        raise PlanRefused(
+            f"the state stands at serial {state.serial}, and the plan was made from serial {saved.basis.serial}",
+            "Plan again.",
+        )
+    return False
+
+
+# ---------------------------------------------------------------- addresses
+
+
+def _address(text: str) -> Address:
+    try:
+        return Address.parse(text)
+    except ValueError as error:
+        raise UsageError(f"{text!r} is no address: {error}", "For example ProtectionGroup/shop.") from error
+
+
+def _recorded(resources: Mapping[Address, Resource], text: str) -> Address:
+    address = _address(text)
+    if address not in resources:
+        hint = did_you_mean(text, (str(known) for known in resources))
+        raise UsageError(f"{address} is not recorded", hint or "`declarative state list` shows what is.")
+    return address
+
+
+def _declared(desired: DesiredView, text: str) -> Address:
+    address = _address(text)
+    if address not in desired.resources:
+        hint = did_you_mean(text, (str(known) for known in desired.resources))
+        raise UsageError(f"the manifests declare no {address}", hint or "Write its document first, then import.")
+    return address
+
+
+def _refuse_taken(state: State, target: Address, object_id: str) -> None:
+    if target in state.resources:
+        raise StateError(
+            f"{target} is recorded already, as {state.resources[target].id}",
+            f"Run `declarative state rm '{target}'` first.",
+        )
+    for address, resource in state.resources.items():
+        if resource.id == object_id and address.kind == target.kind:
+            raise StateError(f"{object_id} is recorded already, as {address}", "One object has one address.")
+
+
+def _nobody(event: Event) -> None:
+    """Nobody listens while a plan is made."""
