@@ -1,0 +1,137 @@
+"""The console's entry, and the one place where errors become text on standard error and an exit code."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import click
+
+    from declarative.cli.screen import Screen
+    from declarative.errors import DeclarativeError
+
+_INTERRUPTED = 130
+_SECRET_WORDS = ("TOKEN", "PASSWORD", "PASSWD", "SECRET", "CREDENTIAL", "_KEY", "_AK", "_SK")
+
+
+def run() -> None:
+    """Run the command line of this process and leave it with the command's exit code."""
+    if sys.argv[1:] == ["--version"]:  # asked often, by scripts: answered without loading anything
+        from declarative import __version__
+
+        sys.stdout.write(f"declarative {__version__}\n")
+        return
+    sys.exit(main(sys.argv[1:]))
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one command and return its exit code; nothing is raised, and no traceback is ever printed."""
+    from declarative.cli.screen import Screen
+
+    for stream in (sys.stdout, sys.stderr):
+        if reconfigure := getattr(stream, "reconfigure", None):
+            reconfigure(errors="backslashreplace")  # a terminal that can't show a character is no reason to end
+    screen = Screen()
+    try:
+        code = _command(list(arguments), screen)
+    except KeyboardInterrupt:
+        screen.err("Interrupted.")
+        code = _INTERRUPTED
+    except BrokenPipeError:
+        screen.flush()
+        code = 0  # whoever read the help has seen enough
+    except SystemExit as leaving:
+        code = leaving.code if isinstance(leaving.code, int) else 1
+    except Exception as error:  # the process's edge: whatever it is, a person reads one line
+        code = _crashed(error, screen)
+    return code or _lost(screen)
+
+
+def _command(arguments: list[str], screen: Screen) -> int:
+    import click
+
+    from declarative.cli.root import root
+    from declarative.errors import DeclarativeError
+
+    try:
+        with root.make_context("declarative", arguments, obj=screen) as context:
+            code = root.invoke(context)
+    except click.exceptions.Exit as leaving:
+        return leaving.exit_code
+    except click.ClickException as error:
+        return _misused(error, screen)
+    except DeclarativeError as error:
+        return _failed(error, screen)
+    return int(code or 0)
+
+
+def _misused(error: click.ClickException, screen: Screen) -> int:
+    import click
+
+    from declarative.errors import ExitCode, visible
+
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    if context is not None:
+        screen.err(context.get_usage())
+        screen.err(f"Try '{context.command_path} --help' for help.\n")
+    screen.err(f"error: {visible(error.format_message())}")
+    return ExitCode.USAGE
+
+
+def _failed(error: DeclarativeError, screen: Screen) -> int:
+    from declarative.errors import ProviderError
+    from declarative.planning.records import findings_lines
+    from declarative.planning.render import shown
+
+    screen.show(findings_lines(error.diagnostics()), to_stderr=True)
+    if screen.verbose and isinstance(error, ProviderError):
+        facts = (error.request, f"HTTP {error.status}" if error.status else "", error.code, error.message)
+        screen.err("  answer to " + ", ".join(shown(fact) for fact in facts if fact))
+    return error.exit_code
+
+
+def _crashed(error: Exception, screen: Screen) -> int:
+    from declarative.errors import ExitCode, visible
+
+    text = f"{type(error).__name__}: {error}"
+    place = _keep_details(error)
+    details = f" Its details are in {place}." if place else ""
+    screen.err(
+        f"error: this is a defect of declarative: {visible(_redacted(text), limit=300)}.{details}"
+        " What was done before it is recorded; running again is safe."
+    )
+    return ExitCode.ERROR
+
+
+def _keep_details(error: Exception) -> str:
+    """Write the traceback, without secrets, to a file that only its owner can read; its name, or nothing."""
+    import tempfile
+    import traceback
+
+    try:
+        with tempfile.NamedTemporaryFile(  # made with mode 0600
+            "w", encoding="utf-8", errors="backslashreplace", prefix="declarative-", suffix=".txt", delete=False
+        ) as file:
+            file.write(_redacted("".join(traceback.format_exception(error))))
+            return file.name
+    except OSError:
+        return ""
+
+
+def _redacted(text: str) -> str:
+    """The text without the values of variables that hold secrets."""
+    import os
+
+    for name, secret in os.environ.items():
+        if len(secret) >= 4 and any(word in name.upper() for word in _SECRET_WORDS):
+            text = text.replace(secret, "***")
+    return text
+
+
+def _lost(screen: Screen) -> int:
+    """What a success becomes when the result could not be written."""
+    if screen.lost:
+        screen.err(f"error: standard output can't be written to: {screen.lost}")
+    return 1 if screen.lost else 0

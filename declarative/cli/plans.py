@@ -1,0 +1,168 @@
+"""`plan`, `drift`, `show`, `output`: what would be done and what is recorded. They write nothing but a plan file."""
+
+from __future__ import annotations
+
+import asyncio
+import shlex
+from pathlib import Path
+
+import click
+
+from declarative.cli.files import read_plan, write_private
+from declarative.cli.options import Given, Setting, formats, option, planning_options, with_project
+from declarative.cli.requests import request_from
+from declarative.errors import DeclarativeError, ExitCode, did_you_mean, visible
+from declarative.model import Plan
+from declarative.planning import decode_plan, encode_plan, plan_digest, unconsented
+from declarative.planning.records import operation_json, operation_lines, resource_json, resource_lines
+from declarative.planning.render import Line, Tone, drift_lines, line, many, outputs_lines, plan_lines, shown
+from declarative.project import Project
+from declarative.state import State
+
+
+@click.command()
+@option("out", "-o", metavar="FILE", help="Write the plan to FILE, for `apply FILE`.")
+@formats("text", "json")
+@option("detailed_exitcode", "--detailed-exitcode", is_flag=True, help="Exit with 2 when there is something to do.")
+@option("destroy", "--destroy", is_flag=True, help="Plan to delete all that the stack manages.")
+@planning_options
+@with_project("variables", "state", "cloud", "timeouts")
+def plan(
+    setting: Setting,
+    project: Project,
+    out: str | None,
+    output_format: str,
+    detailed_exitcode: bool,
+    **choices: Given,
+) -> ExitCode:
+    """Show what apply would do, without doing it.
+
+    \b
+    Example: keep the plan, have it reviewed, carry out exactly that:
+      declarative plan -o plan.json
+      declarative apply plan.json
+    """
+    from declarative import workflow
+
+    made = asyncio.run(workflow.plan(project, request_from(**choices)))
+    if output_format == "json":
+        setting.screen.out(encode_plan(made))
+    else:
+        setting.screen.show(plan_lines(made, missing=unconsented(made)))
+    if out is not None:
+        _save(setting, setting.path(out), made)
+    return ExitCode.CHANGES if detailed_exitcode and made.has_changes() else ExitCode.OK
+
+
+def _save(setting: Setting, path: Path, made: Plan) -> None:
+    digest = plan_digest(made)
+    write_private(path, encode_plan(made) + "\n")
+    setting.screen.err(f"\nThe plan is in {visible(path)}, its digest is {digest}. Carry it out with:")
+    folder = f"-C {shlex.quote(str(setting.folder))} " if setting.folder != Path() else ""
+    name = path.relative_to(setting.folder) if path.is_relative_to(setting.folder) else path
+    setting.screen.err(f"  declarative {visible(folder)}apply {visible(shlex.quote(str(name)))} --plan-sha256 {digest}")
+
+
+@click.command()
+@option("detailed_exitcode", "--detailed-exitcode", is_flag=True, help="Exit with 2 when there is drift.")
+@with_project("variables", "state", "cloud", "timeouts")
+def drift(setting: Setting, project: Project, detailed_exitcode: bool) -> ExitCode:
+    """Show what the cloud has other than recorded; record nothing.
+
+    \b
+    Example: tell a schedule when somebody has changed the cloud by hand:
+      declarative drift --detailed-exitcode || notify
+    """
+    from declarative import workflow
+
+    made = asyncio.run(workflow.plan(project, request_from(refresh_only=True)))
+    lines = drift_lines(made.drift)
+    verdict = f"Drift: {many(len(made.drift), 'object')}." if made.drift else "No drift: the cloud is as recorded."
+    setting.screen.show([*lines, line(verdict, Tone.STRONG)])
+    return ExitCode.CHANGES if detailed_exitcode and made.drift else ExitCode.OK
+
+
+@click.command()
+@click.argument("plan_file", metavar="[PLAN]", required=False)
+@formats("text", "json")
+@with_project("state")
+def show(setting: Setting, project: Project, plan_file: str | None, output_format: str) -> None:
+    """Show the recorded state, or the saved plan PLAN.
+
+    \b
+    Example:
+      declarative show plan.json
+    """
+    from declarative import workflow
+
+    if plan_file is not None:
+        _show_plan(setting, setting.path(plan_file), output_format)
+        return
+    state = workflow.show(project)
+    if output_format == "text":
+        setting.screen.show(_state_lines(state))
+    else:
+        setting.screen.document(_state_document(state))
+
+
+def _show_plan(setting: Setting, path: Path, output_format: str) -> None:
+    saved, digest = decode_plan(read_plan(path), source=str(path))
+    if output_format == "json":
+        setting.screen.out(encode_plan(saved))
+        return
+    setting.screen.show([*plan_lines(saved, missing=unconsented(saved)), line(f"Digest: {digest}", Tone.FAINT)])
+
+
+def _state_lines(state: State) -> list[Line]:
+    bound = state.binding
+    where = f" of project {shown(bound.project_id)} at {shown(bound.host)}" if bound else ""
+    lines = [line(f"Recorded: {many(len(state.resources), 'object')}{where}, serial {state.serial}.", Tone.STRONG)]
+    for address in sorted(state.resources):
+        lines += [line(), *resource_lines(state.resources[address])]
+    if state.operations:
+        lines += [line(), line("Still open, apply goes on with these:", Tone.STRONG)]
+        lines += operation_lines(state.operations.values())
+    if state.outputs:
+        lines += [line(), line("Outputs:", Tone.STRONG), *outputs_lines(state.outputs)]
+    return lines
+
+
+def _state_document(state: State) -> dict[str, object]:
+    bound = state.binding
+    return {
+        "lineage": state.lineage,
+        "serial": state.serial,
+        "project_id": bound.project_id if bound else None,
+        "region": bound.region if bound else None,
+        "host": bound.host if bound else None,
+        "resources": [resource_json(state.resources[address]) for address in sorted(state.resources)],
+        "operations": [operation_json(one) for one in state.operations.values()],
+        "outputs": dict(state.outputs),
+    }
+
+
+@click.command()
+@click.argument("name", required=False)
+@formats("text", "json")
+@with_project("state")
+def output(setting: Setting, project: Project, name: str | None, output_format: str) -> None:
+    """Print the recorded outputs, or the bare value of the output NAME.
+
+    \b
+    Example:
+      GROUP_ID=$(declarative output shop_group)
+    """
+    from declarative import workflow
+
+    outputs = workflow.outputs(project)
+    if name is None and output_format == "json":
+        setting.screen.document(dict(outputs))
+    elif name is None:
+        setting.screen.show(outputs_lines(outputs, indent=0))
+    elif name not in outputs:
+        hint = did_you_mean(name, outputs) or "Outputs are recorded by an apply; `declarative output` lists them."
+        raise DeclarativeError(f"no output named '{visible(name, limit=80)}' is recorded", hint)
+    elif output_format == "text" and isinstance(outputs[name], str):
+        setting.screen.out(visible(outputs[name]))
+    else:
+        setting.screen.document(outputs[name])

@@ -1,0 +1,135 @@
+"""The tree of commands. A command's module is loaded when the command is asked for, not to list its name."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import click
+
+from declarative.cli.options import Given, Setting
+from declarative.cli.screen import Screen
+from declarative.errors import ExitCode, did_you_mean
+
+_ENVIRONMENT = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are named as `module:function`, each with one line of help."""
+
+    def __init__(self, *args: Given, lazy: Mapping[str, tuple[str, str]], **attributes: Given) -> None:
+        super().__init__(*args, **attributes)
+        self._lazy = lazy
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args and not ctx.resilient_parsing:
+            click.echo(ctx.get_help(), err=True)
+            ctx.exit(ExitCode.USAGE)
+        return super().parse_args(ctx, args)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self._lazy)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self._lazy:
+            return None
+        module, _, function = self._lazy[cmd_name][0].partition(":")
+        command: click.Command = getattr(importlib.import_module(f"declarative.cli.{module}"), function)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in self._lazy and not args[0].startswith("-"):
+            ctx.fail(f"There is no command {args[0]!r}. {did_you_mean(args[0], self._lazy)}".rstrip())
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, help_line) for name, (_, help_line) in self._lazy.items()])
+
+
+COMMANDS = {
+    "init": ("starting:init", "Write a small stack that applies on the simulator."),
+    "validate": ("starting:validate", "Check all manifests, offline."),
+    "plan": ("plans:plan", "Show what apply would do, without doing it."),
+    "apply": ("runs:apply", "Make the cloud agree with the manifests, or carry out a saved plan."),
+    "destroy": ("runs:destroy", "Delete all that the stack manages."),
+    "drift": ("plans:drift", "Show what the cloud has other than recorded."),
+    "show": ("plans:show", "Show the recorded state, or a saved plan."),
+    "output": ("plans:output", "Print the recorded outputs, or one of them."),
+    "state": ("states:state", "List, show, move and remove what is recorded."),
+    "lock": ("states:lock", "Show or break the lock of the state."),
+    "import": ("runs:import_", "Record an object that exists in the cloud."),
+    "schema": ("starting:schema", "Print the JSON Schema of a manifest."),
+    "simulator": ("simulators:simulator", "Serve the simulator, or begin it anew."),
+    "version": ("starting:version", "Print the version."),
+}
+
+
+def _print_version(ctx: click.Context, _param: click.Parameter, asked: bool) -> None:
+    if asked and not ctx.resilient_parsing:
+        from declarative import __version__
+
+        ctx.ensure_object(Screen).out(f"declarative {__version__}")
+        ctx.exit()
+
+
+def _check_environment(ctx: click.Context, param: click.Parameter, name: str) -> str:
+    if not _ENVIRONMENT.fullmatch(name):
+        raise click.BadParameter("a name has lower-case letters, digits and dashes, at most 63.", ctx, param)
+    return name
+
+
+def _check_folder(ctx: click.Context, param: click.Parameter, name: str) -> Path:
+    if not Path(name).is_dir():
+        raise click.BadParameter(f"there is no folder {name!r}.", ctx, param)
+    return Path(name)
+
+
+@click.group(
+    cls=LazyGroup,
+    lazy=COMMANDS,
+    no_args_is_help=False,
+    context_settings={"auto_envvar_prefix": "DECLARATIVE", "max_content_width": 100},
+)
+@click.option(
+    "-C", "folder", default=".", metavar="DIR", callback=_check_folder, allow_from_autoenv=False, help="Work in DIR."
+)
+@click.option(
+    "environment",
+    "--env",
+    default="default",
+    metavar="NAME",
+    callback=_check_environment,
+    allow_from_autoenv=False,
+    help="The environment to work on.",
+)
+@click.option("--no-color", is_flag=True, allow_from_autoenv=False, help="No colours, also on a terminal.")
+@click.option("verbose", "-v", is_flag=True, allow_from_autoenv=False, help="Say more, on standard error.")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    allow_from_autoenv=False,
+    callback=_print_version,
+    help="Print the version.",
+)
+@click.pass_context
+def root(ctx: click.Context, folder: Path, environment: str, no_color: bool, verbose: bool) -> None:
+    """Disaster recovery as code for the Storage Disaster Recovery Service (SDRS).
+
+    \b
+    Example: a first try, without a cloud:
+      declarative init shop && cd shop
+      declarative plan
+      declarative apply
+
+    Options may also be given as variables, DECLARATIVE_<COMMAND>_<OPTION>, e.g. DECLARATIVE_APPLY_PARALLELISM=8.
+    """
+    screen = ctx.ensure_object(Screen)
+    screen.colour, screen.verbose = not no_color, verbose
+    ctx.obj = Setting(folder, environment, screen)

@@ -1,0 +1,182 @@
+"""`apply`, `destroy`, `import`: the commands that change something, with a review before and progress meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, NoReturn
+
+import click
+from click.core import ParameterSource
+
+from declarative.cli.files import read_plan
+from declarative.cli.options import Given, Setting, formats, option, planning_options, with_project
+from declarative.cli.progress import Board, JsonLines, PlainLines, Progress
+from declarative.cli.prompt import Front
+from declarative.cli.requests import consents_from, request_from
+from declarative.cli.screen import Screen, is_terminal
+from declarative.cli.signals import run_async
+from declarative.errors import ExitCode, UsageError, visible
+from declarative.planning import PlanRequest
+from declarative.planning.render import outcome_lines
+from declarative.project import Project
+
+if TYPE_CHECKING:
+    from declarative.workflow import Applied
+
+_APPROVE = option(
+    "auto_approve", "--auto-approve", is_flag=True, sealed=True, help="Don't ask. This consents to no danger."
+)
+# What a saved plan has settled already.
+_SETTLED = ("variables", "var_files", "target", "exclude", "replace", "refresh", "refresh_only", "destroy")
+
+
+@click.command()
+@click.argument("plan_file", metavar="[PLAN]", required=False)
+@_APPROVE
+@option("plan_sha256", "--plan-sha256", sealed=True, metavar="DIGEST", help="Refuse PLAN unless it has this digest.")
+@option("destroy", "--destroy", is_flag=True, help="Delete all that the stack manages.")
+@formats("text", "json")
+@planning_options
+@with_project("variables", "state", "cloud", "timeouts", "lock", "run")
+def apply(
+    setting: Setting,
+    project: Project,
+    plan_file: str | None,
+    auto_approve: bool,
+    plan_sha256: str | None,
+    output_format: str,
+    **choices: Given,
+) -> ExitCode:
+    """Make the cloud agree with the manifests, or carry out the saved plan PLAN.
+
+    Shows the plan and asks first. Each danger in it needs a consent of its own: --allow CLASS:ADDRESS.
+
+    \b
+    Example: what a pipeline does after the review of a plan:
+      declarative apply plan.json --auto-approve --plan-sha256 "$REVIEWED"
+    """
+    from declarative import workflow
+
+    if plan_file is None:
+        if plan_sha256 is not None:
+            raise UsageError("--plan-sha256 goes with a saved plan", "Name the plan as well")
+        return _apply(setting, project, request_from(**choices), auto_approve, output_format)
+    _refuse_settled(click.get_current_context())
+    path = setting.path(plan_file)
+    text, consents = read_plan(path), consents_from(choices["allow"])
+    saved = replace(project, variables=(), var_files=())
+    return _run(
+        setting,
+        project,
+        lambda front, interrupt: workflow.apply_saved(
+            saved,
+            text,
+            source=str(path),
+            sha256=plan_sha256,
+            consents=consents,
+            watch=front,
+            interrupt=interrupt,
+        ),
+        auto_approve=auto_approve,
+        output_format=output_format,
+    )
+
+
+def _refuse_settled(ctx: click.Context) -> None:
+    """A saved plan takes consents, but nothing that would make it another plan."""
+    named = {parameter.name: parameter.opts[0] for parameter in ctx.command.params}
+    for name in _SETTLED:
+        if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            raise UsageError(f"{named[name]} does not go with a saved plan", "Give it to `plan`, and apply that plan.")
+
+
+@click.command()
+@_APPROVE
+@formats("text", "json")
+@planning_options
+@with_project("variables", "state", "cloud", "timeouts", "lock", "run")
+def destroy(setting: Setting, project: Project, auto_approve: bool, output_format: str, **choices: Given) -> ExitCode:
+    """Delete all that the stack manages, after a review. The same as apply --destroy.
+
+    Objects with prevent_destroy stay, and are an error until it is lifted.
+
+    \b
+    Example:
+      declarative --env staging destroy
+    """
+    return _apply(setting, project, request_from(destroy=True, **choices), auto_approve, output_format)
+
+
+def _apply(
+    setting: Setting, project: Project, request: PlanRequest, auto_approve: bool, output_format: str
+) -> ExitCode:
+    from declarative import workflow
+
+    return _run(
+        setting,
+        project,
+        lambda front, interrupt: workflow.apply(project, request, watch=front, interrupt=interrupt),
+        auto_approve=auto_approve,
+        output_format=output_format,
+    )
+
+
+def _run(
+    setting: Setting,
+    project: Project,
+    work: Callable[[Front, asyncio.Event], Awaitable[Applied]],
+    *,
+    auto_approve: bool,
+    output_format: str,
+) -> ExitCode:
+    """Carry out `work` with review, progress, signals and the report at the end."""
+    progress = _progress(setting.screen, events=output_format == "json")
+    front = Front(setting.screen, progress, project.clock.stamp, confirmed=auto_approve)
+
+    def leave(code: int) -> NoReturn:
+        progress.abandon()
+        os._exit(code)
+
+    try:
+        applied = run_async(
+            lambda interrupt: work(front, interrupt),
+            announce=lambda: progress.say(
+                "Interrupted: nothing new is begun, answers that are due are waited for. Once more leaves at once."
+            ),
+            leave=leave,
+        )
+    finally:
+        progress.close()
+    setting.screen.show(outcome_lines(applied.outcome), to_stderr=output_format == "json")
+    return applied.exit_code
+
+
+def _progress(screen: Screen, *, events: bool) -> Progress:
+    if events:
+        return JsonLines(screen)
+    if is_terminal(sys.stderr) and screen.environ.get("TERM") != "dumb":
+        return Board(screen)
+    return PlainLines(screen)
+
+
+@click.command("import")
+@click.argument("address")
+@click.argument("object_id", metavar="ID")
+@with_project("variables", "state", "cloud", "timeouts", "lock")
+def import_(setting: Setting, project: Project, address: str, object_id: str) -> None:
+    """Record the object ID of the cloud under ADDRESS, which the manifests declare.
+
+    \b
+    Example:
+      declarative import ProtectionGroup/shop 5fb92d6c-b0cb-46c9-824b-b90ec5500ae6
+    """
+    from declarative import workflow
+
+    front = Front(setting.screen, PlainLines(setting.screen), project.clock.stamp)
+    resource = asyncio.run(workflow.import_object(project, address, object_id, watch=front))
+    setting.screen.out(f"Imported: {resource.address} is recorded with id {visible(resource.id)}.")
+    setting.screen.err("See what differs from its manifest: declarative plan")

@@ -1,0 +1,119 @@
+"""Standard output carries the result, standard error everything else; colours only where a person looks."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from declarative.model import Json
+    from declarative.planning.render import Line
+
+_COLOURS = {"strong": "1", "faint": "2", "add": "32", "change": "33", "remove": "31"}
+
+
+@dataclass
+class Screen:
+    """Where a command writes. A stream that can't be written to any more is given up: the run goes on.
+
+    `colour`: False for none at all; True leaves it to each stream's being a terminal. `verbose`: say more on errors.
+    `lost`: why standard output was given up, unless its reader merely went away.
+    """
+
+    colour: bool = True
+    verbose: bool = False
+    environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    lost: str = ""
+    _closed: set[str] = field(default_factory=set)
+
+    def out(self, text: str) -> None:
+        """Write a result to standard output; a newline is added where none is."""
+        self._write(sys.stdout, text if text.endswith("\n") else f"{text}\n", name="stdout")
+
+    def err(self, text: str) -> None:
+        """Write anything else to standard error; a newline is added where none is."""
+        self._write(sys.stderr, text if text.endswith("\n") else f"{text}\n", name="stderr")
+
+    def ask(self, text: str) -> None:
+        """Write to standard error as it is, without a newline."""
+        self._write(sys.stderr, text, name="stderr")
+
+    def show(self, lines: Iterable[Line], *, to_stderr: bool = False) -> None:
+        """Write lines at once, coloured where the stream is a terminal."""
+        stream = sys.stderr if to_stderr else sys.stdout
+        text = paint(lines) if self.colours(stream) else _plain(lines)
+        if text:
+            (self.err if to_stderr else self.out)(text)
+
+    def document(self, content: Json) -> None:
+        """Write a JSON document for programs, indented, keys in the order given."""
+        self.out(json.dumps(content, indent=2))
+
+    def colours(self, stream: TextIO) -> bool:
+        """True when text on `stream` may be coloured."""
+        return (
+            self.colour
+            and not self.environ.get("NO_COLOR")
+            and self.environ.get("TERM") != "dumb"
+            and is_terminal(stream)
+        )
+
+    def flush(self) -> None:
+        """Hand over what is still buffered."""
+        self._write(sys.stdout, "", name="stdout")
+        self._write(sys.stderr, "", name="stderr")
+
+    def _write(self, stream: TextIO, text: str, *, name: str) -> None:
+        if name in self._closed:
+            return
+        try:
+            stream.write(text)
+            stream.flush()
+        except (OSError, ValueError) as error:
+            self._give_up(stream, error, name=name)
+
+    def _give_up(self, stream: TextIO, error: OSError | ValueError, *, name: str) -> None:
+        self._closed.add(name)
+        reader_left = isinstance(error, OSError) and error.errno == errno.EPIPE
+        if name == "stdout" and not reader_left:
+            self.lost = str(error)
+        _to_nowhere(stream)
+
+
+def _to_nowhere(stream: TextIO) -> None:
+    """Point the stream's descriptor at the null device, so that flushing it at exit fails no more."""
+    try:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
+    except (OSError, ValueError):
+        return  # a stream without a descriptor has nothing to flush
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """True when a person is at the other end; a closed or missing stream has nobody."""
+    try:
+        return stream is not None and stream.isatty()
+    except ValueError:
+        return False
+
+
+def paint(lines: Iterable[Line]) -> str:
+    """The lines with their tones as terminal colours, each ended by a newline."""
+    return "".join("".join(_painted(span.text, span.tone.value) for span in line) + "\n" for line in lines)
+
+
+def _painted(text: str, tone: str) -> str:
+    code = _COLOURS.get(tone)
+    return f"\x1b[{code}m{text}\x1b[0m" if code and text else text
+
+
+def _plain(lines: Iterable[Line]) -> str:
+    from declarative.planning.render import plain
+
+    return plain(lines)

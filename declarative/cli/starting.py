@@ -1,0 +1,84 @@
+"""`init`, `validate`, `schema`, `version`: what needs neither state nor cloud."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import click
+
+from declarative.cli.files import write_quickstart
+from declarative.cli.options import Setting, formats, with_project
+from declarative.errors import ExitCode, InputError, Severity, visible
+from declarative.project import Project
+
+
+@click.command()
+@click.argument("folder", metavar="[DIR]", default=".")
+@click.pass_obj
+def init(setting: Setting, folder: str) -> None:
+    """Write a small stack into DIR that applies on the embedded simulator; nothing is overwritten.
+
+    \b
+    Example:
+      declarative init shop
+    """
+    target = setting.path(folder)
+    for path in write_quickstart(target):
+        setting.screen.out(f"wrote {visible(path)}")
+    enter = f"  cd {visible(shlex.quote(str(target)))}\n" if target != Path() else ""
+    setting.screen.err(f"\nNext:\n{enter}  declarative plan\n  declarative apply")
+
+
+@click.command()
+@formats("text", "json")
+@with_project("variables")
+def validate(setting: Setting, project: Project, output_format: str) -> ExitCode:
+    """Check all manifests, offline, and print all findings of all files.
+
+    \b
+    Example:
+      declarative validate --format json
+    """
+    from declarative import workflow
+    from declarative.planning.records import findings_json, findings_lines, findings_summary
+
+    try:
+        findings = workflow.validate(project)
+    except InputError as error:
+        findings = error.findings
+    if output_format == "json":
+        setting.screen.document(findings_json(findings))
+    else:
+        setting.screen.show(findings_lines(findings))
+    setting.screen.err(findings_summary(findings))
+    return ExitCode.ERROR if any(one.severity is Severity.ERROR for one in findings) else ExitCode.OK
+
+
+@click.command()
+@click.argument("kind", metavar="[KIND]", required=False)
+@click.pass_obj
+def schema(setting: Setting, kind: str | None) -> None:
+    """Print the JSON Schema of KIND's documents, or of any manifest document; an editor can use it.
+
+    \b
+    Example:
+      declarative schema ProtectionGroup > protection-group.schema.json
+    """
+    from declarative import workflow
+
+    setting.screen.out(workflow.schema(kind))
+
+
+@click.command()
+@click.pass_obj
+def version(setting: Setting) -> None:
+    """Print the version.
+
+    \b
+    Example:
+      declarative version
+    """
+    from declarative import __version__
+
+    setting.screen.out(f"declarative {__version__}")

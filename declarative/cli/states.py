@@ -1,0 +1,209 @@
+"""`state …` and `lock …`: what is recorded, and who is writing it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import click
+
+from declarative.cli.options import Setting, formats, with_project
+from declarative.cli.progress import PlainLines
+from declarative.cli.prompt import Front
+from declarative.cli.root import LazyGroup
+from declarative.errors import visible
+from declarative.planning.records import (
+    history_lines,
+    listing_lines,
+    resource_json,
+    resource_lines,
+    run_json,
+)
+from declarative.planning.render import line, shown
+from declarative.project import Project
+
+if TYPE_CHECKING:
+    from declarative.state import Holder
+
+_STATE = {
+    "list": ("states:list_", "List what is recorded."),
+    "show": ("states:show", "Show one recorded object."),
+    "mv": ("states:mv", "Record an object under another address."),
+    "rm": ("states:rm", "Forget objects; they stay in the cloud."),
+    "history": ("states:history", "List the runs that have written the state."),
+}
+_LOCK = {
+    "show": ("states:lock_show", "Show who holds the lock."),
+    "break": ("states:lock_break", "Take the lock from a holder that is gone."),
+}
+
+
+@click.group(cls=LazyGroup, lazy=_STATE)
+def state() -> None:
+    """List, show, move and remove what is recorded. The cloud is never touched.
+
+    \b
+    Example:
+      declarative state list
+    """
+
+
+@click.command("list")
+@formats("text", "json")
+@with_project("state")
+def list_(setting: Setting, project: Project, output_format: str) -> None:
+    """List what is recorded: address, id, name.
+
+    \b
+    Example:
+      declarative state list
+    """
+    from declarative import workflow
+
+    resources = workflow.state_list(project)
+    if output_format == "json":
+        setting.screen.document([resource_json(one) for one in resources])
+        return
+    setting.screen.show(listing_lines(resources))
+    if not resources:
+        setting.screen.err("Nothing is recorded.")
+
+
+@click.command("show")
+@click.argument("address")
+@formats("text", "json")
+@with_project("state")
+def show(setting: Setting, project: Project, address: str, output_format: str) -> None:
+    """Show all that is recorded of ADDRESS.
+
+    \b
+    Example:
+      declarative state show ProtectionGroup/shop
+    """
+    from declarative import workflow
+
+    resource = workflow.state_show(project, address)
+    if output_format == "json":
+        setting.screen.document(resource_json(resource))
+    else:
+        setting.screen.show(resource_lines(resource))
+
+
+@click.command("mv")
+@click.argument("source")
+@click.argument("target")
+@with_project("state", "cloud", "lock")
+def mv(setting: Setting, project: Project, source: str, target: str) -> None:
+    """Record the object of address SOURCE under address TARGET.
+
+    \b
+    Example:
+      declarative state mv ProtectionGroup/shop ProtectionGroup/shop-eu
+    """
+    from declarative import workflow
+
+    asyncio.run(workflow.state_mv(project, source, target, watch=_front(setting, project)))
+    setting.screen.out(f"Moved: {visible(source)} is now {visible(target)}.")
+
+
+@click.command("rm")
+@click.argument("addresses", metavar="ADDRESS...", nargs=-1, required=True)
+@with_project("state", "cloud", "lock")
+def rm(setting: Setting, project: Project, addresses: tuple[str, ...]) -> None:
+    """Forget each ADDRESS: the object stays in the cloud, and is managed no more.
+
+    \b
+    Example:
+      declarative state rm ProtectionGroup/shop
+    """
+    from declarative import workflow
+
+    removed = asyncio.run(workflow.state_rm(project, addresses, watch=_front(setting, project)))
+    for address in removed:
+        setting.screen.out(f"Forgotten: {address}. It stays in the cloud.")
+
+
+@click.command("history")
+@formats("text", "json")
+@with_project("state")
+def history(setting: Setting, project: Project, output_format: str) -> None:
+    """List the runs that have written the state, oldest first: when, who, what came of it.
+
+    \b
+    Example:
+      declarative state history
+    """
+    from declarative import workflow
+
+    runs = workflow.state_history(project)
+    if output_format == "json":
+        setting.screen.document([run_json(one) for one in runs])
+    else:
+        setting.screen.show(history_lines(runs))
+
+
+@click.group(cls=LazyGroup, lazy=_LOCK)
+def lock() -> None:
+    """Show or break the lock of the state.
+
+    \b
+    Example:
+      declarative lock show
+    """
+
+
+@click.command("show")
+@formats("text", "json")
+@with_project("state")
+def lock_show(setting: Setting, project: Project, output_format: str) -> None:
+    """Show who holds the lock of the state, since when and for what.
+
+    \b
+    Example:
+      declarative lock show
+    """
+    from declarative import workflow
+
+    holder = workflow.lock_show(project)
+    if output_format == "json":
+        setting.screen.document(_holder_document(holder) if holder else None)
+    else:
+        setting.screen.show([line(_holder_text(holder) if holder else "The state is not locked.")])
+
+
+@click.command("break")
+@click.argument("lock_id", metavar="ID")
+@with_project("state")
+def lock_break(setting: Setting, project: Project, lock_id: str) -> None:
+    """Take the lock ID from a holder that is gone; refused while it lives.
+
+    \b
+    Example: the id is the one that `declarative lock show` prints:
+      declarative lock break 0d5e7f1a-7a9e-4c5e-9d1c-2f3b8a6c4e10
+    """
+    from declarative import workflow
+
+    holder = workflow.lock_break(project, lock_id)
+    setting.screen.show([line(f"The lock is broken. {_holder_text(holder)}")])
+
+
+def _holder_text(holder: Holder) -> str:
+    return (
+        f"Locked by {shown(holder.who)} on {shown(holder.host)} (process {holder.pid}) since {shown(holder.since)},"
+        f" for {shown(holder.operation)}; id {shown(holder.id)}"
+    )
+
+
+def _holder_document(holder: Holder) -> dict[str, object]:
+    return {
+        "id": holder.id,
+        "who": holder.who,
+        "host": holder.host,
+        "pid": holder.pid,
+        "operation": holder.operation,
+        "since": holder.since,
+    }
+
+
+def _front(setting: Setting, project: Project) -> Front:
+    return Front(setting.screen, PlainLines(setting.screen), project.clock.stamp)

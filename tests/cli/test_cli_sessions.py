@@ -1,0 +1,234 @@
+"""Whole sessions at the command line against golden files: exit code, standard output, standard error."""
+
+import json
+import stat
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from declarative.simulator import World
+
+ROOT = Path(__file__).parents[2]
+GROUP = """\
+apiVersion: sdrs/v1
+kind: ProtectionGroup
+metadata: {{name: {name}}}
+spec:
+  name: {called}
+  source_availability_zone: {zone}
+  target_availability_zone: eu-de-02
+  domain: ActiveactiveDomain
+  source_vpc_id: 6f8f5e0c-3d0b-4b59-9d0c-7b0a3c1d2e4f
+  dr_type: migration
+"""
+STACK = "apiVersion: sdrs/v1\nkind: Stack\nmetadata: {name: shop}\nspec: {provider: {simulator: true}}\n"
+
+
+@pytest.fixture
+def write(folder):
+    """Write the manifests: a stack, and a group for each name, called so or otherwise in the cloud."""
+
+    def documents(*names, zone="eu-de-01", **called):
+        (folder / "stack.yaml").write_text(STACK)
+        groups = [
+            GROUP.format(name=name, called=called.get(name, name), zone=zone)
+            for name in dict.fromkeys([*names, *called])
+        ]
+        (folder / "groups.yaml").write_text("---\n".join(groups))
+
+    return documents
+
+
+@pytest.fixture
+def world(folder):
+    """The embedded cloud, for what others do there."""
+
+    def open_world():
+        return World.open(folder / ".declarative" / "simulator.sqlite")
+
+    return open_world
+
+
+def test_a_first_try(cli, golden):
+    golden(
+        "first-try",
+        cli("init", "shop"),
+        cli("init", "shop"),
+        cli("-C", "shop", "validate"),
+        cli("-C", "shop", "plan"),
+        cli("-C", "shop", "apply", typed="yes\n"),
+        cli("-C", "shop", "plan", "--detailed-exitcode"),
+        cli("-C", "shop", "apply"),
+        cli("-C", "shop", "output"),
+        cli("-C", "shop", "output", "shop_group"),
+        cli("-C", "shop", "output", "shop_gruop"),
+        cli("-C", "shop", "show"),
+        cli("-C", "shop", "destroy", typed="yes\n"),
+        cli("-C", "shop", "state", "list"),
+    )
+
+
+def test_what_needs_consent(cli, golden, write):
+    write("kept", "old")
+    cli("apply", "--auto-approve")
+    write("kept")
+    golden(
+        "consents",
+        cli("plan", "--detailed-exitcode"),
+        cli("apply"),
+        cli("apply", "--auto-approve"),
+        cli("apply", "--auto-approve", "--allow", "delte:ProtectionGroup/old"),
+        cli("apply", typed="no\n"),
+        cli("apply", "--auto-approve", "--allow", "delete:ProtectionGroup/old"),
+    )
+
+
+def test_nobody_is_asked_where_nobody_can_answer(cli, golden, write):
+    write("shop")
+    golden("no-terminal", cli("apply"), cli("state", "list"))
+
+
+def test_a_saved_plan(cli, golden, write, folder):
+    write("shop")
+    saved = cli("plan", "-o", "plan.json")
+    assert stat.S_IMODE((folder / "plan.json").stat().st_mode) == 0o600
+    digest = json.loads((folder / "plan.json").read_text())["digest"]
+    golden(
+        "saved-plan",
+        saved,
+        cli("show", "plan.json"),
+        cli("apply", "plan.json", "--auto-approve", "--target", "ProtectionGroup/shop"),
+        cli("apply", "plan.json", "--auto-approve", "--plan-sha256", "0" * 64),
+        cli("apply", "plan.json", "--auto-approve", "--plan-sha256", digest),
+        cli("apply", "plan.json", "--auto-approve"),
+        cli("apply", "nowhere.json"),
+        cli("apply", "--plan-sha256", digest),
+        cli("apply", "stack.yaml", "--auto-approve"),
+    )
+
+
+def test_a_plan_is_the_same_document_on_paper_and_on_screen(cli, write, folder):
+    write("shop")
+    shown = cli("plan", "--format", "json", "-o", "plan.json")
+    assert shown.out == (folder / "plan.json").read_text()
+    assert cli("show", "plan.json", "--format", "json").out == shown.out
+
+
+def test_changes_are_told_from_each_other(cli, golden, write):
+    write("moved", "renamed", "replaced")
+    cli("apply", "--auto-approve")
+    write(away="moved", renamed="renamed-2", replaced="replaced")
+    renamed = cli("plan")
+    replaced = cli("plan", "--replace", "ProtectionGroup/replaced")
+    golden("changes", renamed, replaced, cli("apply", "--auto-approve"), cli("state", "list"))
+
+
+def test_drift(cli, golden, write, world):
+    write("shop", "lost")
+    cli("apply", "--auto-approve")
+    none = cli("drift", "--detailed-exitcode")
+    with world() as cloud:
+        ids = {group["name"]: group["id"] for group in cloud.groups()}
+        cloud.rename_group(ids["shop"], "\x1b[2Jshop")
+        cloud.delete_group(ids["lost"])
+    golden("drift", none, cli("drift", "--detailed-exitcode"), cli("drift"), cli("plan"))
+
+
+def test_findings(cli, golden, write, folder):
+    write("shop")
+    (folder / "bad.yaml").write_text(
+        GROUP.format(name="bad", called="a b", zone="eu-de-01").replace("dr_type", "dr_tpye")
+    )
+    golden("findings", cli("validate"), cli("validate", "--format", "json"), cli("plan"))
+
+
+def test_the_state(cli, golden, write, world):
+    write("shop", "web")
+    cli("apply", "--auto-approve")
+    with world() as cloud:
+        web = next(str(group["id"]) for group in cloud.groups() if group["name"] == "web")
+    golden(
+        "state",
+        cli("state", "list"),
+        cli("state", "show", "ProtectionGroup/shop"),
+        cli("state", "show", "ProtectionGroup/shpo"),
+        cli("state", "mv", "ProtectionGroup/shop", "ProtectionGroup/store"),
+        cli("state", "rm", "ProtectionGroup/web"),
+        cli("import", "ProtectionGroup/web", web),
+        cli("import", "ProtectionGroup/web", web),
+        cli("state", "list", "--format", "json"),
+        cli("state", "history"),
+        cli("lock", "show"),
+        cli("lock", "show", "--format", "json"),
+        cli("lock", "break", "00000000-0000-0000-0000-000000000000"),
+    )
+
+
+def test_a_run_as_events(cli, write):
+    write("shop", "web")
+    ran = cli("apply", "--auto-approve", "--format", "json")
+    schema = json.loads((ROOT / "schemas" / "events.json").read_text())
+    check = jsonschema.Draft202012Validator(schema)
+    events = [json.loads(line) for line in ran.out.splitlines()]
+    for event in events:
+        check.validate(event)
+    kinds = [event["type"] for event in events]
+    assert (kinds[0], kinds[1], kinds[-1]) == ("planned", "run-started", "run-ended")
+    assert kinds.count("step-done") == 2
+    assert events[-1]["done"] == 2
+    assert ran.code == 0
+
+
+def test_the_simulator_can_be_begun_anew(cli, golden, write, folder):
+    write("shop")
+    nothing = cli("simulator", "reset")
+    cli("plan")
+    golden("simulator-reset", nothing, cli("simulator", "reset"))
+    assert not (folder / ".declarative" / "simulator.sqlite").exists()
+
+
+def test_only_a_simulator_is_reset(cli, folder):
+    (folder / ".declarative").mkdir()
+    path = folder / ".declarative" / "simulator.sqlite"
+    path.write_text("no database")
+    assert cli("simulator", "reset").code == 1
+    assert path.read_text() == "no database"
+
+
+@pytest.mark.parametrize("speed", ["0", "nan", "fast", "-1"])
+def test_a_speed_that_is_none_is_refused(cli, write, monkeypatch, speed):
+    write("shop")
+    monkeypatch.setenv("DECLARATIVE_SIMULATOR_SPEED", speed)
+    ran = cli("plan")
+    assert ran.code == 64
+    assert "DECLARATIVE_SIMULATOR_SPEED" in ran.err
+
+
+@pytest.mark.parametrize("kind", [(), ("Stack",), ("ProtectionGroup",)], ids=str)
+def test_schemas_are_printed(cli, kind):
+    ran = cli("schema", *kind)
+    assert ran.code == 0
+    jsonschema.Draft202012Validator.check_schema(json.loads(ran.out))
+
+
+def test_an_unknown_kind_has_no_schema(cli):
+    ran = cli("schema", "ProtectionGruop")
+    assert ran.code == 64
+    assert "Did you mean 'ProtectionGroup'?" in ran.err
+
+
+@pytest.mark.parametrize("variable", ["ALLOW", "AUTO_APPROVE", "TARGET", "EXCLUDE", "REPLACE", "VAR", "PLAN_SHA256"])
+def test_no_variable_of_a_pipeline_consents_or_selects(cli, write, monkeypatch, variable):
+    write("shop")
+    monkeypatch.setenv(f"DECLARATIVE_APPLY_{variable}", "1")
+    ran = cli("apply")
+    assert ran.code == 64
+    assert "no terminal" in ran.err
+
+
+def test_a_variable_names_the_state(cli, write, monkeypatch, folder):
+    write("shop")
+    monkeypatch.setenv("DECLARATIVE_STATE", "local:elsewhere")
+    assert cli("apply", "--auto-approve").code == 0
+    assert (folder / "elsewhere" / "default" / "state.json").exists()

@@ -1,0 +1,155 @@
+"""A run as it happens, on a terminal, off it, and for programs."""
+
+import io
+import json
+
+import pytest
+from rich.console import Console
+
+from declarative.cli.progress import Board, JsonLines, PlainLines
+from declarative.cli.screen import Screen
+from declarative.model import Action, Address, Event
+
+TIME = "2026-01-02T03:04:05Z"
+
+
+class Monotonic:
+    def __init__(self):
+        self.now = 100.0
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def clock():
+    return Monotonic()
+
+
+def event(kind, name="shop", **detail):
+    return Event(kind, TIME, Address("ProtectionGroup", name), Action.CREATE, {"step": f"create:{name}", **detail})
+
+
+def run_started(steps):
+    return Event("run-started", TIME, detail={"steps": steps, "plan": "ab"})
+
+
+def test_plain_lines_tell_each_event_with_the_time_since_the_start(capsys, clock):
+    progress = PlainLines(Screen(), monotonic=clock)
+    progress.event(event("step-started"))
+    clock.now += 1.25
+    progress.event(event("step-done", seconds=1.2, id="g1"))
+    progress.say("Interrupted")
+    progress.close()
+    assert capsys.readouterr() == (
+        "",
+        (
+            "[    0.0 s] ProtectionGroup/shop: creating\n"
+            "[    1.2 s] ProtectionGroup/shop: create done in 1.2 s (id g1)\n"
+            "[    1.2 s] Interrupted\n"
+        ),
+    )
+
+
+def test_plain_lines_repeat_no_status(capsys, clock):
+    progress = PlainLines(Screen(), monotonic=clock)
+    for status in ("INIT", "INIT", "RUNNING", "RUNNING"):
+        progress.event(event("step-progress", status=status))
+    assert [line.split(", ")[1] for line in capsys.readouterr().err.splitlines()] == ["INIT", "RUNNING"]
+
+
+def test_json_lines_hold_one_object_each(capsys):
+    progress = JsonLines(Screen())
+    progress.event(event("step-started"))
+    progress.event(event("warning", summary="a\nb\x1b"))
+    progress.say("for people")
+    progress.close()
+    out, err = capsys.readouterr()
+    assert [json.loads(line)["type"] for line in out.splitlines()] == ["step-started", "warning"]
+    assert err == "for people\n"
+
+
+@pytest.fixture
+def terminal():
+    return Console(file=io.StringIO(), force_terminal=True, width=100, height=30, markup=False, highlight=False)
+
+
+def board_text(board, console):
+    with console.capture() as captured:
+        console.print(board.draw())
+    return captured.get()
+
+
+def test_the_board_shows_what_runs_and_how_far_all_is(clock, terminal):
+    board = Board(Screen(), console=terminal, monotonic=clock)
+    board.event(run_started(4))
+    board.close()
+    board.event(event("step-started", "a"))
+    clock.now += 61
+    board.event(event("step-started", "b"))
+    board.event(event("step-progress", "a", status="RUNNING", percent=40))
+    board.event(event("step-started", "c"))
+    board.event(event("step-failed", "c", summary="no", fix=""))
+    lines = board_text(board, terminal).splitlines()
+    assert lines[0].split() == ["1m", "01s", "ProtectionGroup/a", "creating,", "RUNNING", "40", "%"]
+    assert lines[1].split() == ["0s", "ProtectionGroup/b", "creating"]
+    assert lines[2].split()[1:] == ["1/4,", "1", "failed", "1m", "01s"]
+
+
+def test_the_board_shows_twenty_steps_at_most(clock, terminal):
+    board = Board(Screen(), console=terminal, monotonic=clock)
+    for number in range(500):
+        board.event(event("step-started", f"g{number}"))
+    lines = board_text(board, terminal).splitlines()
+    assert len(lines) == 22
+    assert lines[20] == "  … and 480 more"
+
+
+def test_ten_thousand_steps_are_printed_in_few_batches(clock, terminal):
+    class Counting(Console):
+        prints = 0
+
+        def print(self, *objects, **attributes):
+            type(self).prints += 1
+            super().print(*objects, **attributes)
+
+    console = Counting(file=io.StringIO(), force_terminal=True, width=100, height=30)
+    board = Board(Screen(), console=console, monotonic=clock)
+    board.event(run_started(10_000))
+    console.prints = Counting.prints = 0
+    for number in range(10_000):
+        clock.now += 0.001
+        board.event(event("step-started", f"g{number}"))
+        board.event(event("step-done", f"g{number}", seconds=0.1, id="x"))
+    board.close()
+    assert console.file.getvalue().count("create done") == 10_000
+    assert Counting.prints < 500
+
+
+def test_data_is_no_markup_on_the_board(clock, terminal):
+    board = Board(Screen(), console=terminal, monotonic=clock)
+    board.event(event("step-failed", summary="[red]x[/red]\x1b[2J", fix=""))
+    text = terminal.file.getvalue()
+    assert "[red]x[/red]\\x1b[2J" in text
+
+
+def test_closing_gives_the_terminal_back(clock, terminal):
+    board = Board(Screen(), console=terminal, monotonic=clock)
+    board.event(run_started(1))
+    board.event(event("step-done", seconds=0.1, id="x"))
+    board.close()
+    board.close()
+    text = terminal.file.getvalue()
+    assert text.rindex("\x1b[?25h") > text.rindex("\x1b[?25l")
+    assert "create done" in text
+
+
+def test_a_process_that_leaves_at_once_shows_the_cursor_again(clock, tmp_path):
+    with (tmp_path / "terminal").open("w") as file:
+        board = Board(Screen(), console=Console(file=file, force_terminal=True, width=100), monotonic=clock)
+        board.abandon()
+        board.event(run_started(1))
+        board.abandon()
+        shown = (tmp_path / "terminal").read_text()
+        board.close()
+    assert shown.count("\x1b[?25h") == 1

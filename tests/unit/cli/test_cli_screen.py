@@ -1,0 +1,89 @@
+"""Where output goes, when it is coloured, and what becomes of it when nobody can read it."""
+
+import errno
+import io
+import os
+import sys
+
+import pytest
+
+from declarative.cli.screen import Screen, paint
+from declarative.planning.render import Span, Tone, line
+
+LINES = [(Span("  "), Span("[bold]shop[/]", Tone.STRONG)), line("gone", Tone.REMOVE)]
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.mark.parametrize(
+    ("stream", "colour", "environ", "coloured"),
+    [
+        pytest.param(Terminal(), True, {}, True, id="terminal"),
+        pytest.param(Terminal(), False, {}, False, id="no-color-option"),
+        pytest.param(Terminal(), True, {"NO_COLOR": "1"}, False, id="NO_COLOR"),
+        pytest.param(Terminal(), True, {"NO_COLOR": ""}, True, id="NO_COLOR-empty"),
+        pytest.param(Terminal(), True, {"TERM": "dumb"}, False, id="dumb-terminal"),
+        pytest.param(io.StringIO(), True, {}, False, id="pipe"),
+    ],
+)
+def test_colours_are_for_people_who_want_them(monkeypatch, stream, colour, environ, coloured):
+    monkeypatch.setattr(sys, "stdout", stream)
+    Screen(colour=colour, environ=environ).show(LINES)
+    assert ("\x1b[" in stream.getvalue()) is coloured
+    assert "[bold]shop[/]" in stream.getvalue()
+
+
+def test_colours_end_where_they_began():
+    assert paint(LINES) == "  \x1b[1m[bold]shop[/]\x1b[0m\n\x1b[31mgone\x1b[0m\n"
+
+
+def test_results_and_all_else_go_apart(capsys):
+    screen = Screen()
+    screen.out("result")
+    screen.err("else\n")
+    screen.show([line("told")], to_stderr=True)
+    screen.show([])
+    screen.ask("sure? ")
+    assert capsys.readouterr() == ("result\n", "else\ntold\nsure? ")
+
+
+def test_a_document_is_json_in_ascii(capsys):
+    Screen().document({"b": "\x1bü", "a": [1]})
+    assert capsys.readouterr().out == '{\n  "b": "\\u001b\\u00fc",\n  "a": [\n    1\n  ]\n}\n'
+
+
+def test_a_reader_that_leaves_stops_nothing(monkeypatch):
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as stream:
+        monkeypatch.setattr(sys, "stdout", stream)
+        screen = Screen()
+        screen.out("x" * 100_000)
+        screen.out("more")
+        assert screen.lost == ""
+
+
+class Full(io.StringIO):
+    def write(self, text):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_output_that_could_not_be_written_is_remembered(monkeypatch):
+    monkeypatch.setattr(sys, "stdout", Full())
+    screen = Screen()
+    screen.out("result")
+    screen.out("more")
+    assert "No space left" in screen.lost
+
+
+def test_without_standard_error_the_work_goes_on(monkeypatch):
+    closed = io.StringIO()
+    closed.close()
+    monkeypatch.setattr(sys, "stderr", closed)
+    screen = Screen()
+    screen.err("x")
+    screen.err("y")
+    assert screen.lost == ""
