@@ -110,7 +110,9 @@ async def cloud_of(project: Project, stack: Stack) -> AsyncIterator[Provider]:
         if project.embedded is None:
             raise UsageError("this stack wants the embedded simulator, and none is at hand", "Pass `embedded`.")
         embedded = project.embedded(project.folder)
-        access = Access(endpoint=_EMBEDDED_ENDPOINT, project_id=embedded.project_id, region=SIMULATOR, token=Secret(SIMULATOR))
+        access = Access(
+            endpoint=_EMBEDDED_ENDPOINT, project_id=embedded.project_id, region=SIMULATOR, token=Secret(SIMULATOR)
+        )
         transport = embedded.transport
     else:
         access = access_from(

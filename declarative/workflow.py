@@ -32,8 +32,6 @@ from declarative.model import (
     Dropped,
     Event,
     Json,
-    Lookups,
-    Observed,
     OpenOperation,
     Outcome,
     Plan,
@@ -58,6 +56,7 @@ from declarative.planning import (
     with_consents,
 )
 from declarative.project import SIMULATOR, Project, check_binding, cloud_of, new_uuid, store_of, who, writing
+from declarative.refresh import REFRESH_TIME, note_ids, observe, refresh
 from declarative.state import Holder, State, Store
 
 if TYPE_CHECKING:
@@ -65,7 +64,6 @@ if TYPE_CHECKING:
     from declarative.provider import Provider
 
 _PLAN_LIFE = timedelta(days=1)
-_REFRESH_TIME = 300.0  # seconds that reading the cloud may take, retries included
 
 
 class Watch(Protocol):
@@ -207,7 +205,7 @@ async def apply_saved(
         resumed = _refuse_stale(state, saved, digest)
         session = await _settled_session(project, stack, provider, store, watch, state=state)
         finished = session.ledger.state.progress.steps if resumed and session.ledger.state.progress else set()
-        _exclude_all(session, await _refresh(project, session, planned=False))
+        note_ids(session, await refresh(session, planned=False))
         reviewed = watch.review(with_consents(saved, tuple(consents)))
         return await _carry_out(
             project, reviewed, session, watch, interrupt, command="apply", finished=finished, digest=digest
@@ -223,7 +221,7 @@ async def import_object(project: Project, address: str, object_id: str, *, watch
         session = await _settled_session(project, desired.stack, provider, store, watch)
         state = session.ledger.state
         _refuse_taken(state, target, object_id)
-        observed = await provider.get(kind, object_id, deadline=session.clock.monotonic() + _REFRESH_TIME)
+        observed = await provider.get(kind, object_id, deadline=session.clock.monotonic() + REFRESH_TIME)
         if observed is None:
             raise StateError(
                 f"the cloud has no {kind.noun} with id {object_id}", "Check the id, the project and the region."
@@ -333,8 +331,8 @@ async def _make_plan(
     warnings: Sequence[Diagnostic],
 ) -> Plan:
     state = session.ledger.state
-    observed = await _observe(project, request, desired, session)
-    _exclude_all(session, observed)
+    observed = await observe(request, desired, session)
+    note_ids(session, observed)
     return make_plan(
         desired,
         state.resources,
@@ -364,55 +362,6 @@ def _basis(project: Project, request: PlanRequest, desired: DesiredView, state: 
         refresh_only=request.refresh_only,
         refreshed=request.refreshed,
     )
-
-
-async def _observe(project: Project, request: PlanRequest, desired: DesiredView, session: Session) -> Observed:
-    """Read what the plan needs: every kind by list calls, and the lookups only where they are used."""
-    if not request.refreshed:
-        return Observed()
-    recorded = session.ledger.state.resources
-    new = any(address not in recorded for address in desired.resources)
-    by_name = any(KINDS[address.kind].lookups & wanted.spec.keys() for address, wanted in desired.resources.items())
-    wants = not request.destroy and not request.refresh_only
-    deadline = session.clock.monotonic() + _REFRESH_TIME
-    provider = session.provider
-    async with asyncio.TaskGroup() as group:
-        view = group.create_task(_refresh(project, session, planned=bool(desired.resources)))
-        domains = group.create_task(provider.domains(deadline=deadline)) if wants and (new or by_name) else None
-        quotas = group.create_task(provider.quotas(deadline=deadline)) if wants and new else None
-    lookups = Lookups(domains.result() if domains else None, quotas.result() if quotas else None)
-    return replace(view.result(), lookups=lookups)
-
-
-async def _refresh(project: Project, session: Session, *, planned: bool) -> Observed:
-    """List every kind that is recorded or planned; what is recorded and not listed is confirmed by a GET."""
-    recorded = session.ledger.state.resources.values()
-    provider, deadline = session.provider, session.clock.monotonic() + _REFRESH_TIME
-    objects: dict[str, dict[str, Mapping[str, Json]]] = {}
-    gone: set[tuple[str, str]] = set()
-    for kind in KINDS.values():
-        mine = [resource.id for resource in recorded if resource.address.kind == kind.name]
-        if not mine and not planned:
-            continue
-        listed = dict(await provider.list(kind, deadline=deadline))
-        missing = [object_id for object_id in mine if object_id not in listed]
-        found = await asyncio.gather(*(provider.get(kind, object_id, deadline=deadline) for object_id in missing))
-        for object_id, observed in zip(missing, found, strict=True):
-            if observed is None:
-                gone.add((kind.name, object_id))
-            else:
-                listed[object_id] = observed
-        objects[kind.name] = listed
-    return Observed(objects, frozenset(gone))
-
-
-def _exclude_all(session: Session, observed: Observed) -> None:
-    recorded: dict[str, set[str]] = {}
-    for resource in session.ledger.state.resources.values():
-        recorded.setdefault(resource.address.kind, set()).add(resource.id)
-    for kind, ids in recorded.items():
-        session.lookout.exclude(kind, ids)
-    session.lookout.refreshed(observed.objects, recorded)
 
 
 async def _carry_out(

@@ -78,9 +78,11 @@ def _complete(spec: Attributes, lookups: Lookups) -> tuple[Attributes, tuple[Pro
 
 
 def _domain(spec: Attributes, domains: tuple[Attributes, ...], problems: list[Problem]) -> Attributes | None:
-    by = "domain" if "domain" in spec else "domain_id"
-    wanted = str(spec.get(by))
-    found = [domain for domain in domains if domain.get("name" if by == "domain" else "id") == wanted]
+    if "domain" not in spec:
+        # An id that the list lacks is left to the service: the list holds what it offers, not all that exists.
+        return next((domain for domain in domains if domain.get("id") == spec.get("domain_id")), None)
+    wanted = str(spec["domain"])
+    found = [domain for domain in domains if domain.get("name") == wanted]
     if len(found) == 1:
         return found[0]
     names = [str(domain.get("name")) for domain in domains]
@@ -88,11 +90,9 @@ def _domain(spec: Attributes, domains: tuple[Attributes, ...], problems: list[Pr
         summary = f"{len(found)} active-active domains are named {wanted!r}"
         fix = "Say domain_id instead: " + ", ".join(str(domain.get("id")) for domain in found)
     else:
-        summary = f"the cloud has no active-active domain with {by.replace('domain_id', 'id')} {wanted!r}"
-        if by == "domain":
-            summary = f"the cloud has no active-active domain named {wanted!r}"
+        summary = f"the cloud has no active-active domain named {wanted!r}"
         fix = f"{did_you_mean(wanted, names)} Known: {', '.join(names) or 'none'}".strip()
-    problems.append(Problem(("spec", by), summary, fix))
+    problems.append(Problem(("spec", "domain"), summary, fix))
     return None
 
 
