@@ -148,17 +148,21 @@ class Ledger:
 
     async def _rescue(self) -> str:
         """Try once more to write what is left; else put it beside the state, for the next run to find."""
-        store, records = self._require_store(), self._unsaved
-        after = self.state.serial
+        store, records, after = self._require_store(), self._unsaved, self.state.serial
         if not isinstance(self.trouble, StateConflict):
-            try:
-                await self._blocking(lambda: store.append(records, after=after))
-            except StateError as error:
-                self.trouble = error
-            else:
-                self.state.serial = after + 1
-                self.trouble = None
-                return ""
+            self.state.serial = after + 1
+            for write in (
+                lambda: store.append(records, after=after),
+                lambda: store.write(self.state, after=after),  # new files, where the journal can't be trusted any more
+            ):
+                try:
+                    await self._blocking(write)
+                except StateError as error:
+                    self.trouble = error
+                else:
+                    self.trouble = None
+                    return ""
+            self.state.serial = after
         return store.rescue(records, after=after)
 
     def _require_store(self) -> Store:

@@ -323,11 +323,14 @@ def _syntax(file: str, text: str, error: yaml.YAMLError) -> Diagnostic:
     if mark is None:
         return Diagnostic(f"the YAML can't be read: {problem}", "", Position(file))
     lines = text.split("\n")
-    line = lines[mark.line] if mark.line < len(lines) else ""
-    position = Position(file, mark.line + 1, mark.column + 1)
-    fix = _syntax_fix(problem, line, mark.column)
+    if mark.line < len(lines):
+        line, column = mark.line, mark.column
+    else:  # the parser counts a line after the last one
+        line, column = len(lines) - 1, len(lines[-1])
+    position = Position(file, line + 1, column + 1)
+    fix = _syntax_fix(problem, lines[line], column)
     begin = getattr(error, "context_mark", None)
-    if begin is not None and begin.line < mark.line:
+    if begin is not None and begin.line < line:
         fix += f" What is being read begins at {Position(file, begin.line + 1, begin.column + 1)}."
     return Diagnostic(f"the YAML can't be read: {problem}", fix, position)
 

@@ -22,7 +22,7 @@ from declarative.manifest.loading import (
     load_stack,
 )
 from declarative.manifest.schemas import STACK, canonical, schema
-from declarative.manifest.variables import NO_SOURCES, Variable, VariableSources, collect, declared, given_by, missing
+from declarative.manifest.variables import NO_SOURCES, Values, Variable, VariableSources, collect, declared, given_by
 from declarative.model import (
     KEY_PATTERN,
     Address,
@@ -59,7 +59,7 @@ def resolve(
     errors = [finding for finding in every if finding.severity is Severity.ERROR]
     if errors or view is None:
         raise InputError(errors)
-    return view, tuple(sorted(every, key=Diagnostic.order))
+    return sealed(view), tuple(sorted(every, key=Diagnostic.order))
 
 
 def stack_of(
@@ -82,7 +82,9 @@ def stack_of(
     resolution = _begin(manifests, stack, variables, environment=environment, sources=sources)
     settings = resolution.settings()
     found.extend(resolution.findings)
-    found.extend(_without_value(stack, name, environment) for name in sorted(resolution.wanted))
+    found.extend(
+        _without_value(stack, name, environment) for name in resolution.values.missing(sorted(resolution.wanted))
+    )
     if found or settings is None:
         raise InputError(found)
     return settings
@@ -94,9 +96,9 @@ def stack_of(
 def examine(
     manifests: Manifests, checked: Checked, *, environment: str, sources: VariableSources, strict: bool
 ) -> tuple[DesiredView | None, list[Diagnostic]]:
-    """Resolve the accepted documents in one environment; return the view and what was found on the way.
+    """Resolve the accepted documents in one environment; return the view, without digest, and what was found.
 
-    The view is None when there is no Stack to resolve with. `strict`: a variable without a value is an error;
+    The view is None when the Stack's settings can't be told. `strict`: a variable without a value is an error;
     otherwise what depends on it is left open.
     """
     environment_file(manifests, environment)
@@ -104,7 +106,7 @@ def examine(
         return None, []
     resolution = _begin(manifests, checked.stack, checked.variables, environment=environment, sources=sources)
     if strict:
-        for name in missing(checked.variables, resolution.scope.values):
+        for name in resolution.values.missing(checked.variables):
             resolution.findings.append(_without_value(checked.stack, name, environment))
     settings = resolution.settings()
     resolution.expand(checked.documents)
@@ -113,8 +115,8 @@ def examine(
     outputs = resolution.outputs()
     if settings is None:
         return None, resolution.findings
-    view = DesiredView(settings, environment, resources, outputs, dict(resolution.scope.values))
-    return sealed(view), resolution.findings
+    view = DesiredView(settings, environment, resources, outputs, resolution.values.known)
+    return view, resolution.findings
 
 
 def _begin(
@@ -132,10 +134,10 @@ def _begin(
         found.append(file.content)
     elif file is not None and isinstance(file.content, bytes):
         named = (file.shown, file.content)
-    values = collect(variables, given_by(sources, named, found), found)
-    scope = Scope(values, variables, stack.name, environment)
+    values = collect(variables, given_by(sources, named, found))
+    scope = Scope(values.known, variables, stack.name, environment)
     known = {(document.kind, document.name) for document in manifests.documents}
-    return _Resolution(stack, scope, known, found)
+    return _Resolution(stack, values, scope, known, [*found, *values.findings])
 
 
 def _without_value(stack: Document, name: str, environment: str) -> Diagnostic:
@@ -159,6 +161,7 @@ class _Resolution:
     """One pass over the documents in one environment."""
 
     stack: Document
+    values: Values
     scope: Scope
     known: set[tuple[str, str]]  # kind and name of every document, also of those that can't be used
     findings: list[Diagnostic]

@@ -184,26 +184,47 @@ class Given:
     position: Position | None = None
 
 
-def collect(variables: Mapping[str, Variable], givens: Iterable[Given], findings: list[Diagnostic]) -> dict[str, Json]:
-    """Return the variables' values, the last one given winning; those without any are left out."""
-    values = {name: variable.default for name, variable in variables.items() if variable.has_default}
+@dataclass(slots=True)
+class Values:
+    """The variables' values by name. `faulty`: those whose value is not usable, so that it is in no `known`."""
+
+    known: dict[str, Json]
+    faulty: set[str] = field(default_factory=set)
+    findings: list[Diagnostic] = field(default_factory=list)
+
+    def missing(self, variables: Iterable[str]) -> list[str]:
+        """Names of the variables that were given no value."""
+        return [name for name in variables if name not in self.known and name not in self.faulty]
+
+
+def collect(variables: Mapping[str, Variable], givens: Iterable[Given]) -> Values:
+    """Return the variables' values, the last one given winning."""
+    values = Values({name: variable.default for name, variable in variables.items() if variable.has_default})
     for given in givens:
         variable = variables.get(given.name)
         if variable is None:
             fix = did_you_mean(given.name, variables) or "Declare it in spec.variables of the Stack, or remove it."
             summary = f"{given.label}no variable is named '{visible(given.name, limit=80)}'"
-            findings.append(Diagnostic(summary, fix, given.position))
+            values.findings.append(Diagnostic(summary, fix, given.position))
             continue
-        try:
-            value = variable.read(given.value) if given.is_text else given.value
-            fault = unfit(value) or variable.fault(value)
-        except ValueError as error:
-            fault = f"must be {_WANTED[variable.type]}, written as JSON: {error}"
-            value = None
-        values[given.name] = value
+        fault = _take(variable, given, values.known)
         if fault:
-            findings.append(Diagnostic(f"{given.label}the variable '{given.name}' {fault}", "", given.position))
+            values.faulty.add(given.name)
+            summary = f"{given.label}the variable '{given.name}' {fault}"
+            values.findings.append(Diagnostic(summary, "", given.position))
+    for name in values.faulty:
+        values.known.pop(name, None)
     return values
+
+
+def _take(variable: Variable, given: Given, known: dict[str, Json]) -> str:
+    """Keep the value; return what is wrong with it, or an empty text."""
+    try:
+        value = variable.read(given.value) if given.is_text else given.value
+    except ValueError as error:
+        return f"must be {_WANTED[variable.type]}, written as JSON: {error}"
+    known[variable.name] = value
+    return unfit(value) or variable.fault(value)
 
 
 def given_by(
@@ -281,8 +302,3 @@ def _unwrapped(value: Mapping[str, Json]) -> Mapping[str, Json]:
     if entries and all(isinstance(entry, dict) and entry.keys() in _TERRAFORM_OUTPUT for entry in entries):
         return {name: entry["value"] for name, entry in value.items()}
     return value
-
-
-def missing(variables: Mapping[str, Variable], values: Mapping[str, Json]) -> list[str]:
-    """Names of the variables without a value."""
-    return [name for name in variables if name not in values]

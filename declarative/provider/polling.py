@@ -23,6 +23,7 @@ _LONGEST_SLACK = 1.0
 _AGAIN = 0.05  # of the median, between the looks at a job that takes longer
 _LAST_LOOK = 1.0  # seconds before the deadline, and at most this part of the whole time:
 _LAST_SHARE = 0.1
+_NOW = 0.001  # seconds: a moment that is no further off is now; a sleep may end that much early
 _SAMPLES = 31  # ended jobs whose median counts
 _SHORTER = 0.9  # of what was expected, or less: the jobs have become quicker
 _FAILURES_THAT_TELL = 3  # jobs that only fail tell their duration too, but one failure tells nothing
@@ -97,10 +98,10 @@ class Pace:
                 return False
             last = deadline - min(_LAST_LOOK, _LAST_SHARE * (deadline - ticket.submitted))
             at = self._time_of(ticket)
-            if now >= last and at > last:
-                ticket.last = True
+            if at <= now + _NOW:
                 return True
-            if at <= now:
+            if last <= now + _NOW:
+                ticket.last = True
                 return True
             await self._sleep(ticket, min(at, last) - now)
 

@@ -122,6 +122,9 @@ class Sender:
             self._slots.give_back(line)
 
     async def _take(self, errand: Errand) -> Line:
+        line = self._slots.take_now()
+        if line is not None:
+            return line
         left = max(errand.deadline - self._clock.monotonic(), 0.0)
         try:
             async with asyncio.timeout(left if math.isfinite(left) else None):

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 _KEEPALIVE = 4.0
 _CONNECT_TIMEOUT = 10.0  # seconds, and never more than this part of the whole call: TCP and TLS have it each
 _CONNECT_SHARE = 0.4
+_SHORTEST_PAUSE = 0.001  # seconds
 _QUIET_WINDOW = 1.0  # seconds without a 429 after which one more call may be in flight
 
 
@@ -112,10 +113,15 @@ class Slots:
         self._not_before = 0.0
         self._waiting: deque[asyncio.Future[Line]] = deque()
 
+    def take_now(self) -> Line | None:
+        """Return a line if one may be taken without waiting."""
+        return self._free.pop() if not self._waiting and self._may_take() else None
+
     async def take(self) -> Line:
         """Return a line, to be given back; waits for as long as none may be taken."""
-        if not self._waiting and self._may_take():
-            return self._free.pop()
+        line = self.take_now()
+        if line is not None:
+            return line
         waiter: asyncio.Future[Line] = asyncio.get_running_loop().create_future()
         self._waiting.append(waiter)
         self._wake()
@@ -140,8 +146,9 @@ class Slots:
         self._changed = now
 
     def pause(self) -> float:
-        """Seconds for which nothing may be sent."""
-        return max(self._not_before - self._clock.monotonic(), 0.0)
+        """Seconds for which nothing may be sent; 0 when it is less than a sleep may end early."""
+        left = self._not_before - self._clock.monotonic()
+        return left if left > _SHORTEST_PAUSE else 0.0
 
     async def aclose(self) -> None:
         """Close every connection."""

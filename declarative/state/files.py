@@ -65,8 +65,7 @@ class Files:
         """Make the folder, and those above it that are missing."""
         if path.is_dir():
             return
-        if path != path.parent:
-            self.make_folder(path.parent)
+        self.make_folder(path.parent)
         path.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
         path.chmod(PRIVATE_FOLDER)
         self.sync_folder(path.parent)

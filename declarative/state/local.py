@@ -219,27 +219,23 @@ class LocalStore:
     def _add(self, stand: Stand, data: bytes) -> int:
         """Write at the journal's end and return its descriptor; after an error, nothing is written."""
         try:
-            if self._descriptor is None:
-                self._descriptor = self._open_journal(stand)
-            self.files.write(self._descriptor, data)
+            descriptor = self._open_journal(stand) if self._descriptor is None else self._descriptor
+            self.files.write(descriptor, data)
         except OSError:
             self._take_back(stand)
             raise
-        return self._descriptor
+        return descriptor
 
     def _open_journal(self, stand: Stand) -> int:
-        if not stand.extendable:
+        if stand.extendable:
+            self._descriptor = self.files.extend(self._journal)
+            if stand.journal is not None and stand.journal[2] > stand.intact:  # remains of a broken batch
+                self.files.truncate(self._descriptor, stand.intact)
+        else:
             stand.intact = 0
             self.files.remove(self._journal)
-            return self.files.create(self._journal)
-        descriptor = self.files.extend(self._journal)
-        try:
-            if stand.journal is not None and stand.journal[2] > stand.intact:  # remains of a broken batch
-                self.files.truncate(descriptor, stand.intact)
-        except OSError:
-            os.close(descriptor)
-            raise
-        return descriptor
+            self._descriptor = self.files.create(self._journal)
+        return self._descriptor
 
     def _make_durable(self, stand: Stand, descriptor: int) -> None:
         try:

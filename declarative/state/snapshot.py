@@ -65,7 +65,7 @@ class State:
     binding: Binding | None = None
     resources: dict[Address, Resource] = field(default_factory=dict)
     operations: dict[str, Operation] = field(default_factory=dict)
-    pre_images: dict[str, frozenset[str]] = field(default_factory=dict)
+    pre_images: dict[str, set[str]] = field(default_factory=dict)
     outputs: dict[str, Json] = field(default_factory=dict)
     history: list[Run] = field(default_factory=list)
     progress: Progress | None = None
@@ -90,7 +90,7 @@ def fold(state: State, record: Record) -> None:
             state.resources[resource.address] = resource
             _finish(state, step)
         case Dropped(address, step):
-            state.resources.pop(address, None)
+            _let_go(state, state.resources.pop(address, None))
             _finish(state, step)
         case Begun(operation):
             state.operations[operation.id] = operation
@@ -101,7 +101,7 @@ def fold(state: State, record: Record) -> None:
             state.operations.pop(operation_id, None)
             _forget_pre_images(state)
         case PreImage(kind, ids):
-            state.pre_images[kind] = frozenset(ids)
+            state.pre_images[kind] = set(ids)
         case RunStarted(run):
             state.progress = Progress(run, steps=_kept_steps(state.progress, run))
             if not state.operations:
@@ -110,6 +110,12 @@ def fold(state: State, record: Record) -> None:
             _end(state, run, done=done)
             state.outputs = dict(outputs)
             _forget_pre_images(state)
+
+
+def _let_go(state: State, resource: Resource | None) -> None:
+    """An object that a list may still show for a while can't be what a later create of the same run made."""
+    if resource is not None and resource.address.kind in state.pre_images:
+        state.pre_images[resource.address.kind].add(resource.id)
 
 
 def _finish(state: State, step: str) -> None:
@@ -242,7 +248,7 @@ def _read(document: Mapping[str, Json]) -> State:
         binding=None if document["binding"] is None else shapes.read_binding(document["binding"]),
         resources=_read_resources(document["resources"]),
         operations=_read_operations(document["operations"]),
-        pre_images={kind: frozenset(shapes.texts(ids, "pre_images")) for kind, ids in pre_images.items()},
+        pre_images={kind: set(shapes.texts(ids, "pre_images")) for kind, ids in pre_images.items()},
         outputs=shapes.mapping(document["outputs"], "outputs"),
         history=shapes.array(document["history"], "history", shapes.read_run),
         progress=None if document["progress"] is None else _read_progress(document["progress"]),

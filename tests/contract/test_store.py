@@ -149,6 +149,15 @@ def test_a_batch_after_an_older_serial_is_refused(store: Store, another: Opener)
     assert names(another().read()) == {"a"}
 
 
+def test_of_two_batches_after_one_serial_the_first_is_kept(store: Store, another: Opener):
+    store.append([put("a")], after=0)
+    late = another()
+    late.append([put("b")], after=late.read().serial)
+    with pytest.raises(StateConflict):
+        store.append([put("c")], after=1)
+    assert names(another().read()) == {"a", "b"}
+
+
 def test_a_batch_after_a_serial_not_reached_is_refused(store: Store, another: Opener):
     store.append([put("a")], after=0)
     with pytest.raises(StateConflict):

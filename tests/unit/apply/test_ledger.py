@@ -22,7 +22,7 @@ from declarative.model import (
     Record,
     Resource,
 )
-from declarative.state import Store, open_store
+from declarative.state import State, Store, open_store
 from declarative.state.local import LocalStore
 from tests.scaffold.virtual_time import run_virtual
 
@@ -65,12 +65,20 @@ class Failing(LocalStore):
 
     error: StateError | None = None
     appends = 0
+    broken_journal = False
 
     def append(self, records: Sequence[Record], *, after: int) -> int:
         self.appends += 1
         if self.error is not None:
             raise self.error
+        if self.broken_journal:
+            raise StateError("the journal can't be trusted any more")
         return super().append(records, after=after)
+
+    def write(self, state: State, *, after: int) -> None:
+        if self.error is not None:
+            raise self.error
+        super().write(state, after=after)
 
 
 def failing_at(folder: Path) -> Failing:
@@ -125,6 +133,17 @@ async def test_what_can_not_be_written_at_all_is_rescued_for_the_next_run(tmp_pa
     store.error = StateError("no space left")
     await ledger.note(Put(resource(1)), Closed("op-1"))
     assert await ledger.close() != ""
+    assert [one.id for one in store_at(tmp_path).read().resources.values()] == ["id-1"]
+
+
+@on_virtual_time
+async def test_a_journal_that_fails_for_good_gives_way_to_a_new_snapshot(tmp_path):
+    store = failing_at(tmp_path)
+    ledger = Ledger(store.read(), store, blocking=inline)
+    await ledger.intend(begun(1))
+    store.broken_journal = True
+    await ledger.note(Put(resource(1)), Closed("op-1"))
+    assert await ledger.close() == ""
     assert [one.id for one in store_at(tmp_path).read().resources.values()] == ["id-1"]
 
 

@@ -218,7 +218,20 @@ def test_a_reader_looks_again_when_the_journal_is_folded_in_between(place: Path,
     assert looked == ["state.json", "journal.jsonl"] * 2
 
 
+def test_a_reader_gives_up_on_a_state_that_never_rests(place: Path, monkeypatch):
+    monkeypatch.setattr(folder, "identify", lambda path: None)
+    with pytest.raises(StateError, match="changes all the time"):
+        open_at(place).read()
+
+
 # ---------------------------------------------------------------- failing disks
+
+
+def test_a_write_that_the_system_takes_in_pieces_is_whole(place: Path, monkeypatch):
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda descriptor, data: write(descriptor, data[:7]))
+    open_at(place).append(batch(3), after=2)
+    assert open_at(place).read() == after(1, 2, 3)
 
 
 @pytest.mark.parametrize("lasting", [False, True], ids=["one-error", "errors-from-then-on"])
@@ -506,8 +519,8 @@ def test_files_and_folders_are_their_owners_alone(tmp_path: Path, umask: int):
 
 
 def test_five_backups_are_kept_one_for_each_run(place: Path):
+    store = open_at(place)
     for serial in range(3, 12):
-        store = open_at(place)
         lock(store)
         store.append(batch(serial), after=serial - 1)
         store.write(replace(store.read(), outputs={"folded": 1}), after=serial)

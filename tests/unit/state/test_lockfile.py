@@ -135,6 +135,29 @@ def test_a_lock_whose_file_is_replaced_is_lost(tmp_path: Path, store: Store):
     assert (tmp_path / "state" / "prod" / "reserve").exists()
 
 
+def test_a_lock_whose_file_is_removed_is_lost(tmp_path: Path, store: Store):
+    lock(store)
+    (tmp_path / "state" / "prod" / "state.json.lock").unlink()
+    with pytest.raises(StateConflict, match="was taken away from this run"):
+        store.append([r.put(1)], after=0)
+
+
+def test_a_lock_on_a_file_replaced_just_now_does_not_count(tmp_path: Path, store: Store, monkeypatch):
+    flock = fcntl.flock
+    path = tmp_path / "state" / "prod" / "state.json.lock"
+    other = open_at(tmp_path)
+
+    def flock_late(descriptor: int, how: int) -> None:
+        monkeypatch.undo()
+        path.unlink()
+        lock(other)
+        flock(descriptor, how)
+
+    monkeypatch.setattr(fcntl, "flock", flock_late)
+    with pytest.raises(LockHeld, match="you on there"):
+        lock(store)
+
+
 def test_a_lock_is_taken_once(store: Store):
     lock(store)
     with pytest.raises(StateError, match="taken already by this process"):

@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 from pathlib import Path
+from types import MappingProxyType
 
 import jsonschema
 import pytest
@@ -178,6 +179,11 @@ def test_equal_states_have_equal_bytes():
     assert encode(state) == encode(other)
 
 
+def test_mappings_of_any_type_are_written_as_objects():
+    state = folded(Put(Resource(r.WEB, "id-web", MappingProxyType({"a": MappingProxyType({"b": 1})}))))
+    assert decode(encode(state), source="state.json").resources[r.WEB].inputs == {"a": {"b": 1}}
+
+
 def test_each_object_has_a_line_of_its_own():
     state = folded(Put(r.resource(name="a\nb\u2028\r")), Put(r.resource(r.DATABASE, "id-db")))
     lines = [line for line in encode(state).splitlines() if b'"address"' in line]
@@ -287,6 +293,7 @@ def test_a_later_format_is_refused_with_both_versions():
         pytest.param(folded(Put(r.resource(r.WEB, "x")), Put(r.resource(r.DATABASE, "x"))), id="one-object-twice"),
         pytest.param(folded(Put(r.resource(r.WEB, ""))), id="no-id"),
         pytest.param(folded(Put(r.resource(Address("ProtectionGroup", "a\nb")))), id="no-address"),
+        pytest.param(folded(Put(r.resource(Address("ProtectionGroup", "a[k]")))), id="another-address"),
         pytest.param(folded(Put(r.resource(size=float("nan")))), id="nan"),
         pytest.param(folded(Put(r.resource(size={1, 2}))), id="no-json"),
         pytest.param(folded(Begun(r.operation(""))), id="an-operation-without-id"),
