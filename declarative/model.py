@@ -50,15 +50,22 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class Lifecycle:
-    """What the manifest says about an object's life; recorded with it."""
+    """What the manifest says about an object's life; recorded with it.
+
+    `adopt`: the service makes the object by itself; it is taken over, and goes when what made it goes.
+    """
 
     prevent_destroy: bool = False
     ignore_changes: tuple[str, ...] = ()
+    adopt: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Desired:
-    """One object as the manifests want it. `spec` holds resolved values under the manifest's field names."""
+    """One object as the manifests want it. `spec` holds resolved values under the manifest's field names.
+
+    A field that names another object of the stack holds a `Reference`, and that object is among `depends_on`.
+    """
 
     address: Address
     spec: Attributes
@@ -74,10 +81,10 @@ class Desired:
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """`${Kind.name.attribute}` in an output: a value of a recorded object."""
+    """A value of another object of the stack: in an output, or in a field until that object's id is known."""
 
     address: Address
-    attribute: str
+    attribute: str = "id"
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +127,8 @@ class Call:
     """One request below `/v1/{project_id}/`; `path` holds unquoted segments.
 
     An idempotent call may be sent again at any time; before any other is sent again, the applier looks.
+    `starts_job`: the answer names a job. `fields`: what an update brings in line. `done_codes`: refusals that say that
+    there is nothing left to do.
     """
 
     method: str
@@ -127,21 +136,38 @@ class Call:
     body: Json = None
     idempotent: bool = True
     query: Mapping[str, str] = field(default_factory=dict)
+    starts_job: bool = False
+    fields: frozenset[str] = frozenset()
+    done_codes: frozenset[str] = frozenset()
 
 
 class OnChange(enum.Enum):
-    """How a changed field reaches the cloud: by a call on the living object, or by a new object."""
+    """How a changed field reaches the cloud: by a call on the living object, by a new object, or not by itself."""
 
     UPDATE = "update"
     REPLACE = "replace"
+    RECORD = "record"
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field that is sent at creation, under the API's name. `empty_is_absent`: null, "" and absent are equal."""
+    """One recorded field, under the API's name. `empty_is_absent`: null, "" and absent are equal.
+
+    `at_creation`: the create call sends it. `same`: when two values are equal, where plain equality isn't the rule.
+    """
 
     on_change: OnChange = OnChange.REPLACE
     empty_is_absent: bool = False
+    at_creation: bool = True
+    same: Callable[[Json, Json], bool] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refers:
+    """A manifest field that names another object: of which kind, and under which field its id is sent."""
+
+    kind: str
+    field: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,34 +198,75 @@ class Health(enum.Enum):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Switch:
+    """A way to turn protection on or off: the call, the statuses from which it may be sent, and where it leads."""
+
+    call: Callable[[str], Call]
+    sent_from: frozenset[str]
+    running: str
+    reached: str
+    wait_codes: frozenset[str] = frozenset()
+
+
+def one_object(listed: Attributes) -> Mapping[str, Attributes]:
+    """The usual `Kind.view`: a listed object is one object of the kind, under its own id."""
+    return {str(listed["id"]): listed}
+
+
+def no_words(inputs: Attributes) -> tuple[str, ...]:
+    """The usual `Kind.leaves` and `Kind.needs`: nothing to say."""
+    return ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Kind:
-    """All that is particular to one kind of object; planner, provider, apply and renderer read this table.
+    """All that is particular to one kind of object; planner, provider, applier and renderer read this table.
 
     Source of paths, envelopes, codes and statuses: SDRS API reference, the kind's own pages.
     """
 
     name: str
     noun: str
-    collection: str
-    envelope: str
-    list_key: str
     fields: Mapping[str, Field]
-    lookups: frozenset[str]  # manifest fields that need `Lookups.domains` to become a sent field
-    entity_keys: tuple[str, ...]  # where a finished job names the object
-    gone_codes: frozenset[str]
-    malformed_codes: frozenset[str]
-    look_again_codes: frozenset[str]  # on DELETE: the object may be gone or busy, a GET tells
-    wait_codes: frozenset[str]  # the group is busy: the call is tried again within the deadline
-    failure_type: str  # `resource_type` in the task centre
-    quota: str  # `type` in the quotas, or ""
-    member_counts: Mapping[str, str]  # observed counter -> what it counts, in plain words
     timeouts: Mapping[str, float]  # seconds, by action
-    complete: Callable[[Attributes, Lookups], tuple[Attributes, tuple[Problem, ...]]]
-    health: Callable[[Attributes], Health]
+    # reading
+    collection: str  # path of the list call
+    envelope: str  # key of one object in a GET's answer
+    list_key: str
+    view: Callable[[Attributes], Mapping[str, Attributes]] = (
+        one_object  # a listed object -> objects of this kind, by id
+    )
+    read_id: Callable[[str], str] = str  # an object's id -> the id that a GET in the collection takes
+    health: Callable[[Attributes, Attributes], Health]  # of (observed, inputs)
     held_because: Callable[[Attributes], str]
+    # naming
+    lookups: Mapping[str, str] = field(default_factory=dict)  # manifest field -> sent field, by `Lookups.domains`
+    refers: Mapping[str, Refers] = field(default_factory=dict)  # manifest fields that name another object
+    group: str = ""  # the field with the id of the protection group it belongs to; "" for the group itself
+    natural_key: tuple[str, ...] = ()  # fields that name the object in the cloud; (): re-found by exact match
+    identity: Callable[[Attributes], str] | None = None  # inputs -> id, where no job tells it
+    # acting
+    complete: Callable[[Attributes, Lookups], tuple[Attributes, tuple[Problem, ...]]]
     create: Callable[[Attributes], Call]
-    update: Callable[[str, Attributes], Call]
-    delete: Callable[[str], Call]
+    update: Callable[[str, Attributes, Attributes, frozenset[str]], tuple[Call, ...]]  # id, inputs, observed, changed
+    delete: Callable[[str, Attributes], Call]  # id, recorded inputs
+    enable: Switch | None = None
+    disable: Switch | None = None
+    protected: frozenset[str] = frozenset()  # statuses in which data is, or was a moment ago, copied
+    copies_first: bool = False  # its creation waits until a protected group's first copy is complete
+    # words of the service
+    entity_keys: tuple[str, ...] = ()  # where a finished job names the object
+    gone_codes: frozenset[str]
+    malformed_codes: frozenset[str] = frozenset()
+    look_again_codes: frozenset[str] = frozenset()  # on DELETE: the object may be gone or busy, a GET tells
+    wait_codes: frozenset[str] = frozenset()  # its group is busy: the call is tried again within the deadline
+    exists_codes: frozenset[str] = frozenset()  # on a repeated create: an earlier one has had its effect
+    failure_type: str = ""  # `resource_type` in the task centre
+    quota: str = ""  # `type` in the quotas
+    # words for people
+    member_counts: Mapping[str, str] = field(default_factory=dict)  # observed counter -> what it counts
+    leaves: Callable[[Attributes], tuple[str, ...]] = no_words  # recorded inputs -> what stays, billed, after a delete
+    needs: Callable[[Attributes], tuple[str, ...]] = no_words  # inputs -> what other services must have ready
 
 
 # ---------------------------------------------------------------- recorded
@@ -396,6 +463,7 @@ class Step:
     requires: tuple[str, ...] = ()
     before: Attributes = field(default_factory=dict)
     source: Address | None = None
+    leaves: tuple[str, ...] = ()  # what stays behind after a delete, and is billed
 
 
 class DangerClass(enum.StrEnum):
@@ -460,6 +528,14 @@ class OpenOperation:
 
 
 @dataclass(frozen=True, slots=True)
+class Prerequisite:
+    """What another service must have ready for a step; SDRS refuses the step otherwise."""
+
+    address: Address
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class Basis:
     """What a plan was made from, and for how long it holds (times RFC 3339)."""
 
@@ -492,6 +568,7 @@ class Plan:
     outputs: tuple[Output, ...] = ()
     output_changes: tuple[Change, ...] = ()
     warnings: tuple[Diagnostic, ...] = ()
+    prerequisites: tuple[Prerequisite, ...] = ()
     max_deletes: int = 10
     timeouts: Mapping[str, float] = field(default_factory=dict)
 

@@ -5,7 +5,10 @@ Source: SDRS API reference, "Protection Groups" and "Active-Active Domains".
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from declarative.errors import did_you_mean
+from declarative.kinds.status import PROTECTED, SHARED, held_because, swapped
 from declarative.model import (
     Attributes,
     Call,
@@ -15,6 +18,7 @@ from declarative.model import (
     Lookups,
     OnChange,
     Problem,
+    Switch,
 )
 
 _FIELDS = {
@@ -26,33 +30,15 @@ _FIELDS = {
     "source_vpc_id": Field(),
     "dr_type": Field(),
     "server_type": Field(),
-}
-
-_HEALTH = {
-    "available": Health.NORMAL,
-    "protected": Health.NORMAL,
-    "error-starting": Health.NORMAL,
-    "error-stopping": Health.NORMAL,
-    "creating": Health.BUSY,
-    "starting": Health.BUSY,
-    "stopping": Health.BUSY,
-    "error": Health.BROKEN,
-    "deleting": Health.LEAVING,
-    "error-deleting": Health.LEAVING,
+    # Goals and opinions of the manifest: no field of the create call.
+    "protection": Field(on_change=OnChange.RECORD, at_creation=False),
+    "priority_station": Field(on_change=OnChange.RECORD, at_creation=False),
 }
 
 
-def _health(observed: Attributes) -> Health:
-    health = _HEALTH.get(str(observed.get("status")), Health.HELD)
-    swapped = observed.get("priority_station") not in ("source", None, "")
-    return Health.HELD if swapped and health is not Health.BROKEN else health
-
-
-def _held_because(observed: Attributes) -> str:
-    status = str(observed.get("status"))
-    if status in _HEALTH:
-        return f"production runs on the {observed.get('priority_station')} side"
-    return f"its status is {status}"
+def _health(observed: Attributes, inputs: Attributes) -> Health:
+    health = SHARED.get(str(observed.get("status")), Health.HELD)
+    return Health.HELD if swapped(observed, inputs) and health is not Health.BROKEN else health
 
 
 def _complete(spec: Attributes, lookups: Lookups) -> tuple[Attributes, tuple[Problem, ...]]:
@@ -115,30 +101,62 @@ def _zone_problems(spec: Attributes, domain: Attributes) -> list[Problem]:
 
 
 def _create(inputs: Attributes) -> Call:
-    body = {name: inputs[name] for name in _FIELDS if name in inputs}
-    return Call("POST", ("server-groups",), {"server_group": body}, idempotent=False)
+    body = {name: inputs[name] for name, field in _FIELDS.items() if field.at_creation and name in inputs}
+    return Call("POST", ("server-groups",), {"server_group": body}, idempotent=False, starts_job=True)
 
 
-def _update(object_id: str, inputs: Attributes) -> Call:
-    return Call("PUT", ("server-groups", object_id), {"server_group": {"name": inputs["name"]}}, idempotent=False)
+def _update(object_id: str, inputs: Attributes, observed: Attributes, changed: frozenset[str]) -> tuple[Call, ...]:
+    body = {"server_group": {"name": inputs["name"]}}
+    return (Call("PUT", ("server-groups", object_id), body, idempotent=False, fields=frozenset({"name"})),)
 
 
-def _delete(object_id: str) -> Call:
-    return Call("DELETE", ("server-groups", object_id), idempotent=False)
+def _delete(object_id: str, inputs: Attributes) -> Call:
+    return Call("DELETE", ("server-groups", object_id), idempotent=False, starts_job=True)
+
+
+def _action(verb: str) -> Callable[[str], Call]:
+    def call(object_id: str) -> Call:
+        path = ("server-groups", object_id, "action")
+        return Call("POST", path, {verb: {}}, idempotent=False, starts_job=True)
+
+    return call
 
 
 KIND = Kind(
     name="ProtectionGroup",
     noun="protection group",
+    fields=_FIELDS,
+    timeouts={"create": 600.0, "update": 120.0, "delete": 600.0, "enable": 3600.0, "disable": 1800.0},
     collection="server-groups",
     envelope="server_group",
     list_key="server_groups",
-    fields=_FIELDS,
-    lookups=frozenset({"domain"}),
+    health=_health,
+    held_because=held_because,
+    lookups={"domain": "domain_id"},
+    complete=_complete,
+    create=_create,
+    update=_update,
+    delete=_delete,
+    # `start-server-group` enables only from these two; from a failed-over group it copies back over the old
+    # production disks (trap T1 of the reference).
+    enable=Switch(
+        call=_action("start-server-group"),
+        sent_from=frozenset({"available", "error-starting"}),
+        running="starting",
+        reached="protected",
+        wait_codes=frozenset({"SDRS.1002"}),
+    ),
+    disable=Switch(
+        call=_action("stop-server-group"),
+        sent_from=frozenset({"protected", "error-stopping"}),
+        running="stopping",
+        reached="available",
+        wait_codes=frozenset({"SDRS.1002", "SDRS.1830"}),
+    ),
+    protected=PROTECTED,
     entity_keys=("server_group_id",),
     gone_codes=frozenset({"SDRS.1013"}),
     malformed_codes=frozenset({"SDRS.0207"}),
-    look_again_codes=frozenset(),
     wait_codes=frozenset({"SDRS.1002"}),
     failure_type="server_groups",
     quota="server_groups",
@@ -147,11 +165,4 @@ KIND = Kind(
         "replication_num": "replication pairs",
         "disaster_recovery_drill_num": "DR drills",
     },
-    timeouts={"create": 600.0, "update": 120.0, "delete": 600.0},
-    complete=_complete,
-    health=_health,
-    held_because=_held_because,
-    create=_create,
-    update=_update,
-    delete=_delete,
 )

@@ -1,0 +1,97 @@
+"""DR drills: an isolated copy of the DR site, to test that it works.
+
+Source: SDRS API reference, "DR Drills".
+"""
+
+from __future__ import annotations
+
+from declarative.kinds.spec import recorded_fields
+from declarative.kinds.status import by_status, held_because
+from declarative.model import (
+    Attributes,
+    Call,
+    Field,
+    Health,
+    Kind,
+    Lookups,
+    OnChange,
+    Problem,
+    Refers,
+)
+
+_REFERS = {"protection_group": Refers("ProtectionGroup", "server_group_id")}
+_FIELDS = {
+    "server_group_id": Field(),
+    "name": Field(on_change=OnChange.UPDATE),
+    "drill_vpc_id": Field(),
+}
+_HEALTH = {
+    "available": Health.NORMAL,
+    "creating": Health.BUSY,
+    "error": Health.BROKEN,
+    "deleting": Health.LEAVING,
+    "error-deleting": Health.LEAVING,
+}
+
+
+def _complete(spec: Attributes, lookups: Lookups) -> tuple[Attributes, tuple[Problem, ...]]:
+    return recorded_fields(spec, _FIELDS, _REFERS), ()
+
+
+def _create(inputs: Attributes) -> Call:
+    body = {name: inputs[name] for name in _FIELDS if name in inputs}
+    path = ("disaster-recovery-drills",)
+    return Call("POST", path, {"disaster_recovery_drill": body}, idempotent=False, starts_job=True)
+
+
+def _update(object_id: str, inputs: Attributes, observed: Attributes, changed: frozenset[str]) -> tuple[Call, ...]:
+    body = {"disaster_recovery_drill": {"name": inputs["name"]}}
+    path = ("disaster-recovery-drills", object_id)
+    return (Call("PUT", path, body, idempotent=False, fields=frozenset({"name"})),)
+
+
+def _delete(object_id: str, inputs: Attributes) -> Call:
+    return Call("DELETE", ("disaster-recovery-drills", object_id), idempotent=False, starts_job=True)
+
+
+def _leaves(inputs: Attributes) -> tuple[str, ...]:
+    made = "" if inputs.get("drill_vpc_id") else " that was made for it"
+    return (f"the drill VPC{made}, with its subnets", "EIPs that were bound to drill servers")
+
+
+def _needs(inputs: Attributes) -> tuple[str, ...]:
+    if not inputs.get("drill_vpc_id"):
+        return ()
+    words = (
+        f"VPC {inputs['drill_vpc_id']} must have the CIDR block and the subnets of the group's VPC, and be in no other"
+        " drill"
+    )
+    return (words,)
+
+
+KIND = Kind(
+    name="DRDrill",
+    noun="DR drill",
+    fields=_FIELDS,
+    timeouts={"create": 1200.0, "update": 120.0, "delete": 1200.0},
+    collection="disaster-recovery-drills",
+    envelope="disaster_recovery_drill",
+    list_key="disaster_recovery_drills",
+    health=by_status(_HEALTH),
+    held_because=held_because,
+    refers=_REFERS,
+    group="server_group_id",
+    complete=_complete,
+    create=_create,
+    update=_update,
+    delete=_delete,
+    copies_first=True,
+    entity_keys=("disaster_recovery_drill_id", "drill_id"),
+    gone_codes=frozenset({"SDRS.1902"}),
+    malformed_codes=frozenset({"SDRS.1900"}),
+    look_again_codes=frozenset({"SDRS.1913"}),
+    wait_codes=frozenset({"SDRS.1002"}),
+    failure_type="disaster_recovery_drills",
+    leaves=_leaves,
+    needs=_needs,
+)

@@ -1,0 +1,118 @@
+"""Attachments: a replication pair that was made from a free disk, attached to a protected instance.
+
+They have no id and no list of their own: the instances tell of them. Source: SDRS API reference, "Protected Instances",
+attach and detach.
+"""
+
+from __future__ import annotations
+
+from declarative.kinds.spec import recorded_fields
+from declarative.kinds.status import PROTECTED, SHARED, by_status, held_because
+from declarative.model import (
+    Attributes,
+    Call,
+    Field,
+    Health,
+    Json,
+    Kind,
+    Lookups,
+    Problem,
+    Refers,
+)
+
+
+def letters(device: Json) -> str:
+    """The last letters of a device name: the service rewrites the rest to fit the hypervisor (`/dev/sdb`: `b`)."""
+    name = str(device or "").rpartition("/")[2]
+    return name[2:] if name[:2] in ("sd", "vd") else name
+
+
+_REFERS = {
+    "protected_instance": Refers("ProtectedInstance", "protected_instance_id"),
+    "replication_pair": Refers("ReplicationPair", "replication_id"),
+}
+_FIELDS = {
+    "protected_instance_id": Field(),
+    "replication_id": Field(),
+    "device": Field(same=lambda one, other: letters(one) == letters(other)),
+}
+
+
+def _identity(inputs: Attributes) -> str:
+    return f"{inputs['protected_instance_id']}/{inputs['replication_id']}"
+
+
+def _view(listed: Attributes) -> dict[str, Attributes]:
+    """The attachments of one listed instance."""
+    attachments = listed.get("attachment")
+    found = [one for one in attachments if isinstance(one, dict)] if isinstance(attachments, list) else []
+    shown = [
+        {
+            "protected_instance_id": str(listed["id"]),
+            "replication_id": str(one.get("replication")),
+            "device": one.get("device"),
+            "server_group_id": listed.get("server_group_id"),
+            "status": listed.get("status"),
+            "priority_station": listed.get("priority_station"),
+        }
+        for one in found
+    ]
+    return {_identity(one): one for one in shown}
+
+
+_STATUS = by_status(SHARED)
+
+
+def _health(observed: Attributes, inputs: Attributes) -> Health:
+    """The attachment lives as its instance does; what is wrong with that one is mended there."""
+    health = _STATUS(observed, inputs)
+    return Health.BUSY if health in (Health.BROKEN, Health.LEAVING) else health
+
+
+def _complete(spec: Attributes, lookups: Lookups) -> tuple[Attributes, tuple[Problem, ...]]:
+    return recorded_fields(spec, _FIELDS, _REFERS), ()
+
+
+def _create(inputs: Attributes) -> Call:
+    path = ("protected-instances", str(inputs["protected_instance_id"]), "attachreplication")
+    body = {"replication_id": inputs["replication_id"], "device": inputs["device"]}
+    return Call("POST", path, {"replicationAttachment": body}, idempotent=False, starts_job=True)
+
+
+def _update(object_id: str, inputs: Attributes, observed: Attributes, changed: frozenset[str]) -> tuple[Call, ...]:
+    return ()
+
+
+def _delete(object_id: str, inputs: Attributes) -> Call:
+    instance, _, pair = object_id.partition("/")
+    path = ("protected-instances", instance, "detachreplication", pair)
+    return Call("DELETE", path, idempotent=False, starts_job=True)
+
+
+KIND = Kind(
+    name="ReplicationAttachment",
+    noun="replication attachment",
+    fields=_FIELDS,
+    timeouts={"create": 600.0, "delete": 600.0},
+    collection="protected-instances",
+    envelope="protected_instance",
+    list_key="protected_instances",
+    view=_view,
+    read_id=lambda object_id: object_id.partition("/")[0],
+    health=_health,
+    held_because=held_because,
+    refers=_REFERS,
+    group="server_group_id",
+    natural_key=("protected_instance_id", "replication_id"),
+    identity=_identity,
+    complete=_complete,
+    create=_create,
+    update=_update,
+    delete=_delete,
+    protected=PROTECTED,
+    gone_codes=frozenset({"SDRS.1320", "SDRS.1604", "SDRS.1608"}),
+    malformed_codes=frozenset({"SDRS.0208", "SDRS.0213"}),
+    look_again_codes=frozenset({"SDRS.0208", "SDRS.0213"}),
+    wait_codes=frozenset({"SDRS.1002", "SDRS.1024", "SDRS.1328", "SDRS.1601"}),
+    exists_codes=frozenset({"SDRS.1603"}),
+)

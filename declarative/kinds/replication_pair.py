@@ -1,0 +1,137 @@
+"""Replication pairs: one production disk and its DR disk.
+
+Source: SDRS API reference, "Replication Pairs".
+"""
+
+from __future__ import annotations
+
+from declarative.kinds.spec import recorded_fields
+from declarative.kinds.status import PROTECTED, SHARED, by_status, held_because
+from declarative.model import (
+    Attributes,
+    Call,
+    Field,
+    Health,
+    Json,
+    Kind,
+    Lookups,
+    OnChange,
+    Problem,
+    Refers,
+)
+
+_REFERS = {"protection_group": Refers("ProtectionGroup", "server_group_id")}
+_FIELDS = {
+    "server_group_id": Field(),
+    "volume_id": Field(),
+    "name": Field(on_change=OnChange.UPDATE),
+    "description": Field(empty_is_absent=True),
+    # GB. Never sent at creation, where the size is the disk's; later it can only grow.
+    "volume_size": Field(on_change=OnChange.UPDATE, at_creation=False),
+    "delete_target_volume": Field(on_change=OnChange.RECORD, at_creation=False),
+}
+_HEALTH = {
+    **SHARED,
+    "attaching": Health.BUSY,
+    "detaching": Health.BUSY,
+    "extending": Health.BUSY,
+    "error-attaching": Health.NORMAL,
+    "error-detaching": Health.NORMAL,
+    "error-extending": Health.NORMAL,
+    "invalid": Health.NORMAL,
+    "fault": Health.NORMAL,
+}
+
+
+def _view(listed: Attributes) -> dict[str, Attributes]:
+    production = str(listed.get("volume_ids") or "").partition(",")[0].strip()
+    metadata = listed.get("record_metadata")
+    size = metadata.get("volume_size") if isinstance(metadata, dict) else None
+    shown = {**listed, "volume_id": production or None, "volume_size": _gigabytes(size)}
+    return {str(listed["id"]): shown}
+
+
+def _gigabytes(size: Json) -> int | None:
+    return int(size) if isinstance(size, int | str) and str(size).isdecimal() else None
+
+
+def _complete(spec: Attributes, lookups: Lookups) -> tuple[Attributes, tuple[Problem, ...]]:
+    return recorded_fields(spec, _FIELDS, _REFERS), ()
+
+
+def _create(inputs: Attributes) -> Call:
+    body = {name: inputs[name] for name, field in _FIELDS.items() if field.at_creation and name in inputs}
+    return Call("POST", ("replications",), {"replication": body}, idempotent=False, starts_job=True)
+
+
+def _update(object_id: str, inputs: Attributes, observed: Attributes, changed: frozenset[str]) -> tuple[Call, ...]:
+    path = ("replications", object_id)
+    calls = []
+    if "name" in changed:
+        body = {"replication": {"name": inputs["name"]}}
+        calls.append(Call("PUT", path, body, idempotent=False, fields=frozenset({"name"})))
+    if "volume_size" in changed:
+        calls.append(
+            Call(
+                "POST",
+                (*path, "action"),
+                {"extend-replication": {"new_size": inputs["volume_size"]}},
+                idempotent=False,
+                starts_job=True,
+                fields=frozenset({"volume_size"}),
+            )
+        )
+    return tuple(calls)
+
+
+def _delete(object_id: str, inputs: Attributes) -> Call:
+    body = {
+        "server_group_id": inputs.get("server_group_id"),
+        "delete_target_volume": bool(inputs.get("delete_target_volume")),
+    }
+    sent = {name: value for name, value in body.items() if value is not None}
+    return Call("DELETE", ("replications", object_id), {"replication": sent}, idempotent=False, starts_job=True)
+
+
+def _leaves(inputs: Attributes) -> tuple[str, ...]:
+    return () if inputs.get("delete_target_volume") else ("the DR disk",)
+
+
+def _needs(inputs: Attributes) -> tuple[str, ...]:
+    words = (
+        f"disk {inputs.get('volume_id')} must be available (attached to nothing), in the group's current production"
+        " zone, and not encrypted"
+    )
+    return (words,)
+
+
+KIND = Kind(
+    name="ReplicationPair",
+    noun="replication pair",
+    fields=_FIELDS,
+    timeouts={"create": 600.0, "update": 600.0, "delete": 600.0},
+    collection="replications",
+    envelope="replication",
+    list_key="replications",
+    view=_view,
+    health=by_status(_HEALTH),
+    held_because=held_because,
+    refers=_REFERS,
+    group="server_group_id",
+    natural_key=("volume_id",),
+    complete=_complete,
+    create=_create,
+    update=_update,
+    delete=_delete,
+    protected=PROTECTED,
+    entity_keys=("replication_pair_id", "replication_id"),
+    gone_codes=frozenset({"SDRS.1608"}),
+    malformed_codes=frozenset({"SDRS.0213"}),
+    look_again_codes=frozenset({"SDRS.0213"}),
+    wait_codes=frozenset({"SDRS.1002", "SDRS.1024"}),
+    exists_codes=frozenset({"SDRS.1811"}),
+    failure_type="replications",
+    quota="replications",
+    leaves=_leaves,
+    needs=_needs,
+)

@@ -1,0 +1,47 @@
+"""The words of the service for where an object is in its life (SDRS API reference, "State machines")."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from declarative.model import Attributes, Health
+
+# The words that groups, instances and pairs share. Words that are not here mean that disaster recovery is in progress,
+# or that nobody has told us of them: hands off.
+SHARED: Final[Mapping[str, Health]] = {
+    "available": Health.NORMAL,
+    "protected": Health.NORMAL,
+    "error-starting": Health.NORMAL,
+    "error-stopping": Health.NORMAL,
+    "creating": Health.BUSY,
+    "starting": Health.BUSY,
+    "stopping": Health.BUSY,
+    "error": Health.BROKEN,
+    "deleting": Health.LEAVING,
+    "error-deleting": Health.LEAVING,
+}
+PROTECTED: Final = frozenset({"protected", "starting", "stopping", "error-stopping"})
+
+
+def by_status(words: Mapping[str, Health]) -> Callable[[Attributes, Attributes], Health]:
+    """A `Kind.health` that goes by the status alone. Which side runs production is the group's affair."""
+
+    def health(observed: Attributes, inputs: Attributes) -> Health:
+        return words.get(str(observed.get("status")), Health.HELD)
+
+    return health
+
+
+def swapped(observed: Attributes, inputs: Attributes) -> bool:
+    """True when production runs on another side than the manifest accepts (`priority_station`, default source)."""
+    accepted = inputs.get("priority_station") or "source"
+    return observed.get("priority_station") not in (accepted, None, "")
+
+
+def held_because(observed: Attributes) -> str:
+    """Why a held object is, in words."""
+    status = str(observed.get("status"))
+    if status in SHARED:
+        return f"production runs on the {observed.get('priority_station')} side"
+    return f"its status is {status}"
