@@ -164,9 +164,15 @@ def who() -> str:
 
 def check_binding(state: State, binding: Binding) -> None:
     bound = state.binding
-    if bound is not None and bound != binding:
+    if bound is not None and not same_cloud(bound, binding):
         raise StateError(
             f"this state belongs to project {bound.project_id} in region {bound.region!r} at {bound.host}, "
             f"not to project {binding.project_id} in region {binding.region!r} at {binding.host}",
             "Use the endpoint and project it belongs to, or another state.",
         )
+
+
+def same_cloud(one: Binding, other: Binding) -> bool:
+    """True when both are one project at one endpoint; a region that isn't named agrees with any."""
+    regions = {one.region, other.region} - {""}
+    return (one.project_id, one.host) == (other.project_id, other.host) and len(regions) <= 1

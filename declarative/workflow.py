@@ -55,7 +55,17 @@ from declarative.planning import (
     unconsented,
     with_consents,
 )
-from declarative.project import SIMULATOR, Project, check_binding, cloud_of, new_uuid, store_of, who, writing
+from declarative.project import (
+    SIMULATOR,
+    Project,
+    check_binding,
+    cloud_of,
+    new_uuid,
+    same_cloud,
+    store_of,
+    who,
+    writing,
+)
 from declarative.refresh import REFRESH_TIME, note_ids, observe, refresh
 from declarative.state import Holder, State, Store
 
@@ -196,7 +206,7 @@ async def apply_saved(
     async with writing(project, stack, "apply") as store, cloud_of(project, stack) as provider:
         state = store.read()
         check_binding(state, provider.binding)
-        if provider.binding != saved.basis.binding:
+        if not same_cloud(provider.binding, saved.basis.binding):
             raise PlanRefused(
                 f"the plan was made for project {saved.basis.binding.project_id} at {saved.basis.binding.host}, "
                 f"not for {provider.binding.project_id} at {provider.binding.host}",

@@ -66,7 +66,7 @@ class Ledger:
 
     async def bind(self, binding: Binding) -> None:
         """Tie the state to its cloud, durably, before the first thing is sent there. Raises StateError."""
-        if self.state.binding == binding:
+        if self.state.binding is not None:
             return
         self.state.binding = binding
         if self._store is not None:

@@ -5,12 +5,52 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from declarative.errors import Diagnostic, Severity
+from declarative.errors import Diagnostic, Position, Severity
 from declarative.manifest.expressions import variables_in
 from declarative.manifest.findings import Finding, findings
 from declarative.manifest.loading import Document, Manifests
+from declarative.manifest.schemas import check
 from declarative.manifest.variables import Variable, declared
-from declarative.model import Problem
+from declarative.model import Json, Problem
+
+MAX_EXPLAINED = 1000
+
+
+@dataclass(slots=True)
+class SchemaCheck:
+    """Checks documents against the schemas of their kinds, and adds what speaks against them to `found`.
+
+    To explain a fault takes far longer than to see it, so at most MAX_EXPLAINED documents are explained and the others
+    counted. In lines that are `spoilt`, what the reader of the YAML has told already is the fault.
+    """
+
+    found: list[Diagnostic]
+    spoilt: frozenset[tuple[str, int]] = frozenset()
+    _explained: int = 0
+    _untold: int = 0
+
+    def accepts(
+        self, document: Document, content: Mapping[str, Json], *, resolved: bool = False, note: str = ""
+    ) -> bool:
+        """Say whether `content`, the document's own or the resolved one, is valid. `note` is added to each finding."""
+        if check(document.kind, resolved=resolved)(content):
+            return True
+        if self._explained >= MAX_EXPLAINED:
+            self._untold += 1
+            return False
+        self._explained += 1
+        told = [from_schema(document, one, note) for one in findings(document.kind, content, resolved=resolved)]
+        self.found.extend(one for one in told if not self._is_spoilt(one.position))
+        return not told
+
+    def close(self, what: str) -> None:
+        """Tell how many were faulty and not explained; `what` they are, in plural."""
+        if self._untold:
+            summary = f"{self._untold} more {what} are not valid"
+            self.found.append(Diagnostic(summary, "Correct the first ones and try again."))
+
+    def _is_spoilt(self, place: Position | None) -> bool:
+        return place is not None and (place.file, place.line) in self.spoilt
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,24 +66,19 @@ class Checked:
 def check_documents(manifests: Manifests) -> Checked:
     """Check every document against the schema of its kind."""
     found = list(manifests.findings)
-    spoilt = {(place.file, place.line) for finding in found if (place := finding.position)}
-    documents = tuple(document for document in manifests.documents if valid(document, found, spoilt))
-    stack = valid(manifests.stack, found, spoilt)
+    spoilt = frozenset((place.file, place.line) for finding in found if (place := finding.position))
+    judge = SchemaCheck(found, spoilt)
+    documents = tuple(document for document in manifests.documents if judge.accepts(document, document.content))
+    stack = manifests.stack
+    if stack is not None and not judge.accepts(stack, stack.content):
+        stack = None
+    judge.close("documents")
     variables: dict[str, Variable] = {}
     if stack is not None:
         variables, problems = declared(stack.content.get("spec", {}))
         found.extend(diagnostic(stack, problem) for problem in problems)
         found.extend(_unused(stack, manifests.documents, variables))
     return Checked(documents, stack, variables, tuple(found))
-
-
-def valid(document: Document | None, found: list[Diagnostic], spoilt: set[tuple[str, int]]) -> Document | None:
-    """Return a document that its schema accepts. In lines that are `spoilt` already, only the first fault is told."""
-    if document is None:
-        return None
-    told = [from_schema(document, finding) for finding in findings(document.kind, document.content, resolved=False)]
-    found.extend(one for one in told if one.position is None or (one.position.file, one.position.line) not in spoilt)
-    return None if told else document
 
 
 def from_schema(document: Document, finding: Finding, note: str = "") -> Diagnostic:

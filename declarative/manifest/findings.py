@@ -167,7 +167,7 @@ def _wanted(error: _Error) -> str:
     if error.keyword == "uniqueItems":
         return "a list without repetitions"
     if error.keyword == "minItems":
-        return f"a list of at least {limit}"
+        return f"a list with at least {limit} value"
     if error.keyword in ("const", "enum"):
         return shown(limit) if error.keyword == "const" else f"one of {', '.join(map(shown, limit))}"
     title = error.schema.get("title")
@@ -207,8 +207,6 @@ def _unquote_it(value: str) -> str:
 
 
 def _unknown_fields(error: _Error) -> Iterator[Finding]:
-    if error.rule is not False:
-        return
     known = sorted(error.schema.get("properties", ()))
     for name in error.value:
         if name not in known:

@@ -318,21 +318,16 @@ _NO_ALIAS = "Write the value out, or put the text in quotes."
 
 def _syntax(file: str, text: str, error: yaml.YAMLError) -> Diagnostic:
     """Say what the YAML library found, and what usually lies behind it."""
-    mark = getattr(error, "problem_mark", None)
+    mark, begin = getattr(error, "problem_mark", None), getattr(error, "context_mark", None)
     problem = getattr(error, "problem", None) or "it is not YAML"
-    if mark is None:
-        return Diagnostic(f"the YAML can't be read: {problem}", "", Position(file))
     lines = text.split("\n")
-    if mark.line < len(lines):
-        line, column = mark.line, mark.column
-    else:  # the parser counts a line after the last one
+    line, column = (mark.line, mark.column) if mark else (0, 0)
+    if line >= len(lines):  # the parser counts a line after the last one
         line, column = len(lines) - 1, len(lines[-1])
-    position = Position(file, line + 1, column + 1)
     fix = _syntax_fix(problem, lines[line], column)
-    begin = getattr(error, "context_mark", None)
     if begin is not None and begin.line < line:
         fix += f" What is being read begins at {Position(file, begin.line + 1, begin.column + 1)}."
-    return Diagnostic(f"the YAML can't be read: {problem}", fix, position)
+    return Diagnostic(f"the YAML can't be read: {problem}", fix, Position(file, line + 1, column + 1))
 
 
 def _syntax_fix(problem: str, line: str, column: int) -> str:

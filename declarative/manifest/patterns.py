@@ -120,8 +120,7 @@ class _Reader:
         if self._groups > _MAX_GROUPS:
             raise BadPattern(f"it has more than {_MAX_GROUPS} groups")
         found = self.alternatives()
-        if self._next("a group") != ")":
-            raise BadPattern("a group is not closed")
+        self._next("a group")
         return found
 
     def _repeated(self, part: _Part, depth: int) -> tuple[_Part, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import pathlib
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -10,10 +11,10 @@ from dataclasses import dataclass, field
 from declarative.errors import Diagnostic, InputError, Severity, did_you_mean, visible
 from declarative.kinds import KINDS
 from declarative.manifest import stack as stack_document
-from declarative.manifest.checking import Checked, check_documents, diagnostic, from_schema, valid
+from declarative.manifest.checking import Checked, SchemaCheck, check_documents, diagnostic
 from declarative.manifest.digest import sealed
 from declarative.manifest.expressions import BadExpression, Each, Scope, Substitution, as_text
-from declarative.manifest.findings import field_name, findings, shown
+from declarative.manifest.findings import field_name, shown
 from declarative.manifest.loading import (
     DEFAULT_ENVIRONMENT,
     Document,
@@ -21,7 +22,7 @@ from declarative.manifest.loading import (
     environment_file,
     load_stack,
 )
-from declarative.manifest.schemas import STACK, canonical, schema
+from declarative.manifest.schemas import canonical, schema
 from declarative.manifest.variables import NO_SOURCES, Values, Variable, VariableSources, collect, declared, given_by
 from declarative.model import (
     KEY_PATTERN,
@@ -74,8 +75,8 @@ def stack_of(
     """
     manifests = load_stack(folder)
     found = list(manifests.findings)
-    stack = valid(manifests.stack, found, set())
-    if stack is None:
+    stack = manifests.stack
+    if stack is None or not SchemaCheck(found).accepts(stack, stack.content):
         raise InputError(found)
     variables, problems = declared(stack.content.get("spec", {}))
     found.extend(diagnostic(stack, problem) for problem in problems)
@@ -110,6 +111,7 @@ def examine(
             resolution.findings.append(_without_value(checked.stack, name, environment))
     settings = resolution.settings()
     resolution.expand(checked.documents)
+    resolution.judge.close("objects")
     resolution.check_uniqueness()
     resources = resolution.resources()
     outputs = resolution.outputs()
@@ -137,7 +139,8 @@ def _begin(
     values = collect(variables, given_by(sources, named, found))
     scope = Scope(values.known, variables, stack.name, environment)
     known = {(document.kind, document.name) for document in manifests.documents}
-    return _Resolution(stack, values, scope, known, [*found, *values.findings])
+    found.extend(values.findings)
+    return _Resolution(stack, values, scope, known, found, SchemaCheck(found))
 
 
 def _without_value(stack: Document, name: str, environment: str) -> Diagnostic:
@@ -165,6 +168,7 @@ class _Resolution:
     scope: Scope
     known: set[tuple[str, str]]  # kind and name of every document, also of those that can't be used
     findings: list[Diagnostic]
+    judge: SchemaCheck
     objects: dict[Address, _Object] = field(default_factory=dict)
     addresses: dict[tuple[str, str], list[Address]] = field(default_factory=dict)
     wanted: set[str] = field(default_factory=set)  # variables of the settings that have no value
@@ -184,8 +188,7 @@ class _Resolution:
         if substitution.problems or substitution.missing:
             return None
         content = {**self.stack.content, "spec": spec}
-        self.findings.extend(from_schema(self.stack, finding) for finding in findings(STACK, content, resolved=True))
-        if len(self.findings) == before:
+        if self.judge.accepts(self.stack, content, resolved=True):
             for problem in stack_document.problems(spec):
                 self._say(self.stack, problem)
         return stack_document.settings(self.stack.name, spec) if len(self.findings) == before else None
@@ -271,8 +274,7 @@ class _Resolution:
     def _check_values(self, document: Document, spec: Json, *, complete: bool, note: str) -> None:
         content = {name: value for name, value in document.content.items() if name not in _ENVELOPE_ONLY}
         content["spec"] = spec
-        for finding in findings(document.kind, content, resolved=complete):
-            self.findings.append(from_schema(document, finding, note))
+        self.judge.accepts(document, content, resolved=complete, note=note)
 
     def check_uniqueness(self) -> None:
         """Find objects that share what their kind's schema wants to be unique."""
@@ -332,14 +334,14 @@ class _Resolution:
             return None  # there, or not to be told: its document has findings or open values
         if whole and not address.key and document in self.addresses:
             return None
-        near = did_you_mean(str(address), [str(known) for known in self._candidates(address)])
+        near = did_you_mean(str(address), map(str, self._candidates(address)))
         return f"there is no {address}", near or "Declare it, or remove the reference."
 
     def _candidates(self, address: Address) -> list[Address]:
         """Addresses that may have been meant; a bounded number, as comparing texts is slow."""
         same = self.addresses.get((address.kind, address.name), [])
         others = (known for known in self.objects if known.name[:1] == address.name[:1] or known.kind != address.kind)
-        return [*same[:200], *(known for known, _ in zip(others, range(300), strict=False))]
+        return [*same[:100], *itertools.islice(others, 100)]
 
     def outputs(self) -> tuple[Output, ...]:
         """Return the outputs in the order of their names."""

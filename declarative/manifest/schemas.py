@@ -172,9 +172,7 @@ def _among(rule: Json) -> Check:
 
 
 def _unique(rule: bool) -> Check:
-    if not rule:
-        return lambda value: True
-    return lambda value: not isinstance(value, list) or len(set(map(canonical, value))) == len(value)
+    return lambda value: not rule or not isinstance(value, list) or len(set(map(canonical, value))) == len(value)
 
 
 _SCALAR_RULES: Mapping[str, Callable[[Json], Check]] = {

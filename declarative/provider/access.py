@@ -80,13 +80,13 @@ def access_from(
     """Join options and environment; an option wins.
 
     Reads SDRS_ENDPOINT, SDRS_PROJECT_ID, OS_AUTH_TOKEN and OS_REGION_NAME. Raises UsageError, which names
-    everything that is missing at once, or says what is wrong with a value; the token is never repeated.
+    everything that is missing at once, or says what is wrong with a value; the token is never repeated. The region is
+    only a name beside an explicit endpoint, and may be left out.
     """
     found = {
         "endpoint (--endpoint or SDRS_ENDPOINT)": endpoint or environ.get("SDRS_ENDPOINT", ""),
         "project id (--project-id or SDRS_PROJECT_ID)": project_id or environ.get("SDRS_PROJECT_ID", ""),
         "token (OS_AUTH_TOKEN)": environ.get("OS_AUTH_TOKEN", ""),
-        "region (--region, OS_REGION_NAME or region in the Stack)": region or environ.get("OS_REGION_NAME", ""),
     }
     missing = [name for name, value in found.items() if not value.strip()]
     if missing:
@@ -94,11 +94,12 @@ def access_from(
             f"the cloud is not known: no {', no '.join(missing)}",
             "Set what is missing, or say `simulator: true` in the Stack to try things out.",
         )
-    where, project, token, place = found.values()
+    where, project, token = found.values()
+    place = region or environ.get("OS_REGION_NAME", "")
     return Access(
         endpoint=_endpoint(where, _word(project, "project id")),
         project_id=project,
-        region=_word(place, "region"),
+        region=_word(place, "region") if place else "",
         token=_token(token),
     )
 

@@ -181,8 +181,6 @@ class Pace:
 
     def _rotate(self, ticket: Ticket, now: float) -> None:
         """Nothing has ended yet: the next look goes to the next job, so that a stuck one does not hold up all."""
-        if ticket is not self._scout:
-            return
         self._waiting.pop(ticket)
         self._waiting[ticket] = None
         self._scout = next(iter(self._waiting))

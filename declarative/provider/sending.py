@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from declarative.clock import Clock
-from declarative.errors import NotSent, Unauthorized
+from declarative.errors import NotSent, Rejected, Unauthorized
 from declarative.kinds import KINDS
 from declarative.model import Attributes, Call, Json
 from declarative.provider.access import Access
@@ -26,6 +26,7 @@ _BACKOFF_BASE = 0.25  # seconds
 _BACKOFF_CAP = 8.0
 _BACKOFF_STEPS = 5  # doublings until the cap
 _UNREADABLE_TRIES = 3
+_NO_SEGMENTS = frozenset({"", ".", ".."})  # would make another path; quoting does not help
 _GONE_CODES = {kind.collection: kind.gone_codes for kind in KINDS.values()}
 
 
@@ -89,6 +90,8 @@ class Sender:
 
     async def send(self, errand: Errand, line: Line | None = None) -> Attributes:
         """Send until there is an answer, and return its JSON object; on `line`, or on a new one for each attempt."""
+        if not _NO_SEGMENTS.isdisjoint(errand.call.path):
+            raise Rejected(f"{verb(errand.call)} not sent: an id is empty or dots", request=request_line(errand.call))
         tries = 0
         while True:
             if line is not None:

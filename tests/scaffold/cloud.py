@@ -115,7 +115,7 @@ class Accident:
 class Site:
     """One stack. `world_options` go to `World.open`; without `in_file` the world lives in memory.
 
-    `latency`: seconds that a request may take at most.
+    `latency`: seconds that a request may take at most; `now`: seconds since the site began.
     """
 
     folder: Path
@@ -125,7 +125,7 @@ class Site:
     quota: int = -1
     seed: int = 1
     latency: float = 0.0
-    now: float = EPOCH
+    now: float = 0.0
     stack: dict[str, Json] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -169,11 +169,11 @@ class Site:
 
     def time(self) -> float:
         """Seconds since 1970, for the world and for the program alike."""
-        return self._loop.time() if self._loop is not None else self.now
+        return EPOCH + (self._loop.time() if self._loop is not None else self.now)
 
     def catch_up(self) -> None:
         """Let no less time have passed than the world has seen: another process may have moved it on."""
-        self.now = max([self.now, *(event.at / 1000 for event in self.world.history()[-1:])])
+        self.now = max([self.now, *(event.at / 1000 - EPOCH for event in self.world.history()[-1:])])
 
     def live(self) -> dict[str, Mapping[str, Json]]:
         """All groups of the cloud by id, jobs that are due included."""
@@ -375,10 +375,12 @@ def _no_pause(seconds: float) -> None:
 # ---------------------------------------------------------------- what must always hold
 
 
-def assert_settled(site: Site, wanted: Mapping[str, str], *, foreign: Collection[str] = ()) -> None:
+def assert_settled(
+    site: Site, wanted: Mapping[str, str], *, foreign: Collection[str] = (), request: PlanRequest | None = None
+) -> None:
     """State, cloud and manifests agree: `wanted` is names in the cloud by manifest name, `foreign` ids not ours.
 
-    Nothing is orphaned, nothing doubled, nothing open, and another plan has nothing to do.
+    Nothing is orphaned, nothing doubled, nothing open, and another plan (for `request`) has nothing to do.
     """
     state, live = site.state(), site.live()
     ours = {object_id: group for object_id, group in live.items() if object_id not in foreign}
@@ -387,7 +389,7 @@ def assert_settled(site: Site, wanted: Mapping[str, str], *, foreign: Collection
     assert sorted(ours) == sorted(resource.id for resource in recorded.values()), "orphans or ghosts"
     assert {name: ours[resource.id]["name"] for name, resource in recorded.items()} == dict(wanted)
     assert {name: resource.inputs["name"] for name, resource in recorded.items()} == dict(wanted)
-    plan = site.plan()
+    plan = site.plan(request)
     assert not plan.has_changes(), plan.steps
     assert not plan.open
     assert not plan.withheld

@@ -13,6 +13,8 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
+_TICK = 1e-6  # seconds that each turn of the loop takes at least: what follows is later than what it follows
+
 
 class NothingLeft(Exception):
     """All tasks wait for something that no timer and no descriptor will ever bring."""
@@ -31,13 +33,10 @@ class _Jump(selectors.SelectSelector):
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         ready = super().select(0)
-        if ready:
-            return ready
-        if timeout is None:
+        if timeout is None and not ready:
             raise NothingLeft
-        if timeout > 0:
-            self._advance(timeout)
-        return []
+        self._advance(0.0 if ready or timeout is None else timeout)
+        return ready
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
@@ -53,7 +52,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return self._virtual_now
 
     def _pass(self, seconds: float) -> None:
-        self._virtual_now += seconds
+        self._virtual_now += max(seconds, _TICK)
 
 
 def _note(loop: asyncio.AbstractEventLoop, context: Mapping[str, Any]) -> None:

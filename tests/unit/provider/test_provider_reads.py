@@ -1,6 +1,6 @@
 import httpx
 import pytest
-from provider_cloud import GROUP, Scripted, answer, error, provider, query, run
+from provider_cloud import ACCESS, GROUP, Scripted, answer, error, provider, query, run
 
 from declarative.errors import EndpointError, ProviderError, Rejected
 from declarative.provider import FailedTask
@@ -214,3 +214,7 @@ def test_an_error_of_a_read_keeps_what_the_service_said():
         "your role",
         "GET server-groups/g1",
     )
+
+
+def test_the_binding_is_that_of_the_access():
+    assert provider(Scripted(answer({}))).binding == ACCESS.binding

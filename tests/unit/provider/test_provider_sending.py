@@ -79,6 +79,20 @@ def test_a_read_has_no_body():
     assert not {"content-type", "content-length"} & set(cloud.requests[0].headers)
 
 
+def test_a_write_without_a_body_says_that_it_has_none():
+    cloud = Scripted(JOB)
+    send(cloud, Call("POST", ("server-groups", "g1", "action"), idempotent=False))
+    assert cloud.requests[0].headers["content-length"] == "0"
+    assert "content-type" not in cloud.requests[0].headers
+
+
+@pytest.mark.parametrize("segment", ["", ".", ".."])
+def test_a_segment_that_would_make_another_path_is_not_sent(segment):
+    cloud = Scripted(JOB)
+    refused(Rejected, cloud, Call("DELETE", ("server-groups", segment), idempotent=False))
+    assert cloud.requests == []
+
+
 @pytest.mark.parametrize("failure", named(UNSENT))
 def test_a_create_that_never_left_is_sent_again(failure):
     cloud = Scripted(failure, failure, JOB)
@@ -381,3 +395,45 @@ def test_requests_are_counted_by_route():
 def test_an_acceptance_without_a_usable_job_id_is_unknown(answered):
     with pytest.raises(OutcomeUnknown):
         job_id_of(json.loads(json.dumps(answered)))
+
+
+def test_who_waits_for_a_slot_when_a_429_comes_waits_for_its_end_too():
+    def turn(request):
+        if request is cloud.requests[0]:
+            return answer(status=429, headers={"retry-after": "10"})
+        return answer({})
+
+    cloud = Scripted(turn, latency=0.5)
+
+    async def main():
+        async with provider(cloud, parallelism=1) as one:
+            first = asyncio.create_task(one.send(READ, deadline=100.0))
+            await asyncio.sleep(0.1)
+            with pytest.raises(NotSent, match="time was up"):
+                await one.send(READ, deadline=8.0)
+            assert now() < 1.0
+            second = asyncio.create_task(one.send(READ, deadline=100.0))
+            await asyncio.gather(first, second)
+
+    run(main())
+    assert len(cloud.requests) == 3
+    assert min(cloud.times[1:]) >= 10.5
+
+
+def test_a_slot_given_to_a_cancelled_waiter_goes_on_to_the_next():
+    async def main():
+        async with provider(Scripted(answer({})), parallelism=1) as one:
+            entered = []
+
+            async def hold(name):
+                async with one.slot():
+                    entered.append(name)
+
+            async with one.slot():
+                waiters = [asyncio.create_task(hold(name)) for name in "ab"]
+                await asyncio.sleep(1.0)
+            waiters[0].cancel()
+            await asyncio.gather(*waiters, return_exceptions=True)
+            assert entered == ["b"]
+
+    run(main())

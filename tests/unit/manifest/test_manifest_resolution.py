@@ -1,0 +1,294 @@
+import gc
+import json
+import subprocess
+import sys
+
+import pytest
+
+from declarative.errors import InputError, Severity, UsageError
+from declarative.manifest import StackMissing, VariableSources, checking, load, resolution, resolve, stack_of, validate
+from declarative.model import Address, Stack
+
+STACK = "apiVersion: sdrs/v1\nkind: Stack\nmetadata: {name: shop-dr}\n"
+
+
+def group(address, *, each="", **fields):
+    spec = {
+        "name": f"{address}-prod",
+        "source_availability_zone": "eu-de-01",
+        "target_availability_zone": "eu-de-02",
+        "domain": "ActiveactiveDomain",
+        "source_vpc_id": "0a1b",
+        **fields,
+    }
+    lines = "".join(f"  {name}: {value}\n" for name, value in spec.items())
+    return f"apiVersion: sdrs/v1\nkind: ProtectionGroup\nmetadata: {{name: {address}}}\n{each}spec:\n{lines}"
+
+
+@pytest.fixture
+def stack(tmp_path, monkeypatch):
+    """Write the files of a stack, by name; a Stack without settings is there already."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "stack.yaml").write_text(STACK)
+
+    def write(**files):
+        for name, text in files.items():
+            (tmp_path / f"{name}.yaml").write_text(text)
+        return tmp_path
+
+    return write
+
+
+def digest(folder, **sources):
+    return resolve(load(folder), sources=VariableSources(**sources))[0].digest
+
+
+def test_the_digest_is_the_same_however_the_files_are_cut(stack, tmp_path):
+    one = digest(stack(a=group("a") + "---\n" + group("b")))
+    (tmp_path / "a.yaml").unlink()
+    two = digest(stack(x=group("b"), y="# moved\n" + group("a")))
+    assert one == two
+    assert len(one) == 64
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"a": group("a", description="x")},
+        {"a": group("a") + "lifecycle: {prevent_destroy: true}\n"},
+        {"a": group("a") + "lifecycle: {ignore_changes: [name]}\n"},
+        {"a": group("a") + "depends_on: [ProtectionGroup/b]\n---\n" + group("b")},
+        {"a": group("a").replace("{name: a}", "{name: a, labels: {x: y}}")},
+        {"a": group("renamed", name="a-prod")},
+        {"stack": STACK.replace("shop-dr", "other")},
+        {"stack": STACK + "spec: {guards: {max_deletes: 11}}\n"},
+        {"stack": STACK + "spec: {timeouts: {create_grace: 31}}\n"},
+        {"stack": STACK + "spec: {provider: {region: eu-nl}}\n"},
+        {"stack": STACK + "spec: {outputs: {o: x}}\n"},
+    ],
+    ids=lambda change: next(iter(change.values()))[-40:].replace("\n", " "),
+)
+def test_the_digest_changes_with_everything_a_plan_is_made_from(stack, change):
+    before = digest(stack(a=group("a")))
+    assert digest(stack(**change)) != before
+
+
+def test_where_the_state_lies_is_not_part_of_the_digest(stack):
+    before = digest(stack(a=group("a")))
+    assert digest(stack(stack=STACK + "spec: {state: 'local:elsewhere'}\n")) == before
+
+
+def test_resources_are_in_the_order_of_their_addresses(stack):
+    folder = stack(z=group("a", each="for_each: [z, b]\n", name="'${each.key}'"), a=group("b") + "---\n" + group("A"))
+    view, _ = resolve(load(folder))
+    assert [str(address) for address in view.resources] == [
+        "ProtectionGroup/A",
+        "ProtectionGroup/a[b]",
+        "ProtectionGroup/a[z]",
+        "ProtectionGroup/b",
+    ]
+
+
+def test_an_object_knows_its_places(stack):
+    view, _ = resolve(load(stack(a=group("a") + "---\n" + group("b"))))
+    desired = view.resources[Address("ProtectionGroup", "b")]
+    assert desired.position("spec", "name").line == 15
+    assert desired.position("spec", "no_such_field").line == 14
+
+
+def test_warnings_do_not_stop(stack):
+    folder = stack(empty="", stack=STACK + "spec: {variables: {v: {type: string, default: a}}}\n")
+    view, warnings = resolve(load(folder))
+    assert view.inputs == {"v": "a"}
+    assert [warning.severity for warning in warnings] == [Severity.WARNING] * 2
+    assert list(warnings) == list(validate(folder))
+
+
+def test_all_findings_of_all_files_come_at_once(stack):
+    folder = stack(
+        a=group("a", name="5"),
+        b="x: [",
+        c=group("c", domain_id="x") + "depends_on: [ProtectionGroup/nope]\n",
+        d=group("d", name="'${var.nope}'"),
+        stack=STACK + "spec: {outputs: {o: '${ProtectionGroup.zzz.id}'}, variables: {v: {type: string}}}\n",
+    )
+    with pytest.raises(InputError) as caught:
+        resolve(load(folder), environment="default")
+    files = {finding.position.file.rpartition("/")[2] for finding in caught.value.diagnostics()}
+    assert files == {"a.yaml", "b.yaml", "c.yaml", "d.yaml", "stack.yaml"}
+
+
+def test_references_to_a_faulty_document_are_not_called_unknown(stack):
+    folder = stack(
+        a=group("a", name="5"),
+        b=group("b") + "depends_on: [ProtectionGroup/a]\n",
+        stack=STACK + "spec: {outputs: {o: '${ProtectionGroup.a.id}'}}\n",
+    )
+    (finding,) = validate(folder)
+    assert finding.position.file.endswith("a.yaml")
+
+
+def test_an_open_for_each_is_checked_once_it_has_a_value(stack, tmp_path):
+    variables = STACK + "spec: {variables: {v: {type: map}}, outputs: {o: '${ProtectionGroup.a[x].id}'}}\n"
+    folder = stack(a=group("a", each="for_each: ${var.v}\n", name="'${each.value}'"), stack=variables)
+    (tmp_path / "environments").mkdir()
+    assert validate(folder) == ()
+    (tmp_path / "environments/prod.yaml").write_text("v: {y: n}\n")
+    (finding,) = validate(folder)
+    assert finding.summary == "there is no ProtectionGroup/a[x] (environment prod)"
+
+
+def test_two_objects_whose_names_are_open_are_not_called_equal(stack):
+    variables = STACK + "spec: {variables: {v: {type: string}}}\n"
+    name = {"name": "'${var.v}'"}
+    assert validate(stack(a=group("a", **name) + "---\n" + group("b", **name), stack=variables)) == ()
+
+
+def test_a_problem_of_each_object_is_told_once_with_an_example(stack):
+    (finding,) = validate(stack(a=group("a", each="for_each: [x, y, z]\n", name="'${each.key}${var.nope}'")))
+    assert finding.summary == "no variable is named 'nope' (for ProtectionGroup/a[x])"
+
+
+def test_no_more_than_some_faulty_documents_are_explained(stack, monkeypatch):
+    monkeypatch.setattr(checking, "MAX_EXPLAINED", 2)
+    folder = stack(
+        a="---\n".join(group(name, description="5") for name in "abcde"),
+        b=group("each", each="for_each: [v, w, x, y, z]\n", name="'${each.key}/'"),
+    )
+    found = validate(folder)
+    assert [str(finding) for finding in found if finding.position is None] == [
+        "error: 3 more documents are not valid. Correct the first ones and try again.",
+        "error: 3 more objects are not valid. Correct the first ones and try again.",
+    ]
+    assert len(found) == 6
+
+
+def test_the_number_of_objects_is_bounded(stack, monkeypatch):
+    monkeypatch.setattr(resolution, "MAX_OBJECTS", 3)
+    folder = stack(a=group("a", each="for_each: [x, y, z]\n", name="'${each.key}'"))
+    assert validate(folder) == ()
+    (finding,) = validate(stack(b=group("b", each="for_each: [x]\n")))
+    assert finding.summary == "the stack would hold more than 3 objects"
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda folder: validate(folder, environment="prd"),
+        lambda folder: resolve(load(folder), environment="prd"),
+        lambda folder: stack_of(folder, environment="prd"),
+    ],
+    ids=["validate", "resolve", "stack_of"],
+)
+def test_an_unknown_environment_is_a_usage_error(stack, tmp_path, call):
+    folder = stack()
+    (tmp_path / "environments").mkdir()
+    (tmp_path / "environments/prod.yaml").write_text("")
+    with pytest.raises(UsageError, match="no environment is named 'prd'") as caught:
+        call(folder)
+    assert caught.value.fix == "Did you mean 'prod'? Known: default, prod"
+
+
+@pytest.mark.parametrize("name", ["../prod", "", "Prod", "a" * 64, "a\x1b"])
+def test_no_name_of_an_environment_is_ever_a_path(stack, name):
+    with pytest.raises(UsageError) as caught:
+        resolve(load(stack()), environment=name)
+    assert "\x1b" not in str(caught.value)
+
+
+def test_a_folder_without_stack_is_told_apart(tmp_path):
+    with pytest.raises(StackMissing):
+        load(tmp_path)
+    (tmp_path / "a.yaml").write_text(group("a"))
+    with pytest.raises(StackMissing):
+        validate(tmp_path)
+
+
+def test_a_stack_that_can_not_be_read_is_not_missing(tmp_path):
+    (tmp_path / "stack.yaml").write_text(STACK.replace("kind: Stack", "kind: Stak"))
+    (finding,) = validate(tmp_path)
+    assert finding.summary == "no kind is named 'Stak'"
+    with pytest.raises(InputError):
+        resolve(load(tmp_path))
+
+
+def test_the_stack_alone(stack):
+    folder = stack(broken="a: [", groups="kind: Stack is not what this says: [", empty="# Stack\n")
+    assert stack_of(folder) == Stack("shop-dr")
+
+
+def test_the_stack_alone_is_found_however_it_is_written(tmp_path):
+    (tmp_path / "a.yaml").write_text(STACK.replace("Stack", '"\\x53tack"'))
+    assert stack_of(tmp_path) == Stack("shop-dr")
+
+
+def test_the_stack_alone_with_its_values(stack, tmp_path):
+    folder = stack(
+        stack=STACK
+        + "spec:\n  provider: {region: '${var.region}', simulator: '${var.sim}'}\n  state: 'local:${environment}'\n"
+        "  variables: {region: {type: string}, sim: {type: boolean, default: true}, other: {type: string}}\n"
+        "  outputs: {o: '${ProtectionGroup.nope.id}', other: '${var.other}'}\n"
+    )
+    (tmp_path / "environments").mkdir()
+    (tmp_path / "environments/prod.yaml").write_text("region: eu-nl\nsim: false\n")
+    assert stack_of(folder, environment="prod") == Stack("shop-dr", region="eu-nl", state="local:prod")
+    sources = VariableSources(options=("region=eu-de",))
+    assert stack_of(folder, sources=sources) == Stack("shop-dr", region="eu-de", simulator=True, state="local:default")
+    with pytest.raises(InputError, match="the variable 'region' has no value"):
+        stack_of(folder)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (STACK + "spec: {state: 'local:../x'}\n", "below the stack's own"),
+        (STACK + "spec: {stat: x}\n", "no field 'stat'"),
+        (STACK + "spec: {state: a, state: b}\n", "given twice"),
+        (STACK + "---\n" + STACK, "more than one Stack"),
+        (STACK.replace("{name: shop-dr}", "{name: '-'}"), "metadata.name"),
+        ("a: [", "can't be read"),
+    ],
+)
+def test_the_stack_alone_must_be_sound(stack, text, message):
+    with pytest.raises(InputError, match=message):
+        stack_of(stack(stack=text))
+
+
+def test_the_stack_alone_must_lie_in_its_folder(tmp_path):
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub/stack.yaml").write_text(STACK)
+    with pytest.raises(InputError, match="subfolder"):
+        stack_of(tmp_path)
+
+
+def test_the_stack_alone_may_be_missing(tmp_path):
+    with pytest.raises(StackMissing):
+        stack_of(tmp_path)
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_garbage_collection_is_left_as_it_was(stack, enabled):
+    folder = stack()
+    before = gc.isenabled()
+    try:
+        (gc.enable if enabled else gc.disable)()
+        load(folder)
+        assert gc.isenabled() is enabled
+    finally:
+        (gc.enable if before else gc.disable)()
+
+
+def test_nothing_is_imported_before_it_is_needed(stack):
+    script = (
+        "import json, sys, pathlib\n"
+        "import declarative.manifest as manifest\n"
+        "def seen(): return sorted({'yaml', 'jsonschema', 'referencing'} & sys.modules.keys())\n"
+        "steps = [seen()]\n"
+        "manifest.schema_text('Stack'); steps.append(seen())\n"
+        "manifest.validate(pathlib.Path()); steps.append(seen())\n"
+        "manifest.resolve(manifest.load(pathlib.Path())); steps.append(seen())\n"
+        "print(json.dumps(steps))\n"
+    )
+    folder = stack(a=group("a", name="'x-${environment}'"))
+    found = subprocess.run([sys.executable, "-c", script], cwd=folder, capture_output=True, check=True, text=True)
+    assert json.loads(found.stdout) == [[], [], ["yaml"], ["yaml"]]

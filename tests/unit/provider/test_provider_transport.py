@@ -1,0 +1,395 @@
+"""Over real sockets on loopback, in virtual time."""
+
+import asyncio
+import ssl
+from contextlib import asynccontextmanager
+from types import SimpleNamespace
+
+import httpcore
+import httpx
+import pytest
+from provider_cloud import ACCESS, CREATE, READ, TOKEN, Scripted, VirtualLoop, now, provider, run
+
+from declarative.errors import EndpointError, NotSent, OutcomeUnknown, ProviderError, UsageError
+from declarative.model import Call
+from declarative.provider import Access, Secret
+from declarative.provider.transport import connector
+
+JOB = b'{"job_id": "j1"}'
+
+
+def plain(body=JOB, *, status=b"200 OK", more=b"", length=None):
+    size = len(body) if length is None else length
+    return b"HTTP/1.1 %s\r\nContent-Type: application/json\r\n%sContent-Length: %d\r\n\r\n%s" % (
+        status,
+        more,
+        size,
+        body,
+    )
+
+
+async def answers(writer):
+    writer.write(plain())
+
+
+async def hangs_up(writer):
+    writer.close()
+
+
+async def resets(writer):
+    writer.transport.abort()
+
+
+async def cuts(writer):
+    writer.write(plain(length=100))
+    writer.close()
+
+
+async def ends_early(writer):
+    writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + JOB[:-3])
+    writer.close()
+
+
+async def talks_nonsense(writer):
+    writer.write(b"SSH-2.0-OpenSSH_9.6\r\n\r\n")
+    writer.close()
+
+
+async def is_silent(writer):
+    await asyncio.sleep(1000.0)
+
+
+async def drips(writer):
+    writer.write(plain(b"", length=100))
+    for _ in range(100):
+        writer.write(b" ")
+        await asyncio.sleep(1.0)
+
+
+async def answers_and_hangs_up(writer):
+    writer.write(plain())
+    await writer.drain()
+    writer.close()
+
+
+class Server:
+    """Gives each request the next behaviour, and the last one for ever."""
+
+    def __init__(self, *behaviours):
+        self.behaviours = list(behaviours)
+        self.connections = 0
+        self.received: list[bytes] = []
+        self.port = 0
+
+    @property
+    def access(self):
+        return Access(f"http://127.0.0.1:{self.port}", "p1", "eu-de", Secret(TOKEN))
+
+    async def serve(self, reader, writer):
+        self.connections += 1
+        try:
+            while not writer.is_closing():
+                head = await reader.readuntil(b"\r\n\r\n")
+                length = [line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
+                body = await reader.readexactly(int(length[0].split(b":")[1])) if length else b""
+                self.received.append(head + body)
+                behaviour = self.behaviours.pop(0) if len(self.behaviours) > 1 else self.behaviours[0]
+                await behaviour(writer)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            writer.close()
+
+
+@asynccontextmanager
+async def serving(*behaviours):
+    server = Server(*behaviours)
+    running: set[asyncio.Task] = set()
+
+    def accepted(reader, writer):
+        task = asyncio.ensure_future(server.serve(reader, writer))
+        running.add(task)
+        task.add_done_callback(running.discard)
+
+    listener = await asyncio.start_server(accepted, "127.0.0.1", 0)
+    server.port = listener.sockets[0].getsockname()[1]
+    try:
+        yield server
+    finally:
+        listener.close()
+        for task in list(running):
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+        await asyncio.sleep(0.1)
+
+
+def talk(work, *behaviours, **options):
+    """Run `work(provider, server)` against a server on loopback."""
+
+    async def main():
+        async with serving(*behaviours) as server, provider(None, access=server.access, **options) as one:
+            return await work(one, server)
+
+    return run(main(), loop=VirtualLoop)
+
+
+async def create(one, *, deadline=30.0):
+    async with one.slot() as slot:
+        return await slot.send(CREATE, deadline=deadline)
+
+
+def test_calls_in_a_row_share_a_connection():
+    async def work(one, server):
+        for _ in range(5):
+            assert await create(one) == {"job_id": "j1"}
+        assert server.connections == 1
+        assert server.received[0].startswith(b"POST /v1/p1/server-groups HTTP/1.1\r\n")
+        assert server.received[0].endswith(b'\r\n\r\n{"server_group":{"name":"a"}}')
+
+    talk(work, answers)
+
+
+def test_each_slot_has_one_connection():
+    async def work(one, server):
+        await asyncio.gather(*(one.send(READ, deadline=30.0) for _ in range(30)))
+        assert server.connections == 3
+
+    talk(work, answers, parallelism=3)
+
+
+def test_a_connection_that_the_server_has_closed_is_not_used_for_a_create():
+    async def work(one, server):
+        assert await create(one) == {"job_id": "j1"}
+        await asyncio.sleep(0.1)
+        assert await create(one) == {"job_id": "j1"}
+        assert server.connections == 2
+
+    talk(work, answers_and_hangs_up, answers)
+
+
+def test_a_connection_that_has_been_idle_for_long_is_not_used_again(monkeypatch):
+    async def work(one, server):
+        await create(one)
+        await asyncio.sleep(3.0)
+        await create(one)
+        assert server.connections == 1
+        await asyncio.sleep(4.5)
+        await create(one)
+        assert server.connections == 2
+
+    # The connection measures idleness with the machine's clock; here it gets the loop's.
+    monkeypatch.setattr(httpcore._async.http11, "time", SimpleNamespace(monotonic=now))
+    talk(work, answers)
+
+
+@pytest.mark.parametrize("behaviour", [hangs_up, resets, cuts, ends_early, talks_nonsense])
+def test_a_create_whose_answer_is_broken_is_unknown_and_sent_once(behaviour):
+    async def work(one, server):
+        with pytest.raises(OutcomeUnknown) as caught:
+            await create(one)
+        assert TOKEN not in caught.value.summary
+        assert len(server.received) == 1
+        assert await create(one) == {"job_id": "j1"}
+
+    talk(work, behaviour, answers)
+
+
+@pytest.mark.parametrize("behaviour", [hangs_up, resets, cuts, ends_early, talks_nonsense])
+def test_a_read_whose_answer_is_broken_is_repeated(behaviour):
+    async def work(one, server):
+        assert await one.send(READ, deadline=30.0) == {"job_id": "j1"}
+        assert len(server.received) == 3
+
+    talk(work, behaviour, behaviour, answers)
+
+
+@pytest.mark.parametrize("behaviour", [is_silent, drips])
+def test_a_call_has_a_time_for_the_whole_exchange(behaviour):
+    async def work(one, server):
+        began = now()
+        with pytest.raises(OutcomeUnknown, match="nothing whole within 5 s"):
+            await create(one, deadline=1000.0)
+        assert 5.0 <= now() - began < 5.5
+        assert await create(one, deadline=1000.0) == {"job_id": "j1"}
+        assert server.connections == 2
+
+    talk(work, behaviour, answers, call_timeout=5.0, parallelism=1)
+
+
+def test_a_cancelled_call_leaves_its_slot_usable():
+    async def work(one, server):
+        for _ in range(3):
+            task = asyncio.create_task(create(one))
+            await asyncio.sleep(0.5)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+        server.behaviours = [answers]
+        assert await create(one) == {"job_id": "j1"}
+        assert server.connections == 4
+
+    talk(work, is_silent, parallelism=1)
+
+
+def test_calls_cancelled_while_they_wait_do_not_block_the_slot():
+    async def work(one, server):
+        tasks = [asyncio.create_task(one.send(READ, deadline=500.0)) for _ in range(4)]
+        await asyncio.sleep(0.5)
+        for task in tasks[:3]:
+            task.cancel()
+        server.behaviours = [answers]
+        assert await tasks[3] == {"job_id": "j1"}
+
+    talk(work, is_silent, parallelism=1)
+
+
+def test_where_nobody_listens_nothing_is_sent():
+    async def main():
+        async with serving(answers) as server:
+            access = server.access
+        async with provider(None, access=access) as one:
+            with pytest.raises(NotSent, match=r"create not sent: no connection to 127\.0\.0\.1:\d+"):
+                await create(one, deadline=now() + 20.0)
+            assert one.requests > 3
+
+    run(main(), loop=VirtualLoop)
+
+
+@pytest.mark.parametrize("status", [b"301 Moved", b"302 Found", b"303 See Other", b"307 Temporary", b"308 Permanent"])
+@pytest.mark.parametrize("call", [READ, CREATE])
+def test_the_token_does_not_follow_a_redirect(status, call):
+    async def main():
+        async with serving(answers) as other:
+
+            async def redirects(writer):
+                location = b"Location: http://127.0.0.1:%d/\r\n" % other.port
+                writer.write(plain(b"", status=status, more=location))
+
+            async with serving(redirects) as server, provider(None, access=server.access) as one:
+                with pytest.raises(ProviderError) as caught:
+                    await one.send(call, deadline=now() + 20.0)
+                assert type(caught.value) is (EndpointError if call is READ else OutcomeUnknown)
+                assert len(server.received) == 1
+            assert other.connections == 0
+
+    run(main(), loop=VirtualLoop)
+
+
+def test_a_packed_body_is_not_unpacked():
+    async def packs(writer):
+        writer.write(plain(b"\x1f\x8b" + b"\x00" * 1000, more=b"Content-Encoding: gzip\r\n"))
+
+    async def work(one, server):
+        with pytest.raises(EndpointError, match="compressed"):
+            await one.send(READ, deadline=30.0)
+        assert b"\r\naccept-encoding: identity\r\n" in server.received[0].lower()
+
+    talk(work, packs)
+
+
+def test_a_body_over_the_cap_costs_the_connection_and_no_memory():
+    async def floods(writer):
+        writer.write(plain(b"", length=10**12))
+        for _ in range(1000):
+            writer.write(b"x" * 65536)
+            await writer.drain()
+
+    async def work(one, server):
+        with pytest.raises(OutcomeUnknown, match="longer"):
+            await create(one)
+        assert await create(one) == {"job_id": "j1"}
+        assert server.connections == 2
+
+    talk(work, floods, answers, max_body=2**20, parallelism=1)
+
+
+def test_a_certificate_that_is_not_trusted_is_not_tried_again():
+    failure = httpx.ConnectError("certificate verify failed: self-signed certificate")
+    failure.__cause__ = ssl.SSLCertVerificationError("self-signed certificate")
+    cloud = Scripted(failure)
+
+    async def main():
+        async with provider(cloud) as one:
+            with pytest.raises(NotSent) as caught:
+                await create(one)
+            assert "SSL_CERT_FILE" in caught.value.fix
+
+    run(main())
+    assert len(cloud.requests) == 1
+
+
+REMOTE = Access("https://sdrs.example.com", "p1", "eu-de", Secret(TOKEN))
+
+
+@pytest.fixture
+def environment(monkeypatch):
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+    return monkeypatch.setenv
+
+
+def test_a_proxy_of_the_environment_is_used_and_sees_no_token(environment):
+    async def refuses(writer):
+        writer.write(plain(b"", status=b"503 No"))
+
+    async def main():
+        async with serving(refuses) as proxy:
+            environment("HTTPS_PROXY", f"http://127.0.0.1:{proxy.port}")
+            async with provider(None, access=REMOTE) as one:
+                with pytest.raises(NotSent):
+                    await create(one, deadline=now() + 5.0)
+            assert proxy.received[0].startswith(b"CONNECT sdrs.example.com:443 HTTP/1.1\r\n")
+            assert TOKEN.encode() not in b"".join(proxy.received)
+
+    run(main(), loop=VirtualLoop)
+
+
+def test_loopback_is_never_proxied(environment):
+    async def work(one, server):
+        assert await create(one) == {"job_id": "j1"}
+
+    environment("HTTP_PROXY", "http://127.0.0.1:1")
+    environment("ALL_PROXY", "http://127.0.0.1:1")
+    talk(work, answers)
+
+
+@pytest.mark.parametrize(
+    ("variables", "fine"),
+    [
+        ({"HTTPS_PROXY": "http://proxy.example:3128"}, True),
+        ({"HTTPS_PROXY": "proxy.example:3128"}, True),
+        ({"ALL_PROXY": "http://proxy.example:3128"}, True),
+        ({"HTTPS_PROXY": "socks5://me:hunter2@proxy.example"}, False),
+        ({"HTTPS_PROXY": "gopher://me:hunter2@proxy.example"}, False),
+        ({"HTTPS_PROXY": "http://me:hunter2@proxy.example:port"}, False),
+        ({"HTTPS_PROXY": "socks5://proxy.example", "NO_PROXY": "example.com"}, True),
+        ({"HTTPS_PROXY": "socks5://proxy.example", "NO_PROXY": "*"}, True),
+        ({"HTTPS_PROXY": "socks5://proxy.example", "NO_PROXY": "example.org"}, False),
+        ({"SSL_CERT_FILE": "/nowhere/hunter2.pem"}, False),
+    ],
+)
+def test_variables_that_cannot_be_used_are_refused_at_once(environment, variables, fine):
+    for name, value in variables.items():
+        environment(name, value)
+    if fine:
+        assert isinstance(connector(REMOTE)(), httpx.AsyncHTTPTransport)
+        return
+    with pytest.raises(UsageError) as caught:
+        connector(REMOTE)
+    assert "hunter2" not in caught.value.summary + caught.value.fix
+
+
+def test_a_call_to_the_root_of_a_prefixed_endpoint():
+    cloud = Scripted(httpx.Response(200, content=b"{}"))
+    access = Access("https://gate.example.com:8443/sdrs", "p1", "eu-de", Secret(TOKEN))
+
+    async def main():
+        async with provider(cloud, access=access) as one:
+            await one.send(Call("GET", ("active-domains",)), deadline=30.0)
+
+    run(main())
+    (request,) = cloud.requests
+    assert str(request.url) == "https://gate.example.com:8443/sdrs/v1/p1/active-domains"
+    assert request.headers["host"] == "gate.example.com:8443"
+    assert ACCESS.endpoint not in str(request.url)
