@@ -36,6 +36,7 @@ def test_it_matches_what_python_matches(pattern, text):
         ("^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$", "5fb92d6c-b0cb-46c9-824b-b90ec5500ae6", True),
         ("^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$", "5fb92d6c-b0cb-46c9-824b-b90ec5500ae6\n", False),
         ("^eu-(de|nl)$", "eu-nl", True),
+        ("^[+-\\/]$", ".", True),
         ("^a\\n[\\t\\-]\\{$", "a\n\t{", True),
         ("^eu-(de|nl)$", "eu-ch", False),
         ("\\d", "٣", False),
