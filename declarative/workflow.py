@@ -431,8 +431,9 @@ def _pre_images(session: Session) -> Iterator[Record]:
     state = session.ledger.state
     if state.operations:
         return
-    for kind in KINDS:
-        yield PreImage(kind, tuple(sorted(session.lookout.foreign(kind))))
+    for kind in KINDS.values():
+        if not kind.natural_key:
+            yield PreImage(kind.name, tuple(sorted(session.lookout.foreign(kind.name))))
 
 
 def _outputs(reviewed: Plan, session: Session) -> Mapping[str, Json]:

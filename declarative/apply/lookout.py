@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from declarative.clock import Clock
-from declarative.kinds.compare import shows
+from declarative.kinds.compare import natural_key, shows
 from declarative.model import Attributes, Kind
 from declarative.provider import Provider
 
@@ -20,15 +20,19 @@ class _Flight:
 
     began: float
     task: asyncio.Task[dict[str, Attributes]]
-    by_name: dict[str, list[str]] | None = None
+    by_key: dict[tuple[str, ...], list[str]] | None = None
 
-    def named(self, name: str) -> Iterable[str]:
-        """Ids of all listed objects of this exact name; the index is built once."""
-        if self.by_name is None:
-            self.by_name = {}
-            for object_id, attributes in self.task.result().items():
-                self.by_name.setdefault(str(attributes.get("name")), []).append(object_id)
-        return self.by_name.get(name, ())
+    def keyed(self, kind: Kind, attributes: Attributes) -> Iterable[str]:
+        """Ids of all listed objects with the natural key of `attributes`, or their name; the index is built once."""
+        if self.by_key is None:
+            self.by_key = {}
+            for object_id, listed in self.task.result().items():
+                self.by_key.setdefault(_key(kind, listed), []).append(object_id)
+        return self.by_key.get(_key(kind, attributes), ())
+
+
+def _key(kind: Kind, attributes: Attributes) -> tuple[str, ...]:
+    return natural_key(kind, attributes) or (str(attributes.get("name")),)
 
 
 @dataclass(slots=True)
@@ -82,7 +86,9 @@ class Lookout:
     async def candidates(
         self, kind: Kind, inputs: Attributes, *, since: float, gap: float, deadline: float
     ) -> list[str]:
-        """Ids of the objects that a create of `inputs` may have made: equal in every sent field, and nobody's.
+        """Ids of the objects that a create of `inputs` may have made, and that are nobody's.
+
+        These have its natural key, or where the kind has none, are equal in every sent field.
 
         `gap`: seconds between the beginnings of two lists, so that many who look cost no more than one.
         """
@@ -91,9 +97,13 @@ class Lookout:
         not_ours = self._view(kind.name).not_ours
         return [
             object_id
-            for object_id in flight.named(str(inputs.get("name")))
-            if object_id not in not_ours and shows(kind, inputs, listed[object_id])
+            for object_id in flight.keyed(kind, inputs)
+            if object_id not in not_ours and (kind.natural_key or shows(kind, inputs, listed[object_id]))
         ]
+
+    async def by_natural_key(self, kind: Kind, inputs: Attributes, *, since: float, deadline: float) -> list[str]:
+        """Ids of all objects with the natural key of `inputs`, whosever they are."""
+        return list((await self._flight(kind, since, deadline)).keyed(kind, inputs))
 
     def is_candidate(self, kind: Kind, object_id: str, inputs: Attributes, observed: Attributes) -> bool:
         """The same question for one object that was read by its id."""

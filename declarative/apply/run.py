@@ -14,7 +14,7 @@ from declarative.model import Action, Event, Health, Put, Result, Step, StepOutc
 
 _ANSWERS = 5.0  # seconds that requests under way get after a first interrupt
 _QUOTA_USED_UP = frozenset({"SDRS.0305", "SDRS.0306"})
-_OWN_CALL = frozenset({Action.CREATE, Action.UPDATE})
+_OWN_CALL = frozenset({Action.CREATE, Action.UPDATE, Action.ENABLE, Action.DISABLE, Action.ADOPT})
 
 
 @dataclass(slots=True)
@@ -243,5 +243,5 @@ class Runner:
             await run.clock.sleep(pause)
             age, pause = 0.0, min(pause * 2, 5.0)
         run.ledger.learn(Put(replace(resource, attributes=observed)))
-        if kind.health(observed) is Health.BROKEN:
+        if kind.health(observed, resource.inputs) is Health.BROKEN:
             raise StepFailed(f"{kind.noun} {resource.id} is in status error", "The next plan replaces it: run again.")

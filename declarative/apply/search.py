@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from declarative.apply.groups import group_of
 from declarative.apply.session import Session, StepContinues, StepFailed
 from declarative.errors import visible
 from declarative.model import Closed, Health, Kind, Operation, Put
-from declarative.provider import Job, entity
+from declarative.provider import FailedTask, Job, entity
 
 _LIST_GAP = 2.0  # seconds between two lists that look for lost creates; all who look share them
 _PAUSE_CAP = 15.0
@@ -21,6 +22,8 @@ async def created_by(run: Session, operation: Operation, job: Job, *, deadline: 
     kind = run.kind(operation.resource.address)
     if not job.succeeded:
         await _creation_failed(run, operation, job, deadline=deadline)
+    if kind.identity is not None:
+        return kind.identity(operation.resource.inputs)
     return entity(job, kind) or await lost(run, operation, deadline=deadline)
 
 
@@ -46,7 +49,7 @@ async def until_ready(run: Session, kind: Kind, object_id: str, *, deadline: flo
         observed = await run.lookout.look(kind, object_id, max_age=0.0, deadline=deadline)
         if observed is None:
             raise StepFailed(f"{kind.noun} {object_id} has vanished while it was being created", "Run again.")
-        health = kind.health(observed)
+        health = kind.health(observed, {})
         if health is Health.BROKEN:
             raise StepFailed(
                 f"the creation of {kind.noun} {object_id} failed in the cloud", "The next plan replaces it: run again."
@@ -84,7 +87,7 @@ async def _failed_creation(run: Session, operation: Operation, kind: Kind, *, de
     """Ask the task centre for a failed creation whose object the lists do not show yet."""
     inputs = operation.resource.inputs
     name = str(inputs.get("name"))
-    tasks = await run.provider.failed_tasks(kind, name=name, failure_status="createFail", deadline=deadline)
+    tasks = await _failed_tasks(run, operation, kind, name, deadline=deadline)
     for task in tasks:
         if not task.resource_id:
             continue
@@ -93,6 +96,20 @@ async def _failed_creation(run: Session, operation: Operation, kind: Kind, *, de
             run.lookout.claim(kind.name, task.resource_id)
             return task.resource_id
     return ""
+
+
+async def _failed_tasks(
+    run: Session, operation: Operation, kind: Kind, name: str, *, deadline: float
+) -> tuple[FailedTask, ...]:
+    if not kind.failure_type:
+        return ()
+    return await run.provider.failed_tasks(
+        kind,
+        name=name,
+        failure_status="createFail",
+        server_group_id=group_of(run, operation.resource),
+        deadline=deadline,
+    )
 
 
 async def _creation_failed(run: Session, operation: Operation, job: Job, *, deadline: float) -> None:
@@ -112,7 +129,7 @@ async def _left_behind(run: Session, operation: Operation, kind: Kind, job: Job,
     named = entity(job, kind)
     if not named:
         name = str(operation.resource.inputs.get("name"))
-        tasks = await run.provider.failed_tasks(kind, name=name, failure_status="createFail", deadline=deadline)
+        tasks = await _failed_tasks(run, operation, kind, name, deadline=deadline)
         named = next((task.resource_id for task in tasks if task.job_id == job.id), "")
     if named and await run.provider.get(kind, named, deadline=deadline) is not None:
         run.lookout.claim(kind.name, named)

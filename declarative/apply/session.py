@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from declarative.apply.ledger import Ledger
 from declarative.apply.lookout import Lookout
 from declarative.clock import Clock
 from declarative.errors import Diagnostic
 from declarative.kinds import KINDS
-from declarative.model import Action, Address, Event, Json, Kind, Operation, Step
+from declarative.model import Action, Address, Event, Json, Kind, Operation, Reference, Step
 from declarative.provider import Provider, Slot
 
 GRACE = 30.0  # seconds in which a list may still lack a new object
@@ -50,6 +50,8 @@ class Session:
     timeouts: Mapping[str, float] = field(default_factory=dict)
     ends: float = float("inf")
     senders: set[asyncio.Task[object]] = field(default_factory=set)
+    narrow: dict[str, asyncio.Lock] = field(default_factory=dict)  # groups that were busy: one step at a time
+    _turns: dict[asyncio.Task[object], asyncio.Lock] = field(default_factory=dict)
 
     def kind(self, address: Address) -> Kind:
         """The kind of an address; planned and recorded addresses always have one."""
@@ -64,6 +66,46 @@ class Session:
         """When a step that starts now must have ended, on the monotonic clock."""
         seconds = self.timeouts.get(f"{kind.name}.{action.value}", kind.timeouts[action.value])
         return min(self.clock.monotonic() + float(seconds), self.ends)
+
+    def ends_by(self, end: float) -> float:
+        """A deadline for looks that must not outlast `end` by much, nor the run."""
+        return min(end + 60.0, self.ends)
+
+    def filled(self, step: Step) -> Step:
+        """The step with what its plan could not know: the ids of objects that have been made since.
+
+        Raises StepFailed when one is still missing; nothing is ever sent with a hole in it.
+        """
+        recorded = self.ledger.state.resources
+        inputs = dict(step.resource.inputs)
+        for name, value in inputs.items():
+            if isinstance(value, Reference):
+                target = recorded.get(value.address)
+                if target is None or not target.id:
+                    raise StepFailed(f"{name} is not known: {value.address} is not recorded", "Run again.")
+                inputs[name] = target.id
+        resource = replace(step.resource, inputs=inputs)
+        if not resource.id and step.action is not Action.CREATE and step.address in recorded:
+            resource = replace(resource, id=recorded[step.address].id)
+        return replace(step, resource=resource)
+
+    @staticmethod
+    def new_turns() -> asyncio.Lock:
+        """What a busy group's steps take turns by."""
+        return asyncio.Lock()
+
+    async def hold_turn(self, group_id: str) -> None:
+        """Wait for the turn in a busy group, and keep it until `end_turn`."""
+        task = asyncio.current_task()
+        if task is not None and task not in self._turns:
+            await self.narrow[group_id].acquire()
+            self._turns[task] = self.narrow[group_id]
+
+    def end_turn(self) -> None:
+        """Give the turn back, if this step has one."""
+        task = asyncio.current_task()
+        if task is not None and (lock := self._turns.pop(task, None)) is not None:
+            lock.release()
 
     def new_operation(self, step: Step) -> Operation:
         """An operation for `step`, with an id of its own."""

@@ -10,11 +10,23 @@ import asyncio
 from dataclasses import replace
 
 from declarative.apply.search import ambiguous, created_by, lost
+from declarative.apply.sending import job_of
 from declarative.apply.session import Session, StepContinues, StepFailed
 from declarative.apply.steps import gone, vanished
-from declarative.kinds.compare import shows
-from declarative.model import Action, Closed, Dropped, OpenOperation, Operation, Put
-from declarative.provider import JobTimeout, JobUnknown
+from declarative.apply.switches import way_of
+from declarative.kinds.compare import same
+from declarative.model import (
+    Action,
+    Attributes,
+    Closed,
+    Dropped,
+    Kind,
+    OnChange,
+    OpenOperation,
+    Operation,
+    Put,
+)
+from declarative.provider import JobUnknown
 
 
 async def settle(run: Session) -> tuple[OpenOperation, ...]:
@@ -60,18 +72,27 @@ async def _settled(run: Session, operation: Operation) -> str:
         return await _settle_create(run, operation, deadline=deadline)
     if operation.action is Action.DELETE:
         return await _settle_delete(run, operation, deadline=deadline)
-    return await _settle_update(run, operation, deadline=deadline)
+    await _job_over(run, operation, deadline=deadline)
+    if operation.action is Action.UPDATE:
+        return await _settle_update(run, operation, deadline=deadline)
+    return await _settle_switch(run, operation, deadline=deadline)
+
+
+async def _job_over(run: Session, operation: Operation, *, deadline: float) -> None:
+    """Wait for the job of an accepted operation, if the service still knows it."""
+    if operation.job_id:
+        try:
+            await job_of(run, operation, deadline=deadline)
+        except JobUnknown:
+            return
 
 
 async def _settle_create(run: Session, operation: Operation, *, deadline: float) -> str:
-    kind = run.kind(operation.resource.address)
     found = ""
     if operation.job_id:
         try:
-            job = await run.provider.wait(kind, Action.CREATE, operation.job_id, deadline=deadline)
+            job = await job_of(run, operation, deadline=deadline)
             found = await created_by(run, operation, job, deadline=deadline)
-        except JobTimeout as error:
-            raise StepContinues(f"job {operation.job_id} is still running", job_id=operation.job_id) from error
         except JobUnknown:
             found = await lost(run, operation, deadline=deadline)
     else:
@@ -90,20 +111,47 @@ async def _record_create(run: Session, operation: Operation, found: str) -> str:
 async def _settle_update(run: Session, operation: Operation, *, deadline: float) -> str:
     resource, kind = operation.resource, run.kind(operation.resource.address)
     observed = await run.provider.get(kind, resource.id, deadline=deadline)
-    if observed is not None and shows(kind, resource.inputs, observed):
+    if observed is not None and _all_in_line(kind, resource.inputs, observed):
         await run.ledger.intend(Put(resource, operation.step), Closed(operation.id))
         return "an earlier update had its effect, which is now recorded"
     await run.ledger.intend(Closed(operation.id))
-    return "an earlier update had no effect; it is planned anew"
+    return "an earlier update is not complete; what is missing is planned anew"
+
+
+def _all_in_line(kind: Kind, inputs: Attributes, observed: Attributes) -> bool:
+    """True when every changeable field can be read, and is as asked. What can't be read is sent again: it does no harm."""
+    return all(
+        observed.get(name) is not None and same(kind, name, inputs[name], observed[name])
+        for name, field in kind.fields.items()
+        if field.on_change is OnChange.UPDATE and name in inputs
+    )
+
+
+async def _settle_switch(run: Session, operation: Operation, *, deadline: float) -> str:
+    """An enable or disable is decided by the group's status; nothing is sent."""
+    resource, kind = operation.resource, run.kind(operation.resource.address)
+    way, pause = way_of(kind, operation.action), 1.0
+    while True:
+        observed = await run.lookout.look(kind, resource.id, max_age=0.0, deadline=deadline)
+        status = str(observed.get("status")) if observed is not None else "gone"
+        if status != way.running:
+            break
+        if run.clock.monotonic() + pause >= deadline:
+            raise StepContinues(f"the group is still {way.running}")
+        await run.clock.sleep(pause)
+        pause = min(pause * 1.5, 15.0)
+    if status == way.reached:
+        await run.ledger.intend(Put(resource, operation.step), Closed(operation.id))
+        return f"an earlier {operation.action.value} had its effect, which is now recorded"
+    await run.ledger.intend(Closed(operation.id))
+    return f"an earlier {operation.action.value} had no effect; it is planned anew"
 
 
 async def _settle_delete(run: Session, operation: Operation, *, deadline: float) -> str:
     resource, kind = operation.resource, run.kind(operation.resource.address)
     if operation.job_id:
         try:
-            job = await run.provider.wait(kind, Action.DELETE, operation.job_id, deadline=deadline)
-        except JobTimeout as error:
-            raise StepContinues(f"job {operation.job_id} is still running", job_id=operation.job_id) from error
+            job = await job_of(run, operation, deadline=deadline)
         except JobUnknown:
             pass
         else:
@@ -139,10 +187,23 @@ async def _glance_at(run: Session, operation: Operation) -> OpenOperation | None
             return replace(undecided, message="it is being deleted; apply waits for it")
         await _record_delete(run, operation, is_gone=observed is None)
         return None
-    if operation.action is not Action.CREATE:
+    if operation.action is Action.UPDATE:
         await _settle_update(run, operation, deadline=deadline)
         return None
+    if operation.action is not Action.CREATE:
+        return await _glance_at_switch(run, operation, undecided, deadline=deadline)
     return await _glance_at_create(run, operation, undecided, deadline=deadline)
+
+
+async def _glance_at_switch(
+    run: Session, operation: Operation, undecided: OpenOperation, *, deadline: float
+) -> OpenOperation | None:
+    kind = run.kind(operation.resource.address)
+    observed = await run.provider.get(kind, operation.resource.id, deadline=deadline)
+    if observed is not None and observed.get("status") == way_of(kind, operation.action).running:
+        return replace(undecided, message=f"the group is {observed.get('status')}; apply waits for it")
+    await _settle_switch(run, operation, deadline=deadline)
+    return None
 
 
 async def _glance_at_create(

@@ -1,7 +1,7 @@
 """One step, carried out: what is made durable before and after each call, and what is done when an answer is lost.
 
 Source of the order: a create is intent durable → POST → job id durable → poll → id durable; it is never sent again
-before a look. A lost rename or delete is decided by reading the object.
+before a look. A lost update or delete is decided by reading the object.
 """
 
 from __future__ import annotations
@@ -9,25 +9,27 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
+from declarative.apply.groups import first_copy, group_ready, held, turn_if_narrow
 from declarative.apply.search import created_by, job_failed, lost, until_ready
+from declarative.apply.sending import NothingToDo, job_of, submit
 from declarative.apply.session import MAX_SENDS, Session, StepContinues, StepFailed
-from declarative.errors import NotFound, NotSent, OutcomeUnknown, Rejected, Unauthorized, visible
-from declarative.kinds.compare import same, shows
+from declarative.apply.switches import switch
+from declarative.errors import NotFound, OutcomeUnknown, visible
+from declarative.kinds.compare import same
 from declarative.model import (
-    Accepted,
     Action,
     Attributes,
-    Begun,
     Call,
     Closed,
     Dropped,
     Health,
     Kind,
+    OnChange,
     Operation,
     Put,
     Step,
 )
-from declarative.provider import Job, JobTimeout, JobUnknown, job_id_of
+from declarative.provider import Job, JobUnknown
 
 _FRESH = 2.0  # seconds for which one list answers all who look before they change something
 _PAUSE_CAP = 15.0
@@ -38,19 +40,30 @@ async def carry_out(run: Session, step: Step) -> str:
 
     Raises StepFailed, StepContinues, and what the provider and the store raise.
     """
-    return await _ACTIONS[step.action](run, step)
+    step = run.filled(step)
+    try:
+        await turn_if_narrow(run, step.resource)
+        return await _ACTIONS[step.action](run, step)
+    finally:
+        run.end_turn()
+
+
+# ---------------------------------------------------------------- create
 
 
 async def _create(run: Session, step: Step) -> str:
     kind = run.kind(step.address)
     deadline = run.deadline(kind, Action.CREATE)
+    await group_ready(run, step, deadline=deadline)
+    if kind.copies_first:
+        await first_copy(run, step, deadline=deadline)
     operation = run.new_operation(step)
     call = kind.create(step.resource.inputs)
     while True:
         operation = replace(operation, sends=operation.sends + 1, job_id="")
         try:
-            operation = await _submit(run, operation, call, deadline=deadline)
-            job = await _wait(run, kind, operation, deadline=deadline)
+            operation = await submit(run, operation, call, deadline=deadline)
+            job = await job_of(run, operation, deadline=deadline)
             object_id = await created_by(run, operation, job, deadline=deadline)
             adopted = False
         except (OutcomeUnknown, JobUnknown):
@@ -80,94 +93,84 @@ def _give_up_when_spent(run: Session, operation: Operation, deadline: float) -> 
         raise StepContinues("no answer to the create could be had, and no object of it is to be seen yet")
 
 
-async def _submit(run: Session, operation: Operation, call: Call, *, deadline: float) -> Operation:
-    """Send once, with the intent durable before and the job id after. Raises StepFailed when it is refused."""
-    kind = run.kind(operation.resource.address)
-    pause = 0.5
-    while True:
-        try:
-            async with run.slot() as slot:
-                await run.ledger.intend(Begun(operation))
-                answer = await slot.send(call, deadline=deadline)
-                job_id = job_id_of(answer)
-                await run.ledger.note(Accepted(operation.id, job_id))
-            run.tell("step-accepted", operation, job_id=job_id)
-            return replace(operation, job_id=job_id)
-        except (NotFound, NotSent, Unauthorized) as error:
-            await run.ledger.note(Closed(operation.id))
-            if isinstance(error, Unauthorized) or (isinstance(error, NotFound) and operation.action is Action.DELETE):
-                raise
-            raise _refused(error) from error
-        except Rejected as error:
-            if error.code not in kind.wait_codes or run.clock.monotonic() + pause >= deadline:
-                await run.ledger.note(Closed(operation.id))
-                raise _refused(error) from error
-        await run.clock.sleep(pause)
-        pause = min(pause * 2, _PAUSE_CAP)
-
-
-def _refused(error: Rejected | NotSent) -> StepFailed:
-    words = f" The service says: {visible(error.message, limit=200)}" if error.message else ""
-    return StepFailed(error.summary, f"{error.fix}{words}".strip(), code=error.code)
-
-
-async def _wait(run: Session, kind: Kind, operation: Operation, *, deadline: float) -> Job:
-    try:
-        return await run.provider.wait(kind, operation.action, operation.job_id, deadline=deadline)
-    except JobTimeout as error:
-        raise StepContinues(f"job {operation.job_id} is still running", job_id=operation.job_id) from error
+# ---------------------------------------------------------------- update
 
 
 async def _update(run: Session, step: Step) -> str:
     kind = run.kind(step.address)
     deadline = run.deadline(kind, Action.UPDATE)
-    if await _as_planned(run, kind, step, deadline=deadline) is None:
+    await group_ready(run, step, deadline=deadline)
+    observed = await _as_planned(run, kind, step, deadline=deadline)
+    if observed is None:
         raise StepFailed(f"{kind.noun} {step.resource.id} is gone from the cloud", "Plan again to create it anew.")
-    operation = run.new_operation(step)
-    call = kind.update(step.resource.id, step.resource.inputs)
-    pause = 0.5
-    while True:
-        operation = replace(operation, sends=operation.sends + 1)
-        try:
-            await _put(run, operation, call, deadline=deadline)
-            break
-        except OutcomeUnknown:
-            if await _update_happened(run, kind, step, operation, deadline=deadline):
-                break
-            if run.clock.monotonic() + pause >= deadline:
-                raise StepContinues("no answer to the update could be had") from None
-        await run.clock.sleep(run.clock.jitter(pause))
-        pause = min(pause * 2, _PAUSE_CAP)
-    await run.ledger.note(Put(step.resource, step.id), Closed(operation.id))
+    for call in kind.update(step.resource.id, step.resource.inputs, observed, _to_change(kind, step, observed)):
+        await _change(run, kind, step, call, deadline=deadline)
+    await run.ledger.note(Put(step.resource, step.id))
     return step.resource.id
 
 
-async def _put(run: Session, operation: Operation, call: Call, *, deadline: float) -> None:
-    try:
-        async with run.slot() as slot:
-            await run.ledger.intend(Begun(operation))
-            await slot.send(call, deadline=deadline)
-    except (Rejected, NotSent) as error:
-        await run.ledger.note(Closed(operation.id))
-        if isinstance(error, Unauthorized):
+def _to_change(kind: Kind, step: Step, observed: Attributes) -> frozenset[str]:
+    """The planned fields that the object does not show yet; what can't be read counts as not shown."""
+    planned = {change.field.partition(".")[0] for change in step.changes}
+    fields = [name for name in planned if name in kind.fields and kind.fields[name].on_change is OnChange.UPDATE]
+    inputs = step.resource.inputs
+    return frozenset(name for name in fields if not same(kind, name, inputs.get(name), observed.get(name)))
+
+
+async def _change(run: Session, kind: Kind, step: Step, call: Call, *, deadline: float) -> None:
+    """One call of an update, until it has had its effect."""
+    operation = run.new_operation(step)
+    pause = 0.5
+    while True:
+        operation = replace(operation, sends=operation.sends + 1, job_id="")
+        try:
+            operation = await submit(run, operation, call, deadline=deadline)
+            if call.starts_job:
+                _must_succeed(await job_of(run, operation, deadline=deadline))
+            break
+        except NothingToDo:
+            break
+        except StepFailed:
+            await run.ledger.note(Closed(operation.id))
             raise
-        raise _refused(error) from error
+        except (OutcomeUnknown, JobUnknown):
+            if await _change_happened(run, kind, step, operation, call, deadline=deadline):
+                break
+            if operation.sends >= MAX_SENDS or run.clock.monotonic() + pause >= deadline:
+                raise StepContinues("no answer to the update could be had") from None
+        await run.clock.sleep(run.clock.jitter(pause))
+        pause = min(pause * 2, _PAUSE_CAP)
+    await run.ledger.note(Closed(operation.id))
 
 
-async def _update_happened(run: Session, kind: Kind, step: Step, operation: Operation, *, deadline: float) -> bool:
-    """Decide a lost update by reading the object. Raises StepFailed when it shows something that nobody planned."""
-    observed = await run.provider.get(kind, step.resource.id, deadline=deadline)
-    if observed is not None and shows(kind, step.resource.inputs, observed):
-        return True
-    if observed is not None and not _differences(kind, step.before, observed):
-        return False
+def _must_succeed(job: Job) -> None:
+    if not job.succeeded:
+        raise job_failed("update", job, "The object stays as it was: the next run tries again.")
+
+
+async def _change_happened(
+    run: Session, kind: Kind, step: Step, operation: Operation, call: Call, *, deadline: float
+) -> bool:
+    """Decide a lost call by reading the object. Raises StepFailed when it shows something that nobody planned."""
+    observed = await run.lookout.look(kind, step.resource.id, max_age=0.0, deadline=deadline)
+    inputs = step.resource.inputs
+    if observed is not None:
+        if all(same(kind, name, inputs.get(name), observed.get(name)) for name in call.fields):
+            return True
+        mine = {name: value for name, value in step.before.items() if name in call.fields}
+        if not _differences(kind, mine, observed):
+            return False
     await run.ledger.note(Closed(operation.id))
     raise StepFailed(f"{kind.noun} {step.resource.id} was changed by somebody else meanwhile", "Plan again.")
+
+
+# ---------------------------------------------------------------- delete
 
 
 async def _delete(run: Session, step: Step) -> str:
     kind = run.kind(step.address)
     deadline = run.deadline(kind, Action.DELETE)
+    await _group_allows(run, step, deadline=deadline)
     observed = await _as_planned(run, kind, step, deadline=deadline)
     if observed is not None and observed.get("status") == "deleting":
         await gone(run, kind, step.resource.id, deadline=deadline)
@@ -180,20 +183,30 @@ async def _delete(run: Session, step: Step) -> str:
     return ""
 
 
+async def _group_allows(run: Session, step: Step, *, deadline: float) -> None:
+    """A member may outlive its group only on paper: then its own look says that it is gone."""
+    try:
+        await group_ready(run, step, deadline=deadline)
+    except StepFailed:
+        kind = run.kind(step.address)
+        if await run.lookout.look(kind, step.resource.id, max_age=_FRESH, deadline=deadline) is not None:
+            raise
+
+
 async def _delete_until_gone(run: Session, kind: Kind, step: Step, *, deadline: float) -> Operation:
     """Send the delete until it has had its effect; a repeated one does no harm once the object was read."""
     operation = run.new_operation(step)
-    call = kind.delete(step.resource.id)
+    call = kind.delete(step.resource.id, step.resource.inputs)
     pause = 0.5
     while True:
         operation = replace(operation, sends=operation.sends + 1, job_id="")
         try:
-            operation = await _submit(run, operation, call, deadline=deadline)
-            job = await _wait(run, kind, operation, deadline=deadline)
+            operation = await submit(run, operation, call, deadline=deadline)
+            job = await job_of(run, operation, deadline=deadline)
         except NotFound:
             return operation
-        except (OutcomeUnknown, JobUnknown):
-            if await _delete_happened(run, kind, step.resource.id, deadline=deadline):
+        except (OutcomeUnknown, JobUnknown) as error:
+            if await _delete_happened(run, kind, step, error, deadline=deadline):
                 return operation
         else:
             await _after_delete_job(run, kind, operation, job, deadline=deadline)
@@ -204,12 +217,18 @@ async def _delete_until_gone(run: Session, kind: Kind, step: Step, *, deadline: 
         pause = min(pause * 2, _PAUSE_CAP)
 
 
-async def _delete_happened(run: Session, kind: Kind, object_id: str, *, deadline: float) -> bool:
-    observed = await run.provider.get(kind, object_id, deadline=deadline)
-    if observed is not None and observed.get("status") == "deleting":
-        await gone(run, kind, object_id, deadline=deadline)
+async def _delete_happened(
+    run: Session, kind: Kind, step: Step, error: OutcomeUnknown | JobUnknown, *, deadline: float
+) -> bool:
+    observed = await run.lookout.look(kind, step.resource.id, max_age=0.0, deadline=deadline)
+    if observed is None:
         return True
-    return observed is None
+    if observed.get("status") == "deleting":
+        await gone(run, kind, step.resource.id, deadline=deadline)
+        return True
+    if error.code in kind.look_again_codes and kind.health(observed, step.resource.inputs) is not Health.BUSY:
+        raise StepFailed(error.summary, error.fix, code=error.code)
+    return False
 
 
 async def _after_delete_job(run: Session, kind: Kind, operation: Operation, job: Job, *, deadline: float) -> None:
@@ -242,6 +261,9 @@ async def gone(run: Session, kind: Kind, object_id: str, *, deadline: float) -> 
         pause = min(pause * 1.5, _PAUSE_CAP)
 
 
+# ---------------------------------------------------------------- the look before a change
+
+
 async def _as_planned(run: Session, kind: Kind, step: Step, *, deadline: float) -> Attributes | None:
     """Look at the object again, just before it is changed. None: it is gone. Busy: wait.
 
@@ -252,12 +274,9 @@ async def _as_planned(run: Session, kind: Kind, step: Step, *, deadline: float) 
         observed = await run.lookout.look(kind, step.resource.id, max_age=_FRESH, deadline=deadline)
         if observed is None:
             return None
-        health = kind.health(observed)
+        health = kind.health(observed, step.resource.inputs)
         if health is Health.HELD:
-            raise StepFailed(
-                f"disaster recovery is in progress: {visible(kind.held_because(observed))}",
-                "Wait for it, then plan again.",
-            )
+            raise held(kind, observed)
         if differences := _differences(kind, step.before, observed):
             raise StepFailed(f"it has changed since it was planned: {differences}", "Plan again.")
         if health is not Health.BUSY:
@@ -277,10 +296,31 @@ def _differences(kind: Kind, before: Attributes, observed: Attributes) -> str:
     )
 
 
+# ---------------------------------------------------------------- steps that call nothing
+
+
 async def _remember(run: Session, step: Step) -> str:
-    """Adopt, record: the cloud is as it should be, only the state isn't."""
-    await run.ledger.intend(Put(step.resource, step.id))
-    return step.resource.id
+    """Record, adopt: the cloud is as it should be, only the state isn't."""
+    if step.resource.id:
+        await run.ledger.intend(Put(step.resource, step.id))
+        return step.resource.id
+    return await _take_over(run, step)
+
+
+async def _take_over(run: Session, step: Step) -> str:
+    """Adopt what the service made by itself meanwhile, found by its natural key."""
+    kind = run.kind(step.address)
+    end = run.clock.monotonic() + run.grace
+    while True:
+        since = run.clock.monotonic()
+        found = await run.lookout.by_natural_key(kind, step.resource.inputs, since=since, deadline=run.ends_by(end))
+        if len(found) == 1:
+            await run.ledger.intend(_done(step, found[0]))
+            return found[0]
+        if run.clock.monotonic() >= end:
+            what = ", ".join(f"{name} {step.resource.inputs.get(name)}" for name in kind.natural_key)
+            raise StepFailed(f"the service has made no {kind.noun} for {what}", "Check that the server has this disk.")
+        await run.clock.sleep(1.0)
 
 
 async def _move(run: Session, step: Step) -> str:
@@ -299,6 +339,8 @@ _ACTIONS: dict[Action, Callable[[Session, Step], Awaitable[str]]] = {
     Action.CREATE: _create,
     Action.UPDATE: _update,
     Action.DELETE: _delete,
+    Action.ENABLE: switch,
+    Action.DISABLE: switch,
     Action.ADOPT: _remember,
     Action.RECORD: _remember,
     Action.MOVE: _move,
