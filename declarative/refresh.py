@@ -1,16 +1,16 @@
-"""The cloud, just now: every kind by list calls, and the lookups only where a plan uses them."""
+"""The cloud, just now: each kind that is in use by list calls, and the lookups only where a plan uses them."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Collection, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from declarative.errors import EndpointError, OutcomeUnknown, Rejected, Unauthorized
 from declarative.kinds import KINDS
-from declarative.model import DesiredView, Json, Lookups, Observed
+from declarative.model import DesiredView, Kind, Lookups, Observed
 from declarative.planning import PlanRequest
 
 if TYPE_CHECKING:
@@ -32,19 +32,21 @@ async def _together() -> AsyncIterator[asyncio.TaskGroup]:
 
 
 async def observe(request: PlanRequest, desired: DesiredView, session: Session) -> Observed:
-    """Read what the plan needs: every kind by list calls, and the lookups only where they are used."""
+    """Read what the plan needs: the kinds in use by list calls, and the lookups only where they are used."""
     if not request.refreshed:
         return Observed()
     recorded = session.ledger.state.resources
-    new = any(address not in recorded for address in desired.resources)
-    by_name = any(KINDS[address.kind].lookups & wanted.spec.keys() for address, wanted in desired.resources.items())
+    new = {address.kind for address in desired.resources if address not in recorded}
+    by_name = any(
+        not wanted.spec.keys().isdisjoint(KINDS[address.kind].lookups) for address, wanted in desired.resources.items()
+    )
     wants = not request.destroy and not request.refresh_only
     deadline = session.clock.monotonic() + REFRESH_TIME
     provider = session.provider
     async with _together() as group:
-        view = group.create_task(refresh(session, planned=bool(desired.resources)))
+        view = group.create_task(read_kinds(session, {address.kind for address in desired.resources}))
         domains = quotas = None
-        if wants and (new or by_name):
+        if wants and (by_name or any(KINDS[name].lookups for name in new)):
             domains = group.create_task(_needed(provider.domains(deadline=deadline), session, needed=by_name))
         if wants and new:
             quotas = group.create_task(_needed(provider.quotas(deadline=deadline), session, needed=False))
@@ -64,25 +66,49 @@ async def _needed(reading: Awaitable[T], session: Session, *, needed: bool) -> T
 
 
 async def refresh(session: Session, *, planned: bool) -> Observed:
-    """List every kind that is recorded or planned; what is recorded and not listed is confirmed by a GET."""
+    """Read what is recorded; with `planned`, all there is."""
+    return await read_kinds(session, KINDS if planned else ())
+
+
+async def read_kinds(session: Session, planned: Iterable[str]) -> Observed:
+    """List what the recorded objects and those of the planned kinds need; each list is read once.
+
+    What is recorded and not listed is confirmed by a GET: absent from a list is not gone.
+    """
     recorded = session.ledger.state.resources.values()
     provider, deadline = session.provider, session.clock.monotonic() + REFRESH_TIME
-    objects: dict[str, dict[str, Mapping[str, Json]]] = {}
-    gone: set[tuple[str, str]] = set()
-    for kind in KINDS.values():
-        mine = [resource.id for resource in recorded if resource.address.kind == kind.name]
-        if not mine and not planned:
-            continue
-        listed = dict(await provider.list(kind, deadline=deadline))
-        missing = [object_id for object_id in mine if object_id not in listed]
-        found = await asyncio.gather(*(provider.get(kind, object_id, deadline=deadline) for object_id in missing))
-        for object_id, observed in zip(missing, found, strict=True):
-            if observed is None:
-                gone.add((kind.name, object_id))
-            else:
-                listed[object_id] = observed
-        objects[kind.name] = listed
+    kinds = _needed_kinds({*planned, *(resource.address.kind for resource in recorded)})
+    objects = await provider.list_views(kinds, deadline=deadline)
+    missing = [
+        (name, resource.id)
+        for resource in recorded
+        if (name := resource.address.kind) in objects and resource.id not in objects[name]
+    ]
+    found = await asyncio.gather(
+        *(provider.get(KINDS[name], object_id, deadline=deadline) for name, object_id in missing)
+    )
+    for (name, object_id), observed in zip(missing, found, strict=True):
+        if observed is not None:
+            objects[name][object_id] = observed
+    gone = (one for one, observed in zip(missing, found, strict=True) if observed is None)
     return Observed(objects, frozenset(gone))
+
+
+# What the service makes beside the objects of a kind, and a plan looks at.
+_MADE_BESIDE = {"ProtectedInstance": "ReplicationPair"}
+
+
+def _needed_kinds(names: Collection[str]) -> tuple[Kind, ...]:
+    """The kinds to list for objects of these: themselves, what is made beside them, and the groups they are in.
+
+    A list tells of every kind that is read from it, at no further cost.
+    """
+    needed = {name for name in names if name in KINDS}
+    needed |= {_MADE_BESIDE[name] for name in needed & _MADE_BESIDE.keys()}
+    if any(KINDS[name].group for name in needed):
+        needed |= {kind.name for kind in KINDS.values() if not kind.group}
+    collections = {KINDS[name].collection for name in needed}
+    return tuple(kind for kind in KINDS.values() if kind.collection in collections)
 
 
 def note_ids(session: Session, observed: Observed) -> None:

@@ -66,12 +66,13 @@ from declarative.project import (
     who,
     writing,
 )
-from declarative.refresh import REFRESH_TIME, note_ids, observe, refresh
+from declarative.refresh import REFRESH_TIME, note_ids, observe, read_kinds, refresh
 from declarative.state import Holder, State, Store
 
 if TYPE_CHECKING:
     from declarative.apply import Session
     from declarative.provider import Provider
+    from declarative.status import Report
 
 _PLAN_LIFE = timedelta(days=1)
 
@@ -166,6 +167,24 @@ def lock_break(project: Project, lock_id: str) -> Holder:
 def schema(kind: str | None) -> str:
     """A JSON Schema: of one kind, or of any manifest document."""
     return manifest.schema_text(kind)
+
+
+async def status(project: Project, address: str | None = None) -> Report:
+    """How the recorded groups and their members are just now, or those of one address.
+
+    Takes no lock and writes nothing. Raises UsageError when the address is not recorded.
+    """
+    from declarative.status import Report, report
+
+    stack = _stack(project)
+    state = store_of(project, stack).read()
+    only = _recorded(state.resources, address) if address is not None else None
+    if not state.resources:
+        return Report()
+    async with cloud_of(project, stack) as provider:
+        check_binding(state, provider.binding)
+        session = _session(project, provider, stack, state, store=None, emit=_nobody)
+        return report(state.resources, await read_kinds(session, KINDS), only=only)
 
 
 # ---------------------------------------------------------------- commands that change

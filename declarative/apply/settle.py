@@ -119,7 +119,7 @@ async def _settle_update(run: Session, operation: Operation, *, deadline: float)
 
 
 def _all_in_line(kind: Kind, inputs: Attributes, observed: Attributes) -> bool:
-    """True when every changeable field can be read, and is as asked. What can't be read is sent again: it does no harm."""
+    """True when every changeable field can be read and is as asked; what can't be read is sent again, without harm."""
     return all(
         observed.get(name) is not None and same(kind, name, inputs[name], observed[name])
         for name, field in kind.fields.items()

@@ -5,7 +5,8 @@
     loading      files to documents               stack        the settings of the Stack
     schemas      the JSON Schemas                 checking     each document by itself
     findings     what a schema says, in words     resolution   documents to desired objects
-    expressions  `${…}` in text                   digest       one hash of all that is desired
+    expressions  `${…}` in text                   directory    which objects there are, and what to say of others
+    uniqueness   what no two objects may share    digest       one hash of all that is desired
     validation   all findings at once, for every environment
 
 Importing this package costs nothing; each name below is loaded when it is first used.

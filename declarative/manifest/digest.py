@@ -26,6 +26,7 @@ def sealed(view: DesiredView) -> DesiredView:
             str(address): {
                 "spec": desired.spec,
                 "prevent_destroy": desired.lifecycle.prevent_destroy,
+                "adopt": desired.lifecycle.adopt,
                 "ignore_changes": desired.lifecycle.ignore_changes,
                 "depends_on": [str(other) for other in desired.depends_on],
                 "labels": desired.labels,
@@ -33,7 +34,9 @@ def sealed(view: DesiredView) -> DesiredView:
             for address, desired in view.resources.items()
         },
     }
-    text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    text = json.dumps(
+        document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=_in_a_field
+    )
     digest = hashlib.sha256(text.encode("utf-8")).hexdigest()
     return DesiredView(stack, view.environment, view.resources, view.outputs, view.inputs, digest)
 
@@ -42,3 +45,8 @@ def _part(part: Json | Reference) -> Json:
     if isinstance(part, Reference):
         return {"address": str(part.address), "attribute": part.attribute}
     return {"value": part}
+
+
+def _in_a_field(value: Reference) -> str:
+    """What a field that names another object stands for; such a field never holds other text."""
+    return str(value.address)

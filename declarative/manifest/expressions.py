@@ -137,7 +137,7 @@ class Scope:
         if root is Root.ENVIRONMENT:
             return self.environment
         if root is Root.OBJECT:
-            fix = "Objects are referred to in the outputs of the Stack only."
+            fix = "That is for outputs of the Stack. A field such as protection_group takes the name alone."
             raise BadExpression(f"${{{expression.text}}} refers to an object", fix)
         if self.each is None:
             raise BadExpression(f"${{{expression.text}}} needs for_each", "Add for_each to the document.")

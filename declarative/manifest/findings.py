@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from declarative.errors import did_you_mean, visible
-from declarative.manifest.schemas import byte_length, check, schema_name, schemas
+from declarative.manifest.schemas import byte_length, check, repeated, schema_name, schemas
 from declarative.model import Json, Path
 
 if TYPE_CHECKING:
@@ -93,10 +93,10 @@ def _validator(kind: str, *, resolved: bool) -> Validator:
 
     own = create(
         meta_schema=Draft202012Validator.META_SCHEMA,
-        validators={**Draft202012Validator.VALIDATORS, "maxBytes": _max_bytes},
+        validators={**Draft202012Validator.VALIDATORS, "maxBytes": _max_bytes, "uniqueBy": _unique_by},
         type_checker=Draft202012Validator.TYPE_CHECKER,
     )
-    # A schema that names its dialect would be judged by that dialect's own validator, which knows no maxBytes.
+    # A schema that names its dialect would be judged by that dialect's own validator, which knows no keyword of ours.
     files = {
         name: {keyword: rule for keyword, rule in text.items() if keyword != "$schema"}
         for name, text in schemas(resolved=resolved).items()
@@ -111,6 +111,13 @@ def _max_bytes(_: Validator, limit: int, value: Json, __: Json) -> Iterator[Vali
 
     if isinstance(value, str) and byte_length(value) > limit:
         yield ValidationError("too many bytes")
+
+
+def _unique_by(_: Validator, name: str, value: Json, __: Json) -> Iterator[ValidationError]:
+    from jsonschema import ValidationError
+
+    for number, earlier in repeated(value, name) if isinstance(value, list) else ():
+        yield ValidationError("repeated", path=(number, name), instance=value[number][name], validator_value=earlier)
 
 
 def field_name(path: Path) -> str:
@@ -156,6 +163,9 @@ def _bad_value(error: _Error) -> Finding:
         unit, length = ("bytes", byte_length) if error.keyword == "maxBytes" else ("characters", len)
         summary = f"{name} is {length(error.value)} {unit} long; at most {error.rule} are allowed"
         return Finding(error.path, summary, "Shorten it.", rank=rank)
+    if error.keyword == "maxItems":
+        summary = f"{name} holds {len(error.value)} entries; at most {error.rule} are allowed"
+        return Finding(error.path, summary, "Remove some.", rank=rank)
     found = "" if error.schema.get("writeOnly") else f", found {shown(error.value)}"
     return Finding(error.path, f"{name} must be {_wanted(error)}{found}", _fix(error), rank=rank)
 
@@ -164,6 +174,8 @@ def _wanted(error: _Error) -> str:
     limit = error.rule
     if error.keyword == "minimum":
         return f"{limit} or more"
+    if error.keyword == "maximum":
+        return f"{limit} or less"
     if error.keyword == "uniqueItems":
         return "a list without repetitions"
     if error.keyword == "minItems":
@@ -233,7 +245,14 @@ def _not_exactly_one(error: _Error) -> Iterator[Finding]:
 
 
 def _not_allowed(error: _Error) -> Iterator[Finding]:
-    yield Finding(error.path, f"{field_name(error.path)} does not belong here", "Remove it.", at_key=True)
+    fix = f"{error.schema.get('description', '')} Remove it.".strip()
+    yield Finding(error.path, f"{field_name(error.path)} does not belong here", fix, at_key=True)
+
+
+def _repeated(error: _Error) -> Iterator[Finding]:
+    earlier = field_name((*error.path[:-2], error.rule))
+    summary = f"{field_name(error.path)} is {shown(error.value)}, as in {earlier}"
+    yield Finding(error.path, summary, f"Remove one of the two, or give it another {error.path[-1]}.")
 
 
 def _branches(error: _Error) -> Iterator[Finding]:
@@ -260,4 +279,5 @@ _TOLD: Mapping[str, Callable[[_Error], Iterable[Finding]]] = {
     "oneOf": _not_exactly_one,
     "anyOf": _branches,
     "not": _not_allowed,
+    "uniqueBy": _repeated,
 }

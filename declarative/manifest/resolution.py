@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import itertools
 import pathlib
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from declarative.errors import Diagnostic, InputError, Severity, did_you_mean, visible
 from declarative.kinds import KINDS
 from declarative.manifest import stack as stack_document
 from declarative.manifest.checking import Checked, SchemaCheck, check_documents, diagnostic
 from declarative.manifest.digest import sealed
+from declarative.manifest.directory import Directory, Made
 from declarative.manifest.expressions import BadExpression, Each, Scope, Substitution, as_text
-from declarative.manifest.findings import field_name, shown
+from declarative.manifest.findings import shown
 from declarative.manifest.loading import (
     DEFAULT_ENVIRONMENT,
     Document,
@@ -22,10 +22,11 @@ from declarative.manifest.loading import (
     environment_file,
     load_stack,
 )
-from declarative.manifest.schemas import canonical, schema
+from declarative.manifest.uniqueness import repetitions
 from declarative.manifest.variables import NO_SOURCES, Values, Variable, VariableSources, collect, declared, given_by
 from declarative.model import (
     KEY_PATTERN,
+    NAME_PATTERN,
     Address,
     Desired,
     DesiredView,
@@ -35,6 +36,7 @@ from declarative.model import (
     Path,
     Problem,
     Reference,
+    Refers,
     Stack,
 )
 
@@ -112,6 +114,7 @@ def examine(
     settings = resolution.settings()
     resolution.expand(checked.documents)
     resolution.judge.close("objects")
+    resolution.link()
     resolution.check_uniqueness()
     resources = resolution.resources()
     outputs = resolution.outputs()
@@ -140,7 +143,7 @@ def _begin(
     scope = Scope(values.known, variables, stack.name, environment)
     known = {(document.kind, document.name) for document in manifests.documents}
     found.extend(values.findings)
-    return _Resolution(stack, values, scope, known, found, SchemaCheck(found))
+    return _Resolution(stack, values, scope, Directory(known), found, SchemaCheck(found))
 
 
 def _without_value(stack: Document, name: str, environment: str) -> Diagnostic:
@@ -150,15 +153,6 @@ def _without_value(stack: Document, name: str, environment: str) -> Diagnostic:
     return Diagnostic(f"the variable '{name}' has no value", fix, where)
 
 
-@dataclass(frozen=True, slots=True)
-class _Object:
-    """One object before its references are followed. `complete`: no value is left open."""
-
-    document: Document
-    spec: Mapping[str, Json]
-    complete: bool
-
-
 @dataclass(slots=True)
 class _Resolution:
     """One pass over the documents in one environment."""
@@ -166,11 +160,9 @@ class _Resolution:
     stack: Document
     values: Values
     scope: Scope
-    known: set[tuple[str, str]]  # kind and name of every document, also of those that can't be used
+    directory: Directory
     findings: list[Diagnostic]
     judge: SchemaCheck
-    objects: dict[Address, _Object] = field(default_factory=dict)
-    addresses: dict[tuple[str, str], list[Address]] = field(default_factory=dict)
     wanted: set[str] = field(default_factory=set)  # variables of the settings that have no value
     _said: set[tuple[int, Path, str]] = field(default_factory=set)
 
@@ -203,20 +195,22 @@ class _Resolution:
             entries = self._entries(document)
             if entries is None:
                 continue
-            self.addresses.setdefault((document.kind, document.name), [])
-            if len(self.objects) + len(entries) > MAX_OBJECTS:
+            if len(self.directory.objects) + len(entries) > MAX_OBJECTS:
                 summary = f"the stack would hold more than {MAX_OBJECTS} objects"
                 self._say(document, Problem(("for_each",), summary, "Split it into several stacks."))
                 return
+            self.directory.open(document)
             for key, value in entries.items():
                 self._add(document, Address(document.kind, document.name, key), Each(key, value))
 
     def _check_ignored_fields(self, document: Document) -> None:
-        known = KINDS[document.kind].fields
+        kind = KINDS[document.kind]
+        sent_as = {**kind.lookups, **{name: target.field for name, target in kind.refers.items()}}
         for number, name in enumerate(document.content.get("lifecycle", {}).get("ignore_changes", ())):
-            if name not in known:
+            if name not in kind.fields:
                 summary = f"{document.kind} has no field '{visible(name, limit=80)}' that could be ignored"
-                fix = did_you_mean(name, known) or f"Its fields are {', '.join(known)}."
+                near = f"Write {sent_as[name]}." if name in sent_as else did_you_mean(name, kind.fields)
+                fix = near or f"Its fields are {', '.join(kind.fields)}."
                 self._say(document, Problem(("lifecycle", "ignore_changes", number), summary, fix))
 
     def _entries(self, document: Document) -> Mapping[str, Json] | None:
@@ -267,81 +261,66 @@ class _Resolution:
                 self._say(document, problem, note)
             complete = not (substitution.missing or substitution.problems)
             if not substitution.problems:
-                self._check_values(document, spec, complete=complete, note=note)
-        self.objects[address] = _Object(document, spec, complete)
-        self.addresses.setdefault((address.kind, address.name), []).append(address)
+                complete &= self._accepts_values(document, spec, complete=complete, note=note)
+        self.directory.add(address, Made(document, spec, complete))
 
-    def _check_values(self, document: Document, spec: Json, *, complete: bool, note: str) -> None:
+    def _accepts_values(self, document: Document, spec: Json, *, complete: bool, note: str) -> bool:
         content = {name: value for name, value in document.content.items() if name not in _ENVELOPE_ONLY}
         content["spec"] = spec
-        self.judge.accepts(document, content, resolved=complete, note=note)
+        return self.judge.accepts(document, content, resolved=complete, note=note)
+
+    def link(self) -> None:
+        """Put a `Reference` wherever a field names another object."""
+        objects = self.directory.objects
+        for address, made in objects.items():
+            if refers := KINDS[address.kind].refers:
+                objects[address] = self._linked(address, made, refers)
+
+    def _linked(self, address: Address, made: Made, refers: Mapping[str, Refers]) -> Made:
+        found = {}
+        for name, target in refers.items():
+            text = made.spec.get(name)
+            if not isinstance(text, str) or not _NAME.fullmatch(text):
+                continue  # given by id; or open, or refused by the schema
+            other = Address.parse(f"{target.kind}/{text}")
+            fault = self.directory.fault_of_reference(other, target.field)
+            if fault:
+                note = f" (for {address})" if address.key else ""
+                self._say(made.document, Problem(("spec", name), fault.summary, fault.fix), note)
+            found[name] = Reference(other)
+        return replace(made, spec={**made.spec, **found}, refers=tuple(one.address for one in found.values()))
 
     def check_uniqueness(self) -> None:
         """Find objects that share what their kind's schema wants to be unique."""
-        first: dict[tuple[str, ...], Address] = {}
-        for address, made in self.objects.items():
-            fields = _unique_fields(address.kind)
-            if not fields or not made.complete or not all(name in made.spec for name in fields):
-                continue
-            key = (address.kind, *(canonical(made.spec[name]) for name in fields))
-            other = first.setdefault(key, address)
-            if other is not address:
-                self._twice(address, other, fields[0])
-
-    def _twice(self, address: Address, other: Address, name: str) -> None:
-        made, path = self.objects[address], ("spec", name)
-        place = self.objects[other].document.source.position(path)
-        summary = f"{address} and {other} have the same {field_name(path)}, {shown(made.spec[name])}"
-        fix = f"{other} has it at {place}. Give one of the two another {name}."
-        self.findings.append(Diagnostic(summary, fix, made.document.source.position(path)))
+        self.findings.extend(repetitions(self.directory.objects))
 
     def resources(self) -> dict[Address, Desired]:
         """Return the desired objects, by address and in the order of addresses."""
-        ordered = sorted(self.objects, key=lambda address: (address.kind, address.name, address.key))
-        return {address: self._desired(address, self.objects[address]) for address in ordered}
+        objects = self.directory.objects
+        ordered = sorted(objects, key=lambda address: (address.kind, address.name, address.key))
+        return {address: self._desired(address, objects[address]) for address in ordered}
 
-    def _desired(self, address: Address, made: _Object) -> Desired:
+    def _desired(self, address: Address, made: Made) -> Desired:
         content = made.document.content
-        lifecycle = content.get("lifecycle", {})
         return Desired(
             address=address,
             spec=made.spec,
-            lifecycle=Lifecycle(lifecycle.get("prevent_destroy", False), tuple(lifecycle.get("ignore_changes", ())))
-            if lifecycle
-            else _NO_LIFECYCLE,
-            depends_on=self._dependencies(made.document) if "depends_on" in content else (),
+            lifecycle=_lifecycle(content["lifecycle"]) if "lifecycle" in content else _NO_LIFECYCLE,
+            depends_on=self._dependencies(made) if made.refers or "depends_on" in content else (),
             labels=content["metadata"].get("labels", _NO_LABELS),
             locate=made.document.source.position,
         )
 
-    def _dependencies(self, document: Document) -> tuple[Address, ...]:
-        found: set[Address] = set()
-        for number, text in enumerate(document.content["depends_on"]):
+    def _dependencies(self, made: Made) -> tuple[Address, ...]:
+        found = set(made.refers)
+        for number, text in enumerate(made.document.content.get("depends_on", ())):
             address = Address.parse(text)
-            fault = self._unknown(address, whole=True)
+            fault = self.directory.fault(address, whole=True)
             if fault:
-                self._say(document, Problem(("depends_on", number), *fault))
-            elif address in self.objects:
-                found.add(address)
+                self._say(made.document, Problem(("depends_on", number), fault.summary, fault.fix))
             else:
-                found.update(self.addresses.get((address.kind, address.name), ()))
+                found.update(self.directory.named(address))
         return tuple(sorted(found))
-
-    def _unknown(self, address: Address, *, whole: bool) -> tuple[str, str] | None:
-        """Say what is wrong with an address; `whole`: a document with for_each may be meant as a whole."""
-        document = (address.kind, address.name)
-        if address in self.objects or (document in self.known and document not in self.addresses):
-            return None  # there, or not to be told: its document has findings or open values
-        if whole and not address.key and document in self.addresses:
-            return None
-        near = did_you_mean(str(address), map(str, self._candidates(address)))
-        return f"there is no {address}", near or "Declare it, or remove the reference."
-
-    def _candidates(self, address: Address) -> list[Address]:
-        """Addresses that may have been meant; a bounded number, as comparing texts is slow."""
-        same = self.addresses.get((address.kind, address.name), [])
-        others = (known for known in self.objects if known.name[:1] == address.name[:1] or known.kind != address.kind)
-        return [*same[:100], *itertools.islice(others, 100)]
 
     def outputs(self) -> tuple[Output, ...]:
         """Return the outputs in the order of their names."""
@@ -363,9 +342,13 @@ class _Resolution:
             self._say(self.stack, problem)
         if parts is None:
             return None
-        faults = [fault for part in parts if isinstance(part, Reference) and (fault := self._bad_reference(part))]
-        for summary, fix in faults:
-            self._say(self.stack, Problem(path, summary, fix))
+        faults = [
+            fault
+            for part in parts
+            if isinstance(part, Reference) and (fault := self.directory.fault_of_output(part)) is not None
+        ]
+        for fault in faults:
+            self._say(self.stack, Problem(path, fault.summary, fault.fix))
         if faults or len(parts) == 1:
             return parts
         try:
@@ -373,18 +356,6 @@ class _Resolution:
         except BadExpression as bad:
             self._say(self.stack, Problem(path, bad.summary, bad.fix))
             return None
-
-    def _bad_reference(self, reference: Reference) -> tuple[str, str] | None:
-        kind = KINDS.get(reference.address.kind)
-        if kind is None:
-            known = f"Known: {', '.join(KINDS)}"
-            near = did_you_mean(reference.address.kind, KINDS)
-            return f"no kind is named '{reference.address.kind}'", f"{near} {known}".strip()
-        attributes = ("id", *kind.fields)
-        if reference.attribute not in attributes:
-            summary = f"{kind.name} has no attribute '{visible(reference.attribute, limit=80)}'"
-            return summary, did_you_mean(reference.attribute, attributes) or f"Known: {', '.join(attributes)}"
-        return self._unknown(reference.address, whole=False)
 
     def _say(self, document: Document, problem: Problem, note: str = "") -> None:
         """Report a problem once, also when each object of a document has it."""
@@ -395,6 +366,7 @@ class _Resolution:
 
 
 _KEY = re.compile(KEY_PATTERN)
+_NAME = re.compile(rf"{NAME_PATTERN}(?:\[{KEY_PATTERN}\])?")
 _NO_LIFECYCLE = Lifecycle()
 _NO_LABELS: Mapping[str, str] = {}
 
@@ -407,9 +379,9 @@ def _repetitions(texts: Iterable[str]) -> Iterator[tuple[int, str]]:
         seen.add(text)
 
 
-def _unique_fields(kind: str) -> list[str]:
-    fields: list[str] = schema(kind)["properties"]["spec"].get("uniqueAmongObjects", [])
-    return fields
+def _lifecycle(content: Mapping[str, Json]) -> Lifecycle:
+    ignored = tuple(content.get("ignore_changes", ()))
+    return Lifecycle(content.get("prevent_destroy", False), ignored, content.get("adopt", False))
 
 
 def _joined(parts: Iterable[Json | Reference]) -> tuple[Json | Reference, ...]:

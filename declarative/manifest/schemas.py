@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from declarative.errors import UsageError, did_you_mean, visible
@@ -175,6 +175,16 @@ def _unique(rule: bool) -> Check:
     return lambda value: not rule or not isinstance(value, list) or len(set(map(canonical, value))) == len(value)
 
 
+def repeated(entries: Iterable[Json], name: str) -> Iterator[tuple[int, int]]:
+    """Yield the number of each map that has in its field `name` what an earlier one has, and that one's number."""
+    first: dict[str, int] = {}
+    for number, entry in enumerate(entries):
+        if isinstance(entry, dict) and name in entry:
+            earlier = first.setdefault(canonical(entry[name]), number)
+            if earlier != number:
+                yield number, earlier
+
+
 _SCALAR_RULES: Mapping[str, Callable[[Json], Check]] = {
     "type": _type,
     "pattern": _pattern,
@@ -185,8 +195,11 @@ _SCALAR_RULES: Mapping[str, Callable[[Json], Check]] = {
     "maxLength": lambda rule: _for_text(lambda text: len(text) <= rule),
     "maxBytes": lambda rule: _for_text(lambda text: byte_length(text) <= rule),
     "minimum": lambda rule: lambda value: not _is_number(value) or value >= rule,
+    "maximum": lambda rule: lambda value: not _is_number(value) or value <= rule,
     "exclusiveMinimum": lambda rule: lambda value: not _is_number(value) or value > rule,
     "minItems": lambda rule: lambda value: not isinstance(value, list) or len(value) >= rule,
+    "maxItems": lambda rule: lambda value: not isinstance(value, list) or len(value) <= rule,
+    "uniqueBy": lambda rule: lambda value: not isinstance(value, list) or next(repeated(value, rule), None) is None,
 }
 
 
@@ -237,6 +250,10 @@ def _any_of(compiler: Compiler, file: str, node: Json) -> Check:
     return lambda value: any(branch(value) for branch in branches)
 
 
+def _all_of(compiler: Compiler, file: str, node: Json) -> Check:
+    return _all([compiler.inner(file, rule) for rule in node["allOf"]])
+
+
 def _one_of(compiler: Compiler, file: str, node: Json) -> Check:
     branches = [compiler.inner(file, rule) for rule in node["oneOf"]]
     return lambda value: sum(branch(value) for branch in branches) == 1
@@ -254,6 +271,7 @@ _APPLIERS: Mapping[str, Callable[[Compiler, str, Json], Check]] = {
     "propertyNames": _names,
     "items": _items,
     "required": _required,
+    "allOf": _all_of,
     "anyOf": _any_of,
     "oneOf": _one_of,
     "not": _not,

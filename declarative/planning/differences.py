@@ -9,14 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from declarative.kinds.compare import same
-from declarative.model import Attributes, Change, Json, Kind, Lifecycle, OnChange, Resource
+from declarative.model import Attributes, Change, Json, Kind, Lifecycle, OnChange, Reference, Resource
 
 
 def differing(kind: Kind, wanted: Attributes, *, recorded: Attributes, seen: Attributes) -> list[str]:
     """Return the fields of `wanted` whose value isn't what the cloud shows (`seen`).
 
     A field that the cloud does not show is compared with what was `recorded`; when that is unknown too, as after an
-    import, it does not differ.
+    import, it does not differ. A reference to what is not made yet differs from everything; what is only recorded
+    differs from nothing.
     """
     return [
         name
@@ -26,10 +27,17 @@ def differing(kind: Kind, wanted: Attributes, *, recorded: Attributes, seen: Att
 
 
 def _differs(kind: Kind, name: str, value: Json, *, recorded: Attributes, seen: Attributes) -> bool:
-    shown = seen.get(name)
-    if shown is None and not kind.fields[name].empty_is_absent:
-        return name in recorded and recorded[name] != value
-    return not same(kind, name, value, shown)
+    rule, shown = kind.fields[name], seen.get(name)
+    if rule.on_change is OnChange.RECORD:
+        return False
+    if isinstance(value, Reference):
+        return True
+    if shown is not None or rule.empty_is_absent:
+        return not same(kind, name, value, shown)
+    if name in recorded:
+        return not same(kind, name, value, recorded[name])
+    # Managed from now on: a call may repeat what is so already, a new object for that would be too much.
+    return bool(recorded) and rule.on_change is OnChange.UPDATE
 
 
 def must_replace(kind: Kind, names: Iterable[str]) -> bool:
@@ -38,22 +46,34 @@ def must_replace(kind: Kind, names: Iterable[str]) -> bool:
 
 
 def sent_field(kind: Kind, name: str) -> str:
-    """The field that is sent for a manifest's field: one that is looked up becomes the id that was found."""
-    return f"{name}_id" if name in kind.lookups else name
+    """The field that is sent for a manifest's field: one that is looked up, or names an object, becomes an id."""
+    if name in kind.refers:
+        return kind.refers[name].field
+    return kind.lookups.get(name, name)
 
 
 def ignored_fields(kind: Kind, lifecycle: Lifecycle) -> frozenset[str]:
     """The sent fields that `lifecycle.ignore_changes` names."""
+    if not lifecycle.ignore_changes:
+        return _NONE
     return frozenset(sent_field(kind, name) for name in lifecycle.ignore_changes)
 
 
+_NONE: frozenset[str] = frozenset()
+
+
 def kept_inputs(inputs: Attributes, ignored: frozenset[str], *, recorded: Attributes, seen: Attributes) -> Attributes:
-    """Return the desired inputs in which every ignored field is as it was recorded, or else as it is seen."""
+    """Return the desired inputs in which every ignored field is as it was recorded, or else as it is seen.
+
+    A reference to an object that is made anew can't be ignored: the old one will be gone.
+    """
     if not ignored:
         return inputs
     kept = dict(inputs)
     for name in ignored & inputs.keys():
         value = recorded.get(name, seen.get(name))
+        if isinstance(inputs[name], Reference):
+            continue
         if value is None:
             del kept[name]
         else:
@@ -81,12 +101,39 @@ def baseline(kind: Kind, recorded: Resource) -> Attributes:
 
 
 def field_changes(names: Iterable[str], *, old: Attributes, new: Attributes) -> tuple[Change, ...]:
-    """Return the changes of the named fields, which differ, by name; of mappings and lists the parts that differ."""
-    before = {name: old.get(name) for name in names}
-    if not before:
-        return ()
-    changes = _changes(before, {name: new.get(name) for name in before})
+    """Return the changes of the named fields, which differ, by name; of mappings and lists the parts that differ.
+
+    Lists of keys with values, such as tags, are told of by key. What a reference stands for is not known yet.
+    """
+    before, after = {}, {}
+    changes: list[Change] = []
+    for name in names:
+        if isinstance(new.get(name), Reference):
+            changes.append(Change(name, old.get(name), new_known=False))
+        else:
+            before[name], after[name] = _comparable(old.get(name), new.get(name))
+    if before:
+        changes.extend(_changes(before, after))
     return tuple(sorted(changes, key=lambda change: change.field))
+
+
+def _comparable(old: Json, new: Json) -> tuple[Json, Json]:
+    one, other = _by_key(old), _by_key(new)
+    if one == [] and isinstance(other, dict):
+        one = {}
+    if other == [] and isinstance(one, dict):
+        other = {}
+    return one, other
+
+
+def _by_key(content: Json) -> Json:
+    """A list of `{key, value}` with unique keys as a mapping; everything else as it is."""
+    if not isinstance(content, list) or not content:
+        return content
+    if not all(isinstance(one, dict) and one.keys() == {"key", "value"} for one in content):
+        return content
+    mapping = {str(one["key"]): one["value"] for one in content}
+    return mapping if len(mapping) == len(content) else content
 
 
 def _changes(before: Attributes, after: Attributes) -> list[Change]:
@@ -114,6 +161,7 @@ def _bookkeeping(resource: Resource) -> Mapping[str, Json]:
     return {
         "lifecycle.prevent_destroy": resource.lifecycle.prevent_destroy,
         "lifecycle.ignore_changes": sorted(set(resource.lifecycle.ignore_changes)),
+        "lifecycle.adopt": resource.lifecycle.adopt,
         "depends_on": sorted({str(address) for address in resource.depends_on}),
     }
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from declarative.errors import visible
 from declarative.model import Attributes, Json, Kind, Resource
 
-# Statuses in which data is, or until a moment ago was, copied to the other site (SDRS API reference, "Status").
-_PROTECTED = frozenset({"protected", "starting", "stopping", "error-stopping"})
+# What a member protects, by the field of its natural key.
+_GUARDED = {"server_id": "server", "volume_id": "disk"}
 
 
 def number(value: Json) -> int | None:
@@ -18,17 +18,29 @@ def number(value: Json) -> int | None:
     return int(value) if isinstance(value, str) and value.isdecimal() and len(value) < 19 else None
 
 
-def members(kind: Kind, seen: Attributes) -> tuple[str, ...]:
-    """The members that the object holds, in words, e.g. `("2 replication pairs",)`."""
-    counts = ((number(seen.get(counter)) or 0, noun) for counter, noun in kind.member_counts.items())
-    return tuple(f"{count} {noun.removesuffix('s') if count == 1 else noun}" for count, noun in counts if count > 0)
+def counted(kind: Kind, seen: Attributes) -> dict[str, int]:
+    """How many members of which sort the object says that it holds, e.g. `{"replication pairs": 2}`; no zeros."""
+    counts = {noun: number(seen.get(counter)) or 0 for counter, noun in kind.member_counts.items()}
+    return {noun: count for noun, count in counts.items() if count > 0}
+
+
+def in_words(counts: dict[str, int]) -> tuple[str, ...]:
+    """Counted members in words, e.g. `("2 replication pairs",)`."""
+    return tuple(f"{count} {noun.removesuffix('s') if count == 1 else noun}" for noun, count in counts.items())
 
 
 def losses(kind: Kind, seen: Attributes) -> tuple[str, ...]:
     """What is lost with the object beside itself, in words; () when it is neither protected nor holds anything."""
     status = seen.get("status")
-    protection = (f"its protection (status {status})",) if status in _PROTECTED else ()
-    return protection + members(kind, seen)
+    protection = (f"{_protection(kind, seen)} (status {status})",) if status in kind.protected else ()
+    return protection + in_words(counted(kind, seen))
+
+
+def _protection(kind: Kind, seen: Attributes) -> str:
+    for name in kind.natural_key:
+        if name in _GUARDED and seen.get(name):
+            return f"the protection of {_GUARDED[name]} {visible(seen[name], limit=80)}"
+    return "its protection"
 
 
 def listed(words: tuple[str, ...]) -> str:
@@ -40,4 +52,4 @@ def called(kind: Kind, recorded: Resource, seen: Attributes) -> str:
     """The object for a reader, e.g. `protection group 'shop' (9d2f)`."""
     name = seen.get("name") or recorded.inputs.get("name")
     shown = f" '{visible(name, limit=80)}'" if name else ""
-    return f"{kind.noun}{shown} ({visible(recorded.id, limit=80)})"
+    return f"{kind.noun}{shown} ({visible(recorded.id, limit=160)})"

@@ -6,21 +6,72 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import TypeAlias
 
-from declarative.model import Address, Attributes, Json, Kind, Resource
+from declarative.kinds.compare import natural_key
+from declarative.model import Address, Attributes, Json, Kind, Reference, Resource
 from declarative.planning.differences import differing, must_replace
 
 Print: TypeAlias = tuple[tuple[str, Json], ...]
+Old: TypeAlias = tuple[Resource, Attributes]
+Key: TypeAlias = tuple[str, ...]
 
 
 def find_moves(
-    kind: Kind, appearing: Mapping[Address, Attributes], disappearing: Mapping[Address, tuple[Resource, Attributes]]
+    kind: Kind, appearing: Mapping[Address, Attributes], disappearing: Mapping[Address, Old]
 ) -> dict[Address, Address]:
     """Return, by new address of the kind, the old address of the one object that it means.
 
     `appearing` holds the inputs of new addresses, `disappearing` the recorded object and its attributes as they are
-    seen of addresses that are gone from the manifests. They mean one object when every input of the new one equals
-    what is seen or what was recorded of the old one, and no other address on either side fits.
+    seen of addresses that are gone from the manifests. They mean one object when it has the natural key that the new
+    one wants, or for a kind without one when every field that a create sends equals what is seen or what was recorded,
+    and no other address on either side fits. An object that would have to be made anew all the same does not move.
     """
+    pairs = _by_natural_key if kind.natural_key else _by_all_fields
+    moves = pairs(kind, appearing, disappearing)
+    return {new: old for new, old in moves.items() if _fits(kind, appearing[new], *disappearing[old])}
+
+
+def _fits(kind: Kind, inputs: Attributes, recorded: Resource, seen: Attributes) -> bool:
+    return not must_replace(kind, differing(kind, inputs, recorded=recorded.inputs, seen=seen))
+
+
+def known_key(kind: Kind, attributes: Attributes) -> Key | None:
+    """The natural key that these inputs or attributes tell; None when a part of it is not known."""
+    parts = [attributes.get(name) for name in kind.natural_key]
+    known = parts and not any(part is None or isinstance(part, Reference) for part in parts)
+    return natural_key(kind, attributes) if known else None
+
+
+def present_key(kind: Kind, recorded: Resource, seen: Attributes) -> Key | None:
+    """The natural key of a recorded object, as it is seen, or else as it was recorded."""
+    return known_key(kind, seen) or known_key(kind, recorded.inputs)
+
+
+# ---------------------------------------------------------------- by natural key
+
+
+def _by_natural_key(
+    kind: Kind, appearing: Mapping[Address, Attributes], disappearing: Mapping[Address, Old]
+) -> dict[Address, Address]:
+    news = _unique((known_key(kind, inputs), address) for address, inputs in appearing.items())
+    olds = _unique((present_key(kind, *old), address) for address, old in disappearing.items())
+    return {address: olds[key] for key, address in news.items() if key in olds}
+
+
+def _unique(pairs: Iterable[tuple[Key | None, Address]]) -> dict[Key, Address]:
+    """The address of each key that only one address has."""
+    found: dict[Key, list[Address]] = {}
+    for key, address in pairs:
+        if key is not None:
+            found.setdefault(key, []).append(address)
+    return {key: addresses[0] for key, addresses in found.items() if len(addresses) == 1}
+
+
+# ---------------------------------------------------------------- by all fields
+
+
+def _by_all_fields(
+    kind: Kind, appearing: Mapping[Address, Attributes], disappearing: Mapping[Address, Old]
+) -> dict[Address, Address]:
     news: dict[Print, list[Address]] = {}
     for address, inputs in appearing.items():
         news.setdefault(_print(kind, inputs, inputs), []).append(address)
@@ -37,7 +88,7 @@ def find_moves(
         fingerprint = next(iter(fingerprints))
         if len(fingerprints) == 1 and len(claims[fingerprint]) == 1 and len(news[fingerprint]) == 1:
             moves[news[fingerprint][0]] = old
-    return {new: old for new, old in moves.items() if _fits(kind, appearing[new], *disappearing[old])}
+    return moves
 
 
 def _prints(kind: Kind, shapes: Iterable[tuple[str, ...]], recorded: Resource, seen: Attributes) -> Iterable[Print]:
@@ -48,15 +99,12 @@ def _prints(kind: Kind, shapes: Iterable[tuple[str, ...]], recorded: Resource, s
 
 
 def _print(kind: Kind, names: Iterable[str], values: Attributes) -> Print:
-    """The named fields in a form that can be compared at once; what may be absent counts as null then."""
-    return tuple((name, _comparable(kind, name, values.get(name))) for name in sorted(names))
+    """The named fields that a create sends, in a form that can be compared at once; absent counts as null if it may."""
+    sent = (name for name in sorted(names) if kind.fields[name].at_creation)
+    return tuple((name, _comparable(kind, name, values.get(name))) for name in sent)
 
 
 def _comparable(kind: Kind, name: str, value: Json) -> Json:
     if kind.fields[name].empty_is_absent:
         value = value or None
     return json.dumps(value, sort_keys=True) if isinstance(value, dict | list) else value
-
-
-def _fits(kind: Kind, inputs: Attributes, recorded: Resource, seen: Attributes) -> bool:
-    return not must_replace(kind, differing(kind, inputs, recorded=recorded.inputs, seen=seen))

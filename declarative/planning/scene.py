@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from declarative.errors import Diagnostic, visible
+from declarative.errors import Diagnostic, Position, visible
 from declarative.kinds import KINDS
-from declarative.model import Address, Attributes, Desired, Health, Kind, Observed, Resource
+from declarative.model import Address, Attributes, Desired, Health, Kind, Observed, Reference, Resource
 from declarative.planning.differences import sent_field
 from declarative.planning.graph import by_address, loops
-from declarative.planning.moves import find_moves
-from declarative.planning.wishes import Sight, Wanted
+from declarative.planning.wishes import Sight
 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """Desired, recorded and observed, as the planner was given them; `sights` has None for what is gone."""
+    """Desired, recorded and observed, as the planner was given them; `sights` has None for what is gone.
+
+    `inputs` are the desired ones, in which references stand as the manifests write them. `problems` has the findings
+    of the documents for which they can't be told.
+    """
 
     desired: Mapping[Address, Desired]
     recorded: Mapping[Address, Resource]
     observed: Observed
+    inputs: Mapping[Address, Attributes]
+    problems: Mapping[Address, list[Diagnostic]]
     sights: Mapping[Address, Sight | None]
 
     def kind(self, address: Address) -> Kind:
@@ -32,58 +37,70 @@ def look(
     desired: Mapping[Address, Desired], recorded: Mapping[Address, Resource], observed: Observed, *, refreshed: bool
 ) -> Scene:
     """Put the views side by side. Raises ValueError when a refresh has left out a recorded object."""
-    sights = {address: _sight(resource, observed, refreshed=refreshed) for address, resource in recorded.items()}
-    return Scene(desired, recorded, observed, sights)
+    inputs: dict[Address, Attributes] = {}
+    problems: dict[Address, list[Diagnostic]] = {}
+    for address, one in desired.items():
+        inputs[address], findings = _completed(one, recorded.get(address), observed)
+        if findings:
+            problems[address] = findings
+    sights = {
+        address: _sight(resource, inputs.get(address, resource.inputs), observed, refreshed=refreshed)
+        for address, resource in recorded.items()
+    }
+    return Scene(desired, recorded, observed, inputs, problems, sights)
 
 
-def _sight(recorded: Resource, observed: Observed, *, refreshed: bool) -> Sight | None:
+def _sight(recorded: Resource, inputs: Attributes, observed: Observed, *, refreshed: bool) -> Sight | None:
     kind = KINDS[recorded.address.kind]
     attributes = observed.objects.get(kind.name, {}).get(recorded.id)
     if attributes is not None:
-        return Sight(attributes, attributes, kind.health(attributes))
+        return Sight(attributes, attributes, kind.health(attributes, inputs))
     if (kind.name, recorded.id) in observed.gone:
         return None
     if refreshed:
         raise ValueError(f"{recorded.address}: {recorded.id} is neither observed nor confirmed to be gone")
-    health = kind.health(recorded.attributes) if recorded.attributes else Health.NORMAL
+    health = kind.health(recorded.attributes, inputs) if recorded.attributes else Health.NORMAL
     return Sight(recorded.attributes, {**recorded.inputs, **recorded.attributes}, health)
+
+
+def with_moves(scene: Scene, moves: Mapping[Address, Address]) -> Scene:
+    """The scene in which each moved object is judged by what its new address wants of it."""
+    sights = dict(scene.sights)
+    for new, old in moves.items():
+        sight = sights[old]
+        if sight is not None and sight.attributes:
+            health = scene.kind(new).health(sight.attributes, scene.inputs[new])
+            sights[old] = replace(sight, health=health)
+    return replace(scene, sights=sights) if moves else scene
 
 
 # ---------------------------------------------------------------- desired
 
 
-def complete(scene: Scene) -> tuple[dict[Address, Wanted], dict[Address, list[Diagnostic]]]:
-    """Return what to send for each desired object, and the findings of those for which that can't be told."""
-    ready: dict[Address, Wanted] = {}
-    findings: dict[Address, list[Diagnostic]] = {}
-    for address, desired in scene.desired.items():
-        inputs, problems = _completed(scene, desired)
-        if problems:
-            findings[address] = problems
-        else:
-            ready[address] = Wanted(desired, inputs)
-    return ready, findings
-
-
-def _completed(scene: Scene, desired: Desired) -> tuple[Attributes, list[Diagnostic]]:
-    kind, lookups = scene.kind(desired.address), scene.observed.lookups
+def _completed(
+    desired: Desired, recorded: Resource | None, observed: Observed
+) -> tuple[Attributes, list[Diagnostic]]:
+    """What to send for a desired object, and the findings if that can't be told."""
+    kind, lookups = KINDS[desired.address.kind], observed.lookups
     inputs, problems = kind.complete(desired.spec, lookups)
     findings = [
         Diagnostic(problem.summary, problem.fix, desired.position(*problem.path), str(desired.address))
         for problem in problems
     ]
-    if lookups.domains is None and not kind.lookups.isdisjoint(desired.spec):
-        inputs, missing = _without_lookups(scene, desired, inputs)
+    if lookups.domains is None and not kind.lookups.keys().isdisjoint(desired.spec):
+        inputs, missing = _without_lookups(desired, recorded, inputs)
         findings.extend(missing)
     return inputs, findings
 
 
-def _without_lookups(scene: Scene, desired: Desired, inputs: Attributes) -> tuple[Attributes, list[Diagnostic]]:
+def _without_lookups(
+    desired: Desired, recorded: Resource | None, inputs: Attributes
+) -> tuple[Attributes, list[Diagnostic]]:
     """Take from the record what can't be looked up; what isn't recorded is an error."""
-    kind, recorded = scene.kind(desired.address), scene.recorded.get(desired.address)
+    kind = KINDS[desired.address.kind]
     known = {**recorded.attributes, **recorded.inputs} if recorded else {}
     filled, findings = dict(inputs), []
-    for name in sorted(kind.lookups & desired.spec.keys()):
+    for name in sorted(kind.lookups.keys() & desired.spec.keys()):
         sent = sent_field(kind, name)
         if known.get(sent) is not None:
             filled[sent] = known[sent]
@@ -98,13 +115,12 @@ def dependency_findings(desired: Mapping[Address, Desired]) -> Iterable[Diagnost
     """Yield an error for each dependency that no manifest describes, and for each loop."""
     needs = {address: one.depends_on for address, one in desired.items() if one.depends_on}
     for address, targets in needs.items():
-        for index, target in enumerate(targets):
+        for target in targets:
             if target not in desired:
-                position = desired[address].position("depends_on", index)
                 yield Diagnostic(
                     f"{address} depends on {target}, which no manifest describes",
                     "Describe it, or take it out of depends_on.",
-                    position,
+                    _place(desired[address], target),
                     str(address),
                 )
     for loop in loops(
@@ -113,12 +129,18 @@ def dependency_findings(desired: Mapping[Address, Desired]) -> Iterable[Diagnost
         yield _loop_finding(desired, loop)
 
 
+def _place(desired: Desired, target: Address) -> Position | None:
+    """Where the document says that it needs `target`: a field that names it, or else the list of dependencies."""
+    for name in KINDS[desired.address.kind].refers:
+        value = desired.spec.get(name)
+        if isinstance(value, Reference) and value.address == target:
+            return desired.position("spec", name)
+    return desired.position("depends_on")
+
+
 def _loop_finding(desired: Mapping[Address, Desired], loop: tuple[Address, ...]) -> Diagnostic:
     round_trip = [*loop, loop[0]]
-    places = [
-        desired[one].position("depends_on", desired[one].depends_on.index(then))
-        for one, then in zip(loop, round_trip[1:], strict=True)
-    ]
+    places = [_place(desired[one], then) for one, then in zip(loop, round_trip[1:], strict=True)]
     others = ", ".join(str(place) for place in places[1:] if place)
     return Diagnostic(
         f"these objects wait for each other: {' → '.join(map(str, round_trip))}",
@@ -126,25 +148,3 @@ def _loop_finding(desired: Mapping[Address, Desired], loop: tuple[Address, ...])
         places[0],
         str(loop[0]),
     )
-
-
-# ---------------------------------------------------------------- moves
-
-
-def moves(scene: Scene, ready: Mapping[Address, Wanted], *, fixed: frozenset[Address]) -> dict[Address, Address]:
-    """Return, by new address, the old one of each object whose address alone changed. `fixed` ones do not move."""
-    appearing: dict[str, dict[Address, Attributes]] = {}
-    disappearing: dict[str, dict[Address, tuple[Resource, Attributes]]] = {}
-    for address, wanted in ready.items():
-        if address not in scene.recorded and address not in fixed:
-            appearing.setdefault(address.kind, {})[address] = wanted.inputs
-    for address, recorded in scene.recorded.items():
-        sight = scene.sights[address]
-        if address in scene.desired or address in fixed or sight is None:
-            continue
-        if sight.health not in (Health.BROKEN, Health.LEAVING):
-            disappearing.setdefault(address.kind, {})[address] = (recorded, sight.seen)
-    found: dict[Address, Address] = {}
-    for kind in sorted(appearing.keys() & disappearing.keys()):
-        found.update(find_moves(KINDS[kind], appearing[kind], disappearing[kind]))
-    return found

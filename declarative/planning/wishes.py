@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from declarative.model import (
@@ -12,7 +13,9 @@ from declarative.model import (
     Desired,
     Health,
     Kind,
+    OnChange,
     Reason,
+    Reference,
     Resource,
     Step,
 )
@@ -56,7 +59,7 @@ def step_id(action: Action, address: Address) -> str:
     return f"{action.value}:{address}"
 
 
-def _step(
+def new_step(
     action: Action,
     reason: Reason,
     resource: Resource,
@@ -65,9 +68,23 @@ def _step(
     requires: tuple[str, ...] = (),
     before: Attributes | None = None,
     source: Address | None = None,
+    leaves: tuple[str, ...] = (),
 ) -> Step:
+    """A step with the id that its action and address give it."""
     address = resource.address
-    return Step(step_id(action, address), address, action, reason, resource, changes, requires, before or {}, source)
+    return Step(
+        step_id(action, address), address, action, reason, resource, changes, requires, before or {}, source, leaves
+    )
+
+
+def deletes(steps: Iterable[Step]) -> bool:
+    """True when the object of these steps ceases to be."""
+    return any(step.action is Action.DELETE for step in steps)
+
+
+def creates(steps: Iterable[Step]) -> bool:
+    """True when these steps make an object."""
+    return any(step.action is Action.CREATE for step in steps)
 
 
 def _born(wanted: Wanted, inputs: Attributes) -> Resource:
@@ -75,29 +92,112 @@ def _born(wanted: Wanted, inputs: Attributes) -> Resource:
     return Resource(desired.address, "", inputs, lifecycle=desired.lifecycle, depends_on=desired.depends_on)
 
 
-def create(wanted: Wanted, reason: Reason, *, old_id: str | None = None) -> tuple[Step, ...]:
-    """Create an object that isn't there; `old_id` is the one that is gone."""
+def create(
+    kind: Kind, wanted: Wanted, reason: Reason, *, old_id: str | None = None, requires: tuple[str, ...] = ()
+) -> tuple[Step, ...]:
+    """Create an object that isn't there; `old_id` is the one that is gone.
+
+    What the create call does not send and another call changes, such as a disk's size, is an update after it.
+    """
     inputs = wanted.inputs
-    changes = (
-        Change("id", old_id, new_known=False),
-        *(Change(name, None, inputs[name]) for name in sorted(inputs)),
+    later = _later(kind, inputs)
+    first = {name: value for name, value in inputs.items() if name not in later}
+    step = new_step(
+        Action.CREATE, reason, _born(wanted, first), changes=birth_changes(first, old_id=old_id), requires=requires
     )
-    return (_step(Action.CREATE, reason, _born(wanted, inputs), changes=changes),)
+    return (step, *_grown(wanted, later, reason, requires=step.id))
+
+
+def _later(kind: Kind, inputs: Attributes) -> list[str]:
+    fields = kind.fields
+    return [name for name in inputs if not fields[name].at_creation and fields[name].on_change is OnChange.UPDATE]
+
+
+def _grown(wanted: Wanted, names: list[str], reason: Reason, *, requires: str) -> tuple[Step, ...]:
+    """The update of an object that isn't there yet."""
+    if not names:
+        return ()
+    resource = _born(wanted, wanted.inputs)
+    changes = field_changes(names, old={}, new=wanted.inputs)
+    return (new_step(Action.UPDATE, reason, resource, changes=changes, requires=(requires,)),)
+
+
+def birth_changes(
+    inputs: Attributes, *, old_id: str | None = None, new_id: str | None = None
+) -> tuple[Change, ...]:
+    """What a reader sees of an object that comes to be, or is taken over: its id and all that is said of it."""
+    return (
+        Change("id", old_id, new_id, new_known=new_id is not None),
+        *(
+            Change(name, None, new_known=False)
+            if isinstance(inputs[name], Reference)
+            else Change(name, None, inputs[name])
+            for name in sorted(inputs)
+        ),
+    )
+
+
+def take_over(
+    kind: Kind, wanted: Wanted, reason: Reason, *, found: tuple[str, Attributes], old_id: str | None = None
+) -> tuple[Step, ...]:
+    """Record an object that the service has made by itself, and bring it in line."""
+    object_id, seen = found
+    desired = wanted.desired
+    resource = Resource(desired.address, object_id, wanted.inputs, seen, desired.lifecycle, desired.depends_on)
+    changes = birth_changes(wanted.inputs, old_id=old_id, new_id=object_id)
+    adopt = new_step(Action.ADOPT, reason, resource, changes=changes)
+    names = differing(kind, wanted.inputs, recorded={}, seen=seen)
+    if not names:
+        return (adopt,)
+    update = new_step(
+        Action.UPDATE,
+        reason,
+        resource,
+        changes=field_changes(names, old=seen, new=wanted.inputs),
+        requires=(adopt.id,),
+        before=before(kind, object_id, seen),
+    )
+    return adopt, update
+
+
+def take_over_later(
+    kind: Kind, wanted: Wanted, reason: Reason, *, old: Resource | None = None
+) -> tuple[Step, ...]:
+    """Record an object that the service will make by itself in the course of this plan, and bring it in line.
+
+    `old` is what the address has recorded so far, which goes meanwhile.
+    """
+    first = (new_step(Action.FORGET, reason, old),) if old is not None else ()
+    adopt = new_step(
+        Action.ADOPT,
+        reason,
+        _born(wanted, wanted.inputs),
+        changes=birth_changes(wanted.inputs, old_id=old.id if old is not None else None),
+        requires=tuple(step.id for step in first),
+    )
+    names = [name for name in wanted.inputs if kind.fields[name].on_change is OnChange.UPDATE]
+    return (*first, adopt, *_grown(wanted, names, reason, requires=adopt.id))
 
 
 def delete(kind: Kind, recorded: Resource, sight: Sight, reason: Reason) -> Step:
     """Delete a recorded object, if it still is as it is seen now."""
-    return _step(Action.DELETE, reason, recorded, before=_before(kind, recorded, sight))
+    return new_step(
+        Action.DELETE,
+        reason,
+        recorded,
+        before=before(kind, recorded.id, sight.attributes),
+        leaves=kind.leaves(recorded.inputs),
+    )
 
 
-def forget(recorded: Resource) -> Step:
-    """Stop recording an object that is gone from the cloud."""
-    return _step(Action.FORGET, Reason.GONE_FROM_CLOUD, recorded)
+def forget(recorded: Resource, reason: Reason = Reason.GONE_FROM_CLOUD) -> Step:
+    """Stop recording an object: it is gone from the cloud, or goes with the one that brought it."""
+    return new_step(Action.FORGET, reason, recorded)
 
 
-def _before(kind: Kind, recorded: Resource, sight: Sight) -> Attributes:
-    shown = {name: sight.attributes[name] for name in kind.fields if name in sight.attributes}
-    return {"id": recorded.id, **shown}
+def before(kind: Kind, object_id: str, attributes: Attributes) -> Attributes:
+    """What must still be seen of an object just before it is changed: its fields."""
+    return {"id": object_id, **{name: attributes[name] for name in kind.fields if name in attributes}}
 
 
 def adjust(kind: Kind, wanted: Wanted, recorded: Resource, sight: Sight) -> tuple[Step, ...]:
@@ -109,7 +209,7 @@ def adjust(kind: Kind, wanted: Wanted, recorded: Resource, sight: Sight) -> tupl
     inputs = kept_inputs(wanted.inputs, ignored, recorded=recorded.inputs, seen=sight.seen)
     names = differing(kind, inputs, recorded=recorded.inputs, seen=sight.seen)
     if ignored:
-        names = [name for name in names if name not in ignored]
+        names = [name for name in names if name not in ignored or isinstance(inputs[name], Reference)]
     wanted = _with_inputs(wanted, inputs)
     if forced := _forced(wanted, sight):
         return _replacement(kind, wanted, recorded, sight, reason=forced, names=names)
@@ -147,9 +247,11 @@ def _replacement(
     kind: Kind, wanted: Wanted, recorded: Resource, sight: Sight, *, reason: Reason, names: list[str]
 ) -> tuple[Step, ...]:
     first = delete(kind, recorded, sight, reason)
-    resource = _born(wanted, wanted.inputs)
-    changes = field_changes(names, old=sight.seen, new=wanted.inputs) + bookkeeping_changes(recorded, resource)
-    return first, _step(Action.CREATE, reason, resource, changes=changes, requires=(first.id,))
+    create_, *more = create(kind, wanted, reason, requires=(first.id,))
+    names = [name for name in names if name in create_.resource.inputs]
+    changes = field_changes(names, old=sight.seen, new=wanted.inputs)
+    changes += bookkeeping_changes(recorded, create_.resource)
+    return first, replace(create_, changes=changes), *more
 
 
 def _update(kind: Kind, wanted: Wanted, recorded: Resource, sight: Sight, *, names: list[str]) -> tuple[Step, ...]:
@@ -157,17 +259,17 @@ def _update(kind: Kind, wanted: Wanted, recorded: Resource, sight: Sight, *, nam
     reason = (Reason.EDITED if edited else Reason.DRIFTED) if recorded.inputs else Reason.IMPORTED
     resource = _kept(wanted, recorded, sight)
     changes = field_changes(names, old=sight.seen, new=wanted.inputs) + bookkeeping_changes(recorded, resource)
-    before = _before(kind, recorded, sight)
+    shown = before(kind, recorded.id, sight.attributes)
     if recorded.address == resource.address:
-        return (_step(Action.UPDATE, reason, resource, changes=changes, before=before),)
+        return (new_step(Action.UPDATE, reason, resource, changes=changes, before=shown),)
     moved = _moved(_with_inputs(wanted, recorded.inputs or wanted.inputs), recorded, sight)
-    update = _step(
+    update = new_step(
         Action.UPDATE,
         reason,
         resource,
         changes=field_changes(names, old=sight.seen, new=wanted.inputs),
         requires=(moved.id,),
-        before=before,
+        before=shown,
     )
     return moved, update
 
@@ -175,7 +277,7 @@ def _update(kind: Kind, wanted: Wanted, recorded: Resource, sight: Sight, *, nam
 def _moved(wanted: Wanted, recorded: Resource, sight: Sight) -> Step:
     resource = _kept(wanted, recorded, sight)
     changes = bookkeeping_changes(recorded, resource)
-    return _step(Action.MOVE, Reason.MOVED, resource, changes=changes, source=recorded.address)
+    return new_step(Action.MOVE, Reason.MOVED, resource, changes=changes, source=recorded.address)
 
 
 def _record(wanted: Wanted, recorded: Resource, sight: Sight) -> tuple[Step, ...]:
@@ -189,8 +291,8 @@ def _record(wanted: Wanted, recorded: Resource, sight: Sight) -> tuple[Step, ...
     resource = _kept(wanted, recorded, sight)
     changes = input_changes(recorded.inputs, resource.inputs) + bookkeeping_changes(recorded, resource)
     if not recorded.inputs:
-        return (_step(Action.ADOPT, Reason.IMPORTED, resource, changes=changes),)
-    return (_step(Action.RECORD, Reason.EDITED, resource, changes=changes),) if changes else ()
+        return (new_step(Action.ADOPT, Reason.IMPORTED, resource, changes=changes),)
+    return (new_step(Action.RECORD, Reason.EDITED, resource, changes=changes),) if changes else ()
 
 
 def refresh(kind: Kind, recorded: Resource, sight: Sight) -> tuple[Step, ...]:
@@ -206,4 +308,4 @@ def refresh(kind: Kind, recorded: Resource, sight: Sight) -> tuple[Step, ...]:
     inputs = {name: value for name, value in inputs.items() if value is not None}
     resource = replace(recorded, inputs=inputs, attributes=sight.attributes)
     changes = field_changes(names, old=old, new=sight.seen)
-    return (_step(Action.RECORD, Reason.DRIFTED, resource, changes=changes),)
+    return (new_step(Action.RECORD, Reason.DRIFTED, resource, changes=changes),)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
 from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
@@ -17,9 +17,17 @@ from declarative.clock import Clock
 from declarative.errors import NotFound, ProviderError, Rejected, Unauthorized, visible
 from declarative.model import Action, Attributes, Binding, Call, Kind
 from declarative.provider.access import Access
-from declarative.provider.jobs import FailedTask, Job, JobTimeout, JobUnknown, read_failed_task, read_job
+from declarative.provider.jobs import (
+    FailedTask,
+    Job,
+    JobTimeout,
+    JobUnknown,
+    is_failure_of,
+    read_failed_task,
+    read_job,
+)
 from declarative.provider.polling import Pace
-from declarative.provider.reading import is_id, is_job_id, member, shape_error
+from declarative.provider.reading import is_id, is_job_id, is_object_id, member, shape_error
 from declarative.provider.sending import Errand, Sender, encode, gone_codes
 from declarative.provider.transport import Line
 
@@ -119,26 +127,36 @@ class Provider:
     async def get(self, kind: Kind, object_id: str, *, deadline: float) -> Attributes | None:
         """Read one object; None when the service itself says that there is none.
 
+        An object that lives in another one is read with that one, and is as gone as its place there is empty.
         Raises EndpointError for a 404 that is empty or not of SDRS, and for another object than the one asked for.
         """
-        if not is_id(object_id):
-            raise Rejected(f"{visible(object_id, limit=80)!r} is not an id", "Ids have letters, digits and dashes.")
-        call = Call("GET", (kind.collection, object_id))
+        if not is_object_id(object_id, kind):
+            raise Rejected(f"{visible(object_id, limit=80)!r} is not an id", _id_shape(kind))
+        read_id = kind.read_id(object_id)
+        call = Call("GET", (kind.collection, read_id))
         try:
             answer = await self._send(call, deadline=deadline)
         except NotFound:
             return None
         found: Attributes = member(answer, kind.envelope, dict, call)
-        if found.get("id") != object_id:
+        if found.get("id") != read_id:
             raise shape_error(call, f"it has the id {visible(found.get('id'), limit=80)}")
-        return found
+        return _viewed(kind, [found], call).get(object_id)
 
     async def list(
         self, kind: Kind, *, query: Mapping[str, str] | None = None, deadline: float
     ) -> dict[str, Attributes]:
         """Read all objects of a kind, by id, in the service's order. `query`: filters, e.g. `{"status": "error"}`."""
-        call = Call("GET", (kind.collection,), query=query or {})
-        return await self._pages(call, kind.list_key, _object_key, deadline=deadline)
+        call, listed = await self._listed(kind, query or {}, deadline=deadline)
+        return _viewed(kind, listed, call)
+
+    async def list_views(self, kinds: Iterable[Kind], *, deadline: float) -> dict[str, dict[str, Attributes]]:
+        """Read all objects of several kinds, by the kind's name and by id; kinds that share a list share its calls."""
+        kinds = tuple(kinds)
+        sources = {kind.collection: kind for kind in kinds}
+        read = await _together([self._listed(kind, {}, deadline=deadline) for kind in sources.values()])
+        lists = dict(zip(sources, read, strict=True))
+        return {kind.name: _viewed(kind, lists[kind.collection][1], lists[kind.collection][0]) for kind in kinds}
 
     async def domains(self, *, deadline: float) -> tuple[Attributes, ...]:
         """Read the active-active domains, each with at least an `id`."""
@@ -158,17 +176,25 @@ class Provider:
         return {entry["type"]: entry for entry in resources}
 
     async def failed_tasks(
-        self, kind: Kind, *, name: str, failure_status: str, deadline: float
+        self, kind: Kind, *, name: str, failure_status: str, server_group_id: str = "", deadline: float
     ) -> tuple[FailedTask, ...]:
-        """Read the failed tasks of exactly this resource name, e.g. with `failure_status` `createFail`."""
-        query = {"failure_status": failure_status, "resource_name": name, "resource_type": kind.failure_type}
-        call = Call("GET", ("task-center", "failure-jobs"), query=query)
+        """Read the failed tasks of exactly this resource name, e.g. with `failure_status` `createFail`.
+
+        `server_group_id`: the group whose members' failures are asked for; without it the service tells only of
+        groups made and deleted.
+        """
+        asked = {
+            "failure_status": failure_status,
+            "resource_name": name,
+            "resource_type": kind.failure_type,
+            "server_group_id": server_group_id,
+        }
+        call = Call("GET", ("task-center", "failure-jobs"), query={key: text for key, text in asked.items() if text})
         items = await self._pages(call, "failure_jobs", _task_key, deadline=deadline)
-        wanted = (name, failure_status.lower())
         return tuple(
             read_failed_task(item)
             for item in items.values()
-            if (item.get("resource_name"), str(item.get("failure_status", failure_status)).lower()) == wanted
+            if is_failure_of(item, kind, name=name, failure_status=failure_status)
         )
 
     async def job(self, job_id: str, *, deadline: float) -> Job | None:
@@ -228,6 +254,14 @@ class Provider:
         finally:
             pace.leave(ticket)
 
+    async def _listed(
+        self, kind: Kind, query: Mapping[str, str], *, deadline: float
+    ) -> tuple[Call, tuple[Attributes, ...]]:
+        """The list call, and what it gives, in the service's order, as the service shows it."""
+        call = Call("GET", (kind.collection,), query=query)
+        listed = await self._pages(call, kind.list_key, _object_key, deadline=deadline)
+        return call, tuple(listed.values())
+
     async def _look(self, job_id: str, *, deadline: float) -> Job | ProviderError | None:
         """One look in which nothing but rejected credentials is an exception."""
         try:
@@ -282,6 +316,21 @@ def _items(answer: Attributes, list_key: str, call: Call) -> list[Attributes]:
 def _count(answer: Attributes) -> int:
     count = answer.get("count")
     return count if isinstance(count, int) and not isinstance(count, bool) else 0
+
+
+def _viewed(kind: Kind, shown: Iterable[Attributes], call: Call) -> dict[str, Attributes]:
+    """The objects of `kind` among what a call has shown, by id. Raises EndpointError when one has no usable id."""
+    found: dict[str, Attributes] = {}
+    for item in shown:
+        found.update(kind.view(item))
+    if kind.identity and not all(is_object_id(object_id, kind) for object_id in found):
+        raise shape_error(call, f"a {kind.noun} has no id")
+    return found
+
+
+def _id_shape(kind: Kind) -> str:
+    fix = "Ids have letters, digits and dashes."
+    return f"{fix} That of a {kind.noun} is {'/'.join(kind.natural_key)}." if kind.identity else fix
 
 
 def _object_key(item: Attributes) -> str:

@@ -128,6 +128,21 @@ def read_failed_task(document: Mapping[str, Json]) -> FailedTask:
     )
 
 
+def is_failure_of(document: Mapping[str, Json], kind: Kind, *, name: str, failure_status: str) -> bool:
+    """True when an entry of the task centre is about an object of this kind and exactly this name.
+
+    The service spells the type now `protected_instances`, now `protectedInstance`; what it leaves out fits.
+    """
+    shown = str(document.get("failure_status", failure_status)).lower()
+    of_kind = kind.failure_type or document.get("resource_type")  # attachments have no word of their own
+    same_type = _type_word(document.get("resource_type", of_kind)) == _type_word(of_kind)
+    return document.get("resource_name") == name and shown == failure_status.lower() and same_type
+
+
+def _type_word(text: Json) -> str:
+    return str(text).replace("_", "").lower().removesuffix("s")
+
+
 def entity(job: Job, kind: Kind) -> str:
     """Return the id of the object that a job was about, or "" when the job names none, or several.
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import enum
 import json
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from declarative.errors import (
     Unauthorized,
     visible,
 )
-from declarative.model import Attributes, Call, Json
+from declarative.model import Attributes, Call, Json, Kind
 from declarative.provider.codes import explain_code
 
 RETRY_AFTER_CAP = 60.0  # seconds
@@ -82,6 +83,15 @@ class Unreadable(Exception):
 def is_id(text: object) -> bool:
     """True when `text` may be the id of an object, and stand in a path."""
     return isinstance(text, str) and _ID.fullmatch(text) is not None
+
+
+def is_object_id(text: object, kind: Kind) -> bool:
+    """True when `text` may be the id of an object of this kind.
+
+    One that is made of the ids of other objects has each of them, parted by `/`; no part may leave its place in a path.
+    """
+    parts = len(kind.natural_key) if kind.identity else 1
+    return isinstance(text, str) and text.count("/") == parts - 1 and all(map(is_id, text.split("/")))
 
 
 def is_job_id(text: object) -> bool:
@@ -205,7 +215,15 @@ def _no_constant(name: str) -> Json:
     raise ValueError(f"{name} is not JSON")
 
 
-_DECODER = json.JSONDecoder(parse_constant=_no_constant)
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if not math.isfinite(number):
+        raise ValueError("a number is too large")
+    return number
+
+
+# What a float can't hold would come out of every later document as NaN or Infinity, which no JSON reader takes.
+_DECODER = json.JSONDecoder(parse_constant=_no_constant, parse_float=_finite)
 
 
 def _decode(body: bytes) -> Json:

@@ -27,7 +27,8 @@ _BACKOFF_CAP = 8.0
 _BACKOFF_STEPS = 5  # doublings until the cap
 _UNREADABLE_TRIES = 3
 _NO_SEGMENTS = frozenset({"", ".", ".."})  # would make another path; quoting does not help
-_GONE_CODES = {kind.collection: kind.gone_codes for kind in KINDS.values()}
+# By what a path is about, `("protected-instances", "detachreplication")` for example: the ids are left out.
+_GONE_CODES = {kind.delete("/", {}).path[::2]: kind.gone_codes for kind in KINDS.values()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,9 @@ class Errand:
 
 def gone_codes(call: Call) -> frozenset[str]:
     """The codes that mean that the object a call is about does not exist; a call on a whole collection has none."""
-    return _GONE_CODES.get(call.path[0], frozenset()) if len(call.path) > 1 else frozenset()
+    if len(call.path) < 2:
+        return frozenset()
+    return _GONE_CODES.get(call.path[::2]) or _GONE_CODES.get(call.path[:1], frozenset())
 
 
 def encode(body: Json) -> bytes | None:

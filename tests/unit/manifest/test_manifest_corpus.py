@@ -47,20 +47,20 @@ def test_resolve_refuses_exactly_what_validate_calls_an_error(case, tmp_path, mo
     assert list(dict.fromkeys(refused)) == errors
 
 
+def shown(value: object) -> object:
+    return f"<{value.address} {value.attribute}>" if isinstance(value, Reference) else value
+
+
 def as_json(view: DesiredView) -> dict[str, object]:
     return {
         "stack": {slot: getattr(view.stack, slot) for slot in view.stack.__slots__},
         "inputs": view.inputs,
-        "outputs": {
-            output.name: [
-                f"<{part.address} {part.attribute}>" if isinstance(part, Reference) else part for part in output.parts
-            ]
-            for output in view.outputs
-        },
+        "outputs": {output.name: [shown(part) for part in output.parts] for output in view.outputs},
         "resources": {
             str(address): {
-                "spec": desired.spec,
+                "spec": {name: shown(value) for name, value in desired.spec.items()},
                 "prevent_destroy": desired.lifecycle.prevent_destroy,
+                "adopt": desired.lifecycle.adopt,
                 "ignore_changes": list(desired.lifecycle.ignore_changes),
                 "depends_on": [str(other) for other in desired.depends_on],
                 "labels": desired.labels,

@@ -6,8 +6,18 @@ import sys
 import pytest
 
 from declarative.errors import InputError, Severity, UsageError
-from declarative.manifest import StackMissing, VariableSources, checking, load, resolution, resolve, stack_of, validate
-from declarative.model import Address, Stack
+from declarative.manifest import (
+    StackMissing,
+    VariableSources,
+    checking,
+    directory,
+    load,
+    resolution,
+    resolve,
+    stack_of,
+    validate,
+)
+from declarative.model import Address, Reference, Stack
 
 STACK = "apiVersion: sdrs/v1\nkind: Stack\nmetadata: {name: shop-dr}\n"
 
@@ -59,6 +69,7 @@ def test_the_digest_is_the_same_however_the_files_are_cut(stack, tmp_path):
         {"a": group("a") + "lifecycle: {ignore_changes: [name]}\n"},
         {"a": group("a") + "depends_on: [ProtectionGroup/b]\n---\n" + group("b")},
         {"a": group("a").replace("{name: a}", "{name: a, labels: {x: y}}")},
+        {"a": group("a", protection="enabled")},
         {"a": group("renamed", name="a-prod")},
         {"stack": STACK.replace("shop-dr", "other")},
         {"stack": STACK + "spec: {guards: {max_deletes: 11}}\n"},
@@ -71,6 +82,77 @@ def test_the_digest_is_the_same_however_the_files_are_cut(stack, tmp_path):
 def test_the_digest_changes_with_everything_a_plan_is_made_from(stack, change):
     before = digest(stack(a=group("a")))
     assert digest(stack(**change)) != before
+
+
+def pair(address, group, **fields):
+    spec = {"volume_id": f"disk-{address}", "name": address, **group, **fields}
+    return f"apiVersion: sdrs/v1\nkind: ReplicationPair\nmetadata: {{name: {address}}}\nspec: {json.dumps(spec)}\n"
+
+
+def test_the_digest_tells_references_and_adoption_apart(stack):
+    groups = group("a") + "---\n" + group("b")
+    texts = [
+        pair("p", {"protection_group": "a"}),
+        pair("p", {"protection_group": "b"}),
+        pair("p", {"server_group_id": "a"}),
+        pair("p", {"protection_group": "a"}) + "lifecycle: {adopt: true}\n",
+    ]
+    assert len({digest(stack(a=groups, p=text)) for text in texts}) == 4
+    assert digest(stack(p=texts[3].replace("true", "false"))) == digest(stack(p=texts[0]))
+
+
+def test_a_field_holds_a_reference_and_its_object_is_waited_for(stack):
+    text = pair("p", {"protection_group": "b"}) + "depends_on: [ProtectionGroup/b, ProtectionGroup/a]\n"
+    view, _ = resolve(load(stack(a=group("a") + "---\n" + group("b"), p=text)))
+    desired = view.resources[Address("ReplicationPair", "p")]
+    assert desired.spec["protection_group"] == Reference(Address("ProtectionGroup", "b"))
+    assert desired.depends_on == (Address("ProtectionGroup", "a"), Address("ProtectionGroup", "b"))
+
+
+def test_a_reference_that_is_open_is_checked_once_it_has_a_value(stack, tmp_path):
+    variables = STACK + "spec: {variables: {g: {type: string}}}\n"
+    open_text = pair("p", {"protection_group": "${var.g}"}) + "---\n" + pair("q", {"protection_group": "x${var.g}"})
+    closed = pair("r", {"protection_group": "aa"}, name="${var.g}")
+    folder = stack(stack=variables, a=group("a"), p=open_text)
+    assert validate(folder) == ()
+    (finding,) = validate(stack(r=closed))
+    assert finding.summary == "no protection group is named 'aa'"
+    (tmp_path / "r.yaml").unlink()
+    (tmp_path / "environments").mkdir()
+    (tmp_path / "environments/prod.yaml").write_text("g: a\n")
+    (finding,) = validate(folder)
+    assert finding.summary == "no protection group is named 'xa' (environment prod)"
+
+
+def test_fields_may_name_documents_that_are_faulty_or_open(stack):
+    folder = stack(
+        a=group("a", name="5"),
+        b=group("b", each="for_each: ${var.v}\n", name="'${each.key}'"),
+        p=pair("p", {"protection_group": "a"}) + "---\n" + pair("q", {"protection_group": "b[x]"}),
+        stack=STACK + "spec: {variables: {v: {type: map}}}\n",
+    )
+    (finding,) = validate(folder)
+    assert finding.position.file.endswith("a.yaml")
+
+
+def test_unfit_values_are_not_compared(stack):
+    each = "apiVersion: sdrs/v1\nkind: ReplicationPair\nmetadata: {name: p}\nfor_each: [x, y]\nspec:\n"
+    found = validate(stack(p=each + "  {server_group_id: g, volume_id: '${stack.name}/', name: '${each.key}'}\n"))
+    assert {"same" in finding.summary for finding in found} == {False}
+
+
+def test_near_names_are_sought_for_a_bounded_number_of_faults(stack, monkeypatch):
+    monkeypatch.setattr(directory, "_MAX_SEARCHES", 2)
+    members = "---\n".join(pair(f"p{number}", {"protection_group": f"shap{number}"}) for number in range(4))
+    found = validate(stack(a=group("shop"), p=members))
+    assert ["Did you mean" in finding.fix for finding in found] == [True, True, False, False]
+
+
+def test_a_near_name_is_found_among_many_objects_of_other_kinds(stack):
+    members = "---\n".join(pair(f"shop-{number}", {"protection_group": "shop"}) for number in range(150))
+    outputs = STACK + "spec: {outputs: {o: '${ProtectionGroup.shap.id}'}}\n"
+    (finding,) = validate(stack(stack=outputs, a=members + "---\n" + group("shop")))
+    assert finding.fix == "Did you mean 'ProtectionGroup/shop'?"
 
 
 def test_where_the_state_lies_is_not_part_of_the_digest(stack):
@@ -167,7 +249,8 @@ def test_the_number_of_objects_is_bounded(stack, monkeypatch):
     monkeypatch.setattr(resolution, "MAX_OBJECTS", 3)
     folder = stack(a=group("a", each="for_each: [x, y, z]\n", name="'${each.key}'"))
     assert validate(folder) == ()
-    (finding,) = validate(stack(b=group("b", each="for_each: [x]\n")))
+    member = "---\n" + pair("p", {"protection_group": "b[x]"})
+    (finding,) = validate(stack(b=group("b", each="for_each: [x]\n") + member))
     assert finding.summary == "the stack would hold more than 3 objects"
 
 

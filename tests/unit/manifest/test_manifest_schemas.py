@@ -25,6 +25,8 @@ GROUP = {
         "source_vpc_id": "0a1b",
         "dr_type": "migration",
         "server_type": "ECS",
+        "protection": "enabled",
+        "priority_station": "source",
     },
     "lifecycle": {"prevent_destroy": True, "ignore_changes": ["name"]},
     "depends_on": ["ProtectionGroup/web[a]"],
@@ -43,6 +45,53 @@ STACK = {
         "outputs": {"o": "${var.v}"},
     },
 }
+
+
+ENVELOPE = {"apiVersion": "sdrs/v1", "metadata": {"name": "m"}}
+INSTANCE = {
+    **ENVELOPE,
+    "kind": "ProtectedInstance",
+    "spec": {
+        "protection_group": "shop[eu]",
+        "server_id": "5fb9",
+        "name": "web",
+        "description": "x",
+        "primary_subnet_id": "44dd",
+        "primary_ip_address": "10.0.0.255",
+        "flavorRef": "s3.large.2",
+        "cluster_id": "66ff",
+        "tenancy": "shared",
+        "dedicated_host_id": "77aa",
+        "tags": [{"key": "tier", "value": "gold"}, {"key": "a", "value": ""}],
+        "delete_target_server": True,
+        "delete_target_eip": False,
+    },
+}
+PAIR = {
+    **ENVELOPE,
+    "kind": "ReplicationPair",
+    "spec": {
+        "server_group_id": "11aa",
+        "volume_id": "7c0d",
+        "name": "data",
+        "description": "",
+        "volume_size": 40,
+        "delete_target_volume": True,
+    },
+    "lifecycle": {"adopt": True},
+}
+ATTACHMENT = {
+    **ENVELOPE,
+    "kind": "ReplicationAttachment",
+    "spec": {"protected_instance": "web", "replication_id": "33cc", "device": "/dev/vdb"},
+}
+DRILL = {
+    **ENVELOPE,
+    "kind": "DRDrill",
+    "spec": {"protection_group": "shop", "name": "spring", "drill_vpc_id": "55ee"},
+}
+OBJECTS = [GROUP, INSTANCE, PAIR, ATTACHMENT, DRILL]
+SCALARS = [(document["kind"], name) for document in OBJECTS for name in sorted(document["spec"])]
 
 
 def every_property(node, path=""):
@@ -85,7 +134,7 @@ def test_every_kind_has_a_schema_that_lists_its_fields():
     assert kinds() == ("Stack", *sorted(KINDS))
     for name, kind in KINDS.items():
         properties = schema(name)["properties"]["spec"]["properties"]
-        assert properties.keys() == kind.fields.keys() | kind.lookups
+        assert properties.keys() == {*kind.fields, *kind.lookups, *kind.refers}
 
 
 @pytest.mark.parametrize(
@@ -140,11 +189,27 @@ JSON = st.recursive(
     | st.integers(-3, 3)
     | st.sampled_from([0.5, 1.0, -0.0, 1e300])
     | st.sampled_from(
-        ["", "a", "ECS", "${var.x}", "a\n", "日" * 30, "x" * 65, "ProtectionGroup/a", "local:a", "a b", "/"]
+        [
+            "",
+            "a",
+            "ECS",
+            "10.0.0.1",
+            "/dev/vdb",
+            "enabled",
+            "${var.x}",
+            "a\n",
+            "日" * 30,
+            "x" * 65,
+            "ProtectionGroup/a",
+            "local:a",
+            "a b",
+            "/",
+            "a[b]",
+        ]
     ),
     lambda inner: (
         st.lists(inner, max_size=3)
-        | st.dictionaries(st.sampled_from(["name", "a", "type", "create", "x y"]), inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["name", "a", "type", "create", "x y", "key", "value"]), inner, max_size=3)
     ),
     max_leaves=6,
 )
@@ -159,7 +224,7 @@ def places(value, path=()):
 
 @st.composite
 def mutations(draw):
-    document = copy.deepcopy(draw(st.sampled_from([GROUP, STACK])))
+    document = copy.deepcopy(draw(st.sampled_from([*OBJECTS, STACK])))
     for _ in range(draw(st.integers(0, 2))):
         path = draw(st.sampled_from(list(places(document))))
         inner = document
@@ -171,13 +236,15 @@ def mutations(draw):
         elif change == "remove":
             del inner[path[-1]]
         elif isinstance(inner, dict):
-            inner[draw(st.sampled_from(["domain_id", "extra", "name", "v.w"]))] = draw(JSON)
+            inner[draw(st.sampled_from(["domain_id", "server_group_id", "adopt", "extra", "name", "v.w"]))] = draw(JSON)
     return document
 
 
 @settings(max_examples=400, deadline=None)
-@given(mutations(), st.sampled_from(["Stack", "ProtectionGroup"]), st.booleans())
-def test_the_fast_check_and_jsonschema_agree(document, kind, resolved):
+@given(mutations(), st.none() | st.sampled_from(kinds()), st.booleans())
+def test_the_fast_check_and_jsonschema_agree(document, other, resolved):
+    kind = other or document.get("kind")
+    kind = kind if kind in kinds() else "Stack"
     errors = list(findings._validator(kind, resolved=resolved).iter_errors(document))
     assert check(kind, resolved=resolved)(document) is not bool(errors)
     told = findings.findings(kind, document, resolved=resolved)
@@ -186,7 +253,9 @@ def test_the_fast_check_and_jsonschema_agree(document, kind, resolved):
 
 
 @pytest.mark.parametrize(
-    "document", [GROUP, {**STACK, "spec": {**STACK["spec"], "outputs": {}}}], ids=["group", "stack"]
+    "document",
+    [*OBJECTS, {**STACK, "spec": {**STACK["spec"], "outputs": {}}}],
+    ids=lambda document: document["kind"],
 )
 def test_a_whole_document_is_valid_before_and_after_its_values_are_put_in(document):
     for resolved in (False, True):
@@ -194,12 +263,111 @@ def test_a_whole_document_is_valid_before_and_after_its_values_are_put_in(docume
         assert findings.findings(document["kind"], document, resolved=resolved) == []
 
 
-@pytest.mark.parametrize("name", sorted(GROUP["spec"]))
-def test_every_scalar_takes_an_expression_until_values_are_put_in(name):
-    document = {**GROUP, "spec": {**GROUP["spec"], name: "${var.x}"}}
-    assert check("ProtectionGroup", resolved=False)(document)
+@pytest.mark.parametrize(("kind", "name"), SCALARS)
+def test_every_field_takes_an_expression_until_values_are_put_in(kind, name):
+    document = next(document for document in OBJECTS if document["kind"] == kind)
+    document = {**document, "spec": {**document["spec"], name: "${var.x}"}}
+    assert check(kind, resolved=False)(document)
     if name not in ("description", "domain"):  # where the characters of an expression are allowed in a value
-        assert not check("ProtectionGroup", resolved=True)(document)
+        assert not check(kind, resolved=True)(document)
+
+
+def with_field(document, name, value):
+    return {**document, "spec": {**document["spec"], name: value}}
+
+
+def accepts(document, name, value):
+    return check(document["kind"], resolved=True)(with_field(document, name, value))
+
+
+@pytest.mark.parametrize(
+    ("document", "name", "fit", "unfit"),
+    [
+        (INSTANCE, "name", ["x" * 64, "._-"], ["x" * 65, "", "ä", "a b", "a\n"]),
+        (INSTANCE, "description", ["日" * 21 + "x", "", "a/b"], ["日" * 22, "<", ">"]),
+        (
+            INSTANCE,
+            "primary_ip_address",
+            ["0.0.0.0", "255.255.255.255"],
+            ["256.0.0.1", "01.0.0.1", "1.2.3", "1.2.3.4.5", "1.2.3.4\n", "::1", " 1.2.3.4"],
+        ),
+        (INSTANCE, "delete_target_server", [True, False], ["true", 1, None]),
+        (
+            INSTANCE,
+            "protection_group",
+            ["a", "A-1_[x.y]"],
+            ["-a", "a[]", "a[b", "a[b]\n", "a[b][c]", "ProtectionGroup/a"],
+        ),
+        (PAIR, "volume_size", [1, 65536, 40.0], [0, -1, 65537, 1.5, "40", True]),
+        (
+            ATTACHMENT,
+            "device",
+            ["/dev/vda", "/dev/sdzz"],
+            ["/dev/hda", "/dev/vd", "/dev/vdabc", "/dev/vdb1", "vdb", "/dev/vdb\n"],
+        ),
+        (DRILL, "drill_vpc_id", ["x" * 64], ["x" * 65, "a/b", "a.b", ""]),
+        (GROUP, "protection", ["enabled", "disabled"], ["on", True, ""]),
+        (GROUP, "priority_station", ["source", "target"], ["Source", ""]),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_the_limits_of_a_field(document, name, fit, unfit):
+    assert [value for value in fit if not accepts(document, name, value)] == []
+    assert [value for value in unfit if accepts(document, name, value)] == []
+
+
+FORBIDDEN = ["*", "<", ">", "\\", "=", ",", "|", "/", "\0", "\x1f", "\x7f", "\x85", "\n"]
+
+
+@pytest.mark.parametrize(
+    ("name", "longest", "fit"), [("key", 36, ["日", "a b", "x:y@z.1_-", '"']), ("value", 43, ["", "日", "'"])]
+)
+def test_the_characters_of_tags(name, longest, fit):
+    def holds(text):
+        return accepts(INSTANCE, "tags", [{"key": "k", "value": "v", name: text}])
+
+    assert all(map(holds, [*fit, "日" * longest]))
+    assert not any(map(holds, [*FORBIDDEN, *(f"a{char}b" for char in FORBIDDEN), "x" * (longest + 1)]))
+    assert holds("") is (name == "value")
+
+
+def test_tags_are_ten_at_most_and_each_key_comes_once():
+    tags = [{"key": f"k{number}", "value": "v"} for number in range(10)]
+    assert accepts(INSTANCE, "tags", tags)
+    assert accepts(INSTANCE, "tags", [])
+    assert not accepts(INSTANCE, "tags", [*tags, {"key": "k10", "value": "v"}])
+    assert not accepts(INSTANCE, "tags", [*tags[:2], {"key": "k1", "value": "w"}])
+    assert accepts(INSTANCE, "tags", [{"key": "a", "value": "v"}, {"key": "A", "value": "v"}])
+
+
+@pytest.mark.parametrize("document", OBJECTS, ids=lambda document: document["kind"])
+def test_what_is_required_and_what_excludes_each_other(document):
+    kind = KINDS[document["kind"]]
+    for name, target in kind.refers.items():
+        spec = {field: value for field, value in document["spec"].items() if field not in (name, target.field)}
+        given = [{}, {name: "a"}, {target.field: "a"}, {name: "a", target.field: "a"}]
+        told = [check(kind.name, resolved=True)({**document, "spec": {**spec, **some}}) for some in given]
+        assert told == [False, True, True, False]
+
+
+@pytest.mark.parametrize("document", OBJECTS, ids=lambda document: document["kind"])
+def test_only_pairs_are_adopted(document):
+    adopting = {**document, "lifecycle": {"adopt": True}}
+    assert check(document["kind"], resolved=True)(adopting) is (document is PAIR)
+
+
+def test_what_must_be_unique_is_named_by_recorded_fields_that_are_required():
+    for name, kind in KINDS.items():
+        spec = schema(name)["properties"]["spec"]
+        every = {
+            choice
+            for rule in [spec, *spec.get("allOf", [])]
+            for one in rule.get("oneOf", [])
+            for choice in one["required"]
+        }
+        rules = spec["uniqueAmongObjects"]
+        assert {field for rule in rules for field in rule} <= (set(spec["required"]) | every) & kind.fields.keys()
+        assert kind.natural_key == () or list(kind.natural_key) in rules
 
 
 def test_schemas_refer_to_bundled_files_alone():

@@ -1,0 +1,58 @@
+"""`status` and `graph`: how the protected applications are, and how the steps of a plan hang together."""
+
+from __future__ import annotations
+
+import asyncio
+
+import click
+
+from declarative.cli.options import Given, Setting, formats, option, planning_options, with_project
+from declarative.cli.requests import request_from
+from declarative.errors import ExitCode
+from declarative.project import Project
+
+
+@click.command()
+@click.argument("address", metavar="[ADDRESS]", required=False)
+@formats("text", "json")
+@with_project("state", "cloud")
+def status(setting: Setting, project: Project, address: str | None, output_format: str) -> ExitCode:
+    """Show how the recorded groups and their members are just now, or those of ADDRESS.
+
+    Direction, progress, faults, pairs that are not active, the last drill. Exits with 1 when something is wrong: an
+    error or a fault, a recorded object that is gone, a group that should be protected and is not.
+
+    \b
+    Example: tell a schedule when protection has broken:
+      declarative status ProtectionGroup/shop || notify
+    """
+    from declarative import workflow
+    from declarative.status import status_json, status_lines
+
+    found = asyncio.run(workflow.status(project, address))
+    if output_format == "json":
+        setting.screen.document(status_json(found))
+    else:
+        setting.screen.show(status_lines(found))
+    return ExitCode.OK if found.healthy else ExitCode.ERROR
+
+
+@click.command()
+@formats("mermaid", "dot")
+@option("destroy", "--destroy", is_flag=True, help="Draw the plan to delete all that the stack manages.")
+@planning_options
+@with_project("variables", "state", "cloud", "timeouts")
+def graph(setting: Setting, project: Project, output_format: str, **choices: Given) -> None:
+    """Draw the steps of the plan, without doing them: an arrow leads to each step from those it waits for.
+
+    \b
+    Example: a picture by Graphviz:
+      declarative graph --format dot | dot -Tsvg > plan.svg
+    """
+    from declarative import workflow
+    from declarative.planning.drawing import dot, mermaid
+
+    made = asyncio.run(workflow.plan(project, request_from(**choices)))
+    setting.screen.out(mermaid(made.steps) if output_format == "mermaid" else dot(made.steps))
+    if not made.steps:
+        setting.screen.err("The plan has no steps.")

@@ -1,0 +1,137 @@
+"""Which protection group an object belongs to, and what a recorded object hangs on.
+
+A group is named by its address when it is ours, else by its id. An object that moves from one group to another belongs
+to both while it does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TypeAlias
+
+from declarative.kinds import KINDS
+from declarative.model import Address, Attributes, Health, Json, Kind, Reference, Resource, Step
+from declarative.planning.sketch import Sketch
+from declarative.planning.takeover import instances_of
+
+Group: TypeAlias = Address | str
+
+GROUP = next(kind for kind in KINDS.values() if not kind.group)
+_NONE: frozenset[Group] = frozenset()
+
+
+class Belonging:
+    """What belongs to what, in a sketch whose moves are known."""
+
+    def __init__(self, sketch: Sketch) -> None:
+        """Nothing is worked out before it is asked for."""
+        self._sketch = sketch
+        self._targets = {old: new for new, old in sketch.moves.items()}
+        self._joins: dict[Address, frozenset[Group]] = {}
+        self._has: dict[Address, frozenset[Group]] = {}
+
+    # ------------------------------------------------------------ groups
+
+    def joins(self, address: Address) -> frozenset[Group]:
+        """The group that the desired object of an address is to belong to."""
+        if address not in self._joins:
+            self._joins[address] = self._in(KINDS[address.kind], self._sketch.scene.inputs.get(address, {}))
+        return self._joins[address]
+
+    def has(self, address: Address) -> frozenset[Group]:
+        """The groups that the recorded object of an address belongs to, by record and by sight."""
+        if address not in self._has:
+            source = self._sketch.source(address)
+            recorded, sight = self._sketch.scene.recorded.get(source), self._sketch.scene.sights.get(source)
+            views = [] if recorded is None else [recorded.inputs, recorded.attributes]
+            if sight is not None:
+                views.append(sight.attributes)
+            self._has[address] = _NONE.union(*(self._in(KINDS[address.kind], view) for view in views))
+        return self._has[address]
+
+    def groups(self, address: Address) -> frozenset[Group]:
+        """All groups that an address has to do with."""
+        return self.joins(address) | self.has(address)
+
+    def members(self, steps: Iterable[Step], group: Group) -> list[Step]:
+        """The steps for members of a group."""
+        return [step for step in steps if KINDS[step.address.kind].group and group in self.groups(step.address)]
+
+    def shown(self, group: Group) -> Attributes | None:
+        """What is seen of a group; None when nothing is."""
+        if isinstance(group, str):
+            return self._sketch.scene.observed.objects.get(GROUP.name, {}).get(group)
+        sight = self._sketch.scene.sights.get(self._sketch.source(group))
+        return sight.attributes if sight is not None else None
+
+    def takes_members(self, group: Group) -> bool:
+        """False for a group in which the last switch of its protection failed: until the next, it takes no members."""
+        shown = self.shown(group)
+        if shown is None or shown.get("status") is None or GROUP.enable is None or GROUP.disable is None:
+            return True
+        failed = (GROUP.enable.sent_from | GROUP.disable.sent_from) - {GROUP.enable.reached, GROUP.disable.reached}
+        return shown["status"] not in failed
+
+    def is_held(self, group: Group) -> bool:
+        """True when disaster recovery is in progress in a group."""
+        if isinstance(group, Address):
+            sight = self._sketch.scene.sights.get(self._sketch.source(group))
+            return sight is not None and sight.health is Health.HELD
+        shown = self.shown(group)
+        return shown is not None and GROUP.health(shown, {}) is Health.HELD
+
+    def _in(self, kind: Kind, values: Attributes) -> frozenset[Group]:
+        """The groups that an object with these inputs or attributes belongs to."""
+        if not kind.group or not values:
+            return _NONE
+        own = values.get(kind.group)
+        if own is not None:
+            return frozenset((self._group(own),))
+        ways = ((target.kind, values.get(target.field)) for target in kind.refers.values())
+        return _NONE.union(*(self._through(KINDS[name], value) for name, value in ways if value is not None))
+
+    def _group(self, value: Json) -> Group:
+        if isinstance(value, Reference):
+            return value.address
+        owner = self._sketch.owner(GROUP.name, str(value))
+        return self._targets.get(owner, owner) if owner is not None else str(value)
+
+    def _through(self, kind: Kind, value: Json) -> frozenset[Group]:
+        """The group of the object that a member names: an attachment is where its instance and its pair are."""
+        if not kind.group:
+            return _NONE
+        if isinstance(value, Reference):
+            return self.joins(value.address)
+        owner = self._sketch.owner(kind.name, str(value))
+        if owner is not None:
+            owner = self._targets.get(owner, owner)
+            return self.joins(owner) or self.has(owner)
+        shown = self._sketch.scene.observed.objects.get(kind.name, {}).get(str(value))
+        return self._in(kind, shown) if shown is not None else _NONE
+
+    # ------------------------------------------------------------ dependencies
+
+    def hangs_on(self, recorded: Resource) -> tuple[Address, ...]:
+        """The recorded addresses that a recorded object needs: as recorded, and by the ids that it names.
+
+        An import records no dependencies, so its ids are all there is.
+        """
+        kind = KINDS[recorded.address.kind]
+        if not kind.refers:
+            return recorded.depends_on
+        sight = self._sketch.scene.sights.get(recorded.address)
+        views: list[Attributes] = [recorded.inputs, recorded.attributes, *((sight.attributes,) if sight else ())]
+        found = set(recorded.depends_on)
+        for target in kind.refers.values():
+            for view in views:
+                owner = self._sketch.owner(target.kind, str(view.get(target.field)))
+                if owner is not None:
+                    found.add(owner)
+        if recorded.lifecycle.adopt:
+            found.update(*(instances_of(self._sketch, view) for view in views))
+        return tuple(sorted(found))
+
+
+def switch_kinds() -> Mapping[str, Kind]:
+    """The kinds whose protection can be switched on and off."""
+    return {name: kind for name, kind in KINDS.items() if kind.enable is not None and kind.disable is not None}

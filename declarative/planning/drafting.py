@@ -1,0 +1,143 @@
+"""What every address wants, kind by kind: references filled in, moves found, adoptions made, clashes told of."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+
+from declarative.kinds import KINDS
+from declarative.model import Address, Attributes, Health, Kind, Reason, Resource
+from declarative.planning.moves import find_moves
+from declarative.planning.scene import Scene, with_moves
+from declarative.planning.selection import PlanRequest
+from declarative.planning.sketch import Sketch
+from declarative.planning.takeover import (
+    SIZE,
+    Claims,
+    adoption,
+    clashes,
+    instances_of,
+    shrinks,
+    still_adopted,
+)
+from declarative.planning.wishes import Wanted, adjust, create, delete, forget, refresh
+
+
+def draft(
+    scene: Scene, request: PlanRequest, *, replaced: Collection[Address], open_: Collection[Address]
+) -> Sketch:
+    """Return what every desired and recorded address wants, whatever the selectors say. `replaced`: on request."""
+    sketch = Sketch(scene, request.refreshed, replaced, open_)
+    if request.destroy or request.refresh_only:
+        for address, recorded in scene.recorded.items():
+            _ending(sketch, recorded, request)
+        return sketch
+    addresses = _by_kind(scene)
+    for kind in KINDS.values():
+        if kind.name in addresses:
+            _of_kind(sketch, kind, addresses[kind.name])
+    return sketch
+
+
+def _by_kind(scene: Scene) -> dict[str, list[Address]]:
+    found: dict[str, list[Address]] = {}
+    for address in {**scene.desired, **scene.recorded}:
+        found.setdefault(address.kind, []).append(address)
+    return found
+
+
+# ---------------------------------------------------------------- what goes
+
+
+def _ending(sketch: Sketch, recorded: Resource, request: PlanRequest) -> None:
+    """Destroy or refresh one recorded object."""
+    sight = sketch.scene.sights[recorded.address]
+    if sight is None or request.destroy:
+        _remove(sketch, recorded, Reason.DESTROY)
+    elif steps := refresh(KINDS[recorded.address.kind], recorded, sight):
+        sketch.wishes[recorded.address] = steps
+
+
+def _remove(sketch: Sketch, recorded: Resource, reason: Reason) -> None:
+    """Delete what is there no more use for; what is gone, or goes with what brought it, is only forgotten."""
+    address, kind, sight = recorded.address, KINDS[recorded.address.kind], sketch.scene.sights[recorded.address]
+    if sight is None:
+        sketch.wishes[address] = (forget(recorded),)
+    elif recorded.lifecycle.adopt:
+        sketch.after[address] = instances_of(sketch, sight.seen)
+        sketch.wishes[address] = (forget(recorded, reason),)
+    else:
+        sketch.wishes[address] = (delete(kind, recorded, sight, reason),)
+
+
+# ---------------------------------------------------------------- what is wanted
+
+
+def _of_kind(sketch: Sketch, kind: Kind, addresses: Iterable[Address]) -> None:
+    scene = sketch.scene
+    wanted = {
+        address: _wanted(sketch, kind, address)
+        for address in addresses
+        if address in scene.desired and address not in scene.problems
+    }
+    _find_moves(sketch, kind, wanted, addresses)
+    left = set(sketch.moves.values())
+    claims = Claims(sketch, kind) if kind.natural_key else None
+    for address in addresses:
+        if address in wanted:
+            _want(sketch, kind, wanted[address], claims)
+        elif address not in scene.desired and address not in left:
+            _remove(sketch, scene.recorded[address], Reason.GONE_FROM_MANIFESTS)
+    if claims is not None:
+        clashes(sketch, kind, claims, [address for address in wanted if not wanted[address].desired.lifecycle.adopt])
+
+
+def _wanted(sketch: Sketch, kind: Kind, address: Address) -> Wanted:
+    inputs = sketch.scene.inputs[address]
+    if kind.refers:
+        inputs = sketch.resolved(inputs)
+    return Wanted(sketch.scene.desired[address], inputs, requested=address in sketch.replaced)
+
+
+def _find_moves(
+    sketch: Sketch, kind: Kind, wanted: Mapping[Address, Wanted], addresses: Iterable[Address]
+) -> None:
+    """Note which new addresses have taken over an object, of those that are not to be made anew on request."""
+    scene = sketch.scene
+    appearing = {
+        address: one.inputs
+        for address, one in wanted.items()
+        if address not in scene.recorded and not one.requested
+    }
+    if not appearing:
+        return
+    disappearing: dict[Address, tuple[Resource, Attributes]] = {}
+    for address in addresses:
+        if address in scene.desired or address in sketch.replaced:
+            continue
+        sight = scene.sights[address]
+        if sight is not None and sight.health not in (Health.BROKEN, Health.LEAVING):
+            disappearing[address] = (scene.recorded[address], sight.seen)
+    moves = find_moves(kind, appearing, disappearing) if disappearing else {}
+    sketch.moves.update(moves)
+    sketch.scene = with_moves(scene, moves)
+
+
+def _want(sketch: Sketch, kind: Kind, wanted: Wanted, claims: Claims | None) -> None:
+    """Note what a desired address wants."""
+    address, scene = wanted.desired.address, sketch.scene
+    source = sketch.source(address)
+    recorded, sight = scene.recorded.get(source), scene.sights.get(source)
+    if wanted.desired.lifecycle.adopt and claims is not None:
+        steps = adoption(sketch, kind, wanted, claims, recorded=recorded, sight=sight)
+    elif recorded is None:
+        steps = create(kind, wanted, Reason.NEW)
+    elif sight is None:
+        steps = create(kind, wanted, Reason.GONE_FROM_CLOUD, old_id=recorded.id)
+    else:
+        steps = adjust(kind, wanted, recorded, sight)
+    if sight is not None and recorded is not None and recorded.lifecycle.adopt:
+        still_adopted(sketch, wanted, sight)
+    if sight is not None and SIZE in wanted.inputs:
+        shrinks(sketch, kind, wanted, sight.seen)
+    if steps:
+        sketch.wishes[address] = steps

@@ -1,0 +1,245 @@
+"""Protection as a goal: when a group's protection is switched on or off, and when nothing is.
+
+`start-server-group` enables a group only from two statuses, and copies back over the old production disks from others
+(trap T1 of the reference), so a step is planned only for a group that is new or seen in one of these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
+
+from declarative.errors import Diagnostic, Severity, visible
+from declarative.kinds import KINDS
+from declarative.model import Action, Address, Attributes, Change, Kind, Reason, Resource, Step, Switch
+from declarative.planning.belonging import Belonging, Group, switch_kinds
+from declarative.planning.differences import ignored_fields
+from declarative.planning.losses import number
+from declarative.planning.sketch import Sketch, Wishes
+from declarative.planning.wishes import Sight, before, creates, deletes, new_step
+
+ENABLED, DISABLED = "enabled", "disabled"
+_GOAL, _SIDE = "protection", "priority_station"
+_PAIRS = "replication_num"
+
+
+@dataclass(frozen=True, slots=True)
+class Protected:
+    """The wishes with the switches in them, and what was found on the way."""
+
+    wishes: Wishes
+    findings: tuple[Diagnostic, ...]
+    notes: tuple[Diagnostic, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """One group: what it wants besides, and what is known of it."""
+
+    address: Address
+    kind: Kind
+    steps: tuple[Step, ...]
+    recorded: Resource | None
+    sight: Sight | None
+
+    @property
+    def status(self) -> str:
+        """The status that is seen; "" when there is none."""
+        return str(self.sight.attributes.get("status") or "") if self.sight is not None else ""
+
+
+def with_protection(
+    sketch: Sketch, wishes: Wishes, belonging: Belonging, *, named: Collection[Address] | None, goals: bool
+) -> Protected:
+    """Return the chosen wishes with a step for each group whose protection has to be switched.
+
+    `named`: the addresses that a selector means by themselves, None when there is no selector. A group that is only
+    brought along by a member is switched when it is created or deleted, else not. `goals` is False when the plan
+    destroys or only refreshes. Raises nothing; findings and notes come with the wishes.
+    """
+    work = _Work(sketch, wishes, belonging)
+    kinds = switch_kinds()
+    scene = sketch.scene
+    addresses = [one for one in {**scene.recorded, **scene.desired} if one.kind in kinds]
+    for address in addresses:
+        steps = wishes.get(address, ())
+        goal = _goal(sketch, address, steps) if goals else ""
+        if not steps and not goal:
+            continue
+        source = sketch.source(address)
+        case = _Case(address, kinds[address.kind], steps, scene.recorded.get(source), scene.sights.get(source))
+        work.stop_first(case)
+        if goal and (named is None or address in named or creates(steps)):
+            work.reach(case, goal)
+    return Protected(work.wishes, tuple(work.findings), tuple(work.notes))
+
+
+def _goal(sketch: Sketch, address: Address, steps: Iterable[Step]) -> str:
+    inputs = sketch.scene.inputs.get(address)
+    goal = inputs.get(_GOAL) if inputs is not None else None
+    if goal not in (ENABLED, DISABLED) or address in sketch.scene.problems:
+        return ""
+    lifecycle = sketch.scene.desired[address].lifecycle
+    if lifecycle.ignore_changes and _GOAL in ignored_fields(KINDS[address.kind], lifecycle) and not creates(steps):
+        return ""
+    return str(goal)
+
+
+class _Work:
+    """The wishes while switches are put in."""
+
+    def __init__(self, sketch: Sketch, wishes: Wishes, belonging: Belonging) -> None:
+        self.wishes = dict(wishes)
+        self.findings: list[Diagnostic] = []
+        self.notes: list[Diagnostic] = []
+        self._sketch = sketch
+        self._belonging = belonging
+        self._filled: set[Group] | None = None
+
+    # ------------------------------------------------------------ before a group goes
+
+    def stop_first(self, case: _Case) -> None:
+        """Before a protected group goes, its protection is stopped."""
+        off, on = case.kind.disable, case.kind.enable
+        if not deletes(case.steps) or case.recorded is None or case.sight is None or off is None or on is None:
+            return
+        if case.status not in off.sent_from | {on.running}:
+            return
+        gone = next(step for step in case.steps if step.action is Action.DELETE)
+        step = _switch(Action.DISABLE, gone.reason, off, case, resource=case.recorded)
+        waiting = replace(gone, requires=(*gone.requires, step.id))
+        self.wishes[case.address] = (step, *(waiting if one is gone else one for one in case.steps))
+
+    # ------------------------------------------------------------ goals
+
+    def reach(self, case: _Case, goal: str) -> None:
+        """Switch the protection of a group that is to stay, or to come, to its goal."""
+        off, on = case.kind.disable, case.kind.enable
+        if on is None or off is None:
+            return
+        if goal == ENABLED and not self._may_be_enabled(case):
+            return
+        if creates(case.steps):
+            if goal == ENABLED:
+                self._add(case, Action.ENABLE, on, Reason.NEW)
+            return
+        if case.recorded is None or case.sight is None or deletes(case.steps):
+            return
+        action, way, other = (
+            (Action.ENABLE, on, off) if goal == ENABLED else (Action.DISABLE, off, on)
+        )
+        if self._is_due(case, way, goal):
+            self._add(case, action, way, _reason(case.recorded, goal))
+        elif case.status == other.running or (goal == ENABLED and case.status in off.sent_from - {on.reached}):
+            self._say_not_now(case, goal)
+
+    @staticmethod
+    def _is_due(case: _Case, way: Switch, goal: str) -> bool:
+        if case.status:
+            return case.status in way.sent_from
+        # Never seen: the record has to do.
+        return case.recorded is not None and case.recorded.inputs.get(_GOAL) != goal
+
+    def _say_not_now(self, case: _Case, goal: str) -> None:
+        status = visible(case.status, limit=80)
+        failed = case.status.startswith("error")
+        self.notes.append(
+            Diagnostic(
+                f"{case.address} can't be {goal} now: its status is {status}",
+                "Apply `protection: disabled` first." if failed else "Plan again when that is over.",
+                self._sketch.scene.desired[case.address].position("spec", _GOAL),
+                str(case.address),
+                Severity.WARNING,
+            )
+        )
+
+    def _may_be_enabled(self, case: _Case) -> bool:
+        """True when there is, or is to be, a pair to be protected; else the plan is in error."""
+        if case.address in self._joined():
+            return True
+        if case.sight is not None and not deletes(case.steps):
+            pairs = case.sight.attributes.get(_PAIRS)
+            unknown = pairs is None and not self._sketch.refreshed
+            if unknown or number(pairs) or case.status in case.kind.protected:
+                return True
+        self.findings.append(
+            Diagnostic(
+                f"{case.address} can't be enabled: it has no replication pair, and none is described",
+                "Describe a ProtectedInstance or a ReplicationPair of this group, or leave protection out until there"
+                " is one.",
+                self._sketch.scene.desired[case.address].position("spec", _GOAL),
+                str(case.address),
+            )
+        )
+        return False
+
+    def _joined(self) -> set[Group]:
+        """The groups for which the manifests describe an instance or a pair."""
+        if self._filled is None:
+            self._filled = set()
+            for address in self._sketch.scene.desired:
+                kind = KINDS[address.kind]
+                if kind.group in kind.fields and not kind.copies_first:
+                    self._filled |= self._belonging.joins(address)
+        return self._filled
+
+    def _add(self, case: _Case, action: Action, way: Switch, reason: Reason) -> None:
+        steps = self.wishes.get(case.address, ())
+        first = [step for step in steps if step.action not in (Action.DELETE, Action.DISABLE)]
+        resource = first[-1].resource if first else _now(case)
+        noted: tuple[Change, ...] = ()
+        if _only_records_the_goal(first) and not self._steps_of_members(case.address, first):
+            noted = tuple(change for step in first for change in step.changes)
+            steps = tuple(step for step in steps if step not in first)
+            first = []
+        switch = _switch(action, reason, way, case, resource=resource, first=first)
+        self.wishes[case.address] = (*steps, replace(switch, changes=(*noted, *switch.changes)))
+
+    def _steps_of_members(self, group: Address, own: list[Step]) -> bool:
+        """True when members wait for it that the record says which side is accepted as production."""
+        if not any(change.field == _SIDE for step in own for change in step.changes):
+            return False
+        everything = (step for steps in self.wishes.values() for step in steps)
+        return bool(self._belonging.members(everything, group))
+
+
+def _only_records_the_goal(steps: list[Step]) -> bool:
+    """True when nothing but a record of what the switch brings about is left: the switch writes it down."""
+    return bool(steps) and all(
+        step.action is Action.RECORD and {change.field for change in step.changes} <= {_GOAL, _SIDE} for step in steps
+    )
+
+
+def _now(case: _Case) -> Resource:
+    if case.recorded is None or case.sight is None:
+        raise ValueError(f"{case.address} is neither there nor planned")
+    return replace(case.recorded, attributes=case.sight.attributes)
+
+
+def _reason(recorded: Resource, goal: str) -> Reason:
+    if not recorded.inputs:
+        return Reason.IMPORTED
+    return Reason.DRIFTED if recorded.inputs.get(_GOAL) == goal else Reason.EDITED
+
+
+def _switch(
+    action: Action, reason: Reason, way: Switch, case: _Case, *, resource: Resource, first: Iterable[Step] = ()
+) -> Step:
+    """`first`: steps of the group that the switch waits for; what they change is seen by then."""
+    first = tuple(first)
+    shown: Attributes = {}
+    if case.sight is not None and resource.id:
+        shown = before(case.kind, resource.id, case.sight.attributes)
+        for step in first:
+            if step.action is Action.UPDATE:
+                named = {change.field.partition(".")[0] for change in step.changes} & shown.keys()
+                shown = {**shown, **{name: step.resource.inputs[name] for name in named}}
+    old = case.status if resource.id else ""
+    return new_step(
+        action,
+        reason,
+        resource,
+        changes=(Change("status", old or None, way.reached),),
+        requires=tuple(sorted(step.id for step in first)),
+        before=shown,
+    )

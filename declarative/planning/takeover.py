@@ -1,0 +1,317 @@
+"""What is in the cloud already: pairs that came with an instance and are taken over, and objects that aren't ours.
+
+Creating a protected instance makes the service create a pair for each of the server's disks. Unless a manifest takes
+such a pair over (`lifecycle.adopt`), it is left alone. One server is in one instance, one disk in one pair at most.
+Source: SDRS API reference, "Dependencies and ordering".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from declarative.errors import visible
+from declarative.model import Address, Attributes, Desired, Health, Kind, Reason, Resource, Step
+from declarative.planning.differences import differing, ignored_fields, must_replace
+from declarative.planning.losses import number
+from declarative.planning.moves import Key, known_key, present_key
+from declarative.planning.sketch import Sketch
+from declarative.planning.wishes import Sight, Wanted, adjust, creates, take_over, take_over_later
+
+INSTANCE = "ProtectedInstance"
+SIZE = "volume_size"
+
+_NATURAL = {"server_id": "server", "volume_id": "disk"}
+_WORDS = {**_NATURAL, "protected_instance_id": "instance", "replication_id": "pair"}
+
+
+# ---------------------------------------------------------------- what belongs to what
+
+
+def instances_of(sketch: Sketch, pair: Attributes) -> set[Address]:
+    """The addresses of our instances that a pair, as it is seen, is attached to."""
+    ids = (one.get("protected_instance") for one in attached(pair))
+    return {owner for one in ids if (owner := sketch.owner(INSTANCE, str(one))) is not None}
+
+
+def attached(shown: Attributes) -> Iterator[Attributes]:
+    """The attachments that an instance or a pair shows."""
+    attachment = shown.get("attachment")
+    return (one for one in (attachment if isinstance(attachment, list) else ()) if isinstance(one, dict))
+
+
+class Claims:
+    """Which objects of a kind the cloud shows under which natural key."""
+
+    def __init__(self, sketch: Sketch, kind: Kind) -> None:
+        """Look at all that is observed of `kind`."""
+        self._found: dict[Key, list[tuple[str, Attributes]]] = {}
+        for object_id, shown in sorted(sketch.scene.observed.objects.get(kind.name, {}).items()):
+            key = known_key(kind, shown)
+            if key is not None:
+                self._found.setdefault(key, []).append((object_id, shown))
+
+    def of(self, key: Key | None) -> list[tuple[str, Attributes]]:
+        """The objects with this natural key, by id."""
+        return self._found.get(key, []) if key is not None else []
+
+
+# ---------------------------------------------------------------- adoption
+
+
+def adoption(
+    sketch: Sketch, kind: Kind, wanted: Wanted, claims: Claims, *, recorded: Resource | None, sight: Sight | None
+) -> tuple[Step, ...]:
+    """What an object that the service makes by itself needs: to be taken over, and then to be brought in line."""
+    key = known_key(kind, wanted.inputs)
+    if recorded is None or sight is None or present_key(kind, recorded, sight.seen) != key:
+        return _search(sketch, kind, wanted, claims.of(key), recorded=recorded, gone=sight is None)
+    homes = instances_of(sketch, sight.seen)
+    if any(sketch.is_remade(home) for home in homes):
+        makers = {home for home in homes if sketch.is_remade(home)}
+        return _await(sketch, kind, wanted, makers, reason=Reason.REPLACED, old=recorded)
+    if homes and all(sketch.is_leaving(home) for home in homes):
+        _say_it_goes(sketch, wanted.desired, homes)
+        return ()
+    return _kept(sketch, kind, wanted, recorded=recorded, sight=sight)
+
+
+def _search(
+    sketch: Sketch,
+    kind: Kind,
+    wanted: Wanted,
+    found: Iterable[tuple[str, Attributes]],
+    *,
+    recorded: Resource | None,
+    gone: bool,
+) -> tuple[Step, ...]:
+    """Take over what an instance of ours has brought, or will bring."""
+    reason = Reason.NEW if recorded is None else Reason.GONE_FROM_CLOUD if gone else Reason.EDITED
+    makers: set[Address] = set()
+    strange = ""
+    for object_id, shown in found:
+        homes = instances_of(sketch, shown)
+        if any(not (sketch.is_leaving(home) or sketch.is_remade(home)) for home in homes):
+            return _taken(sketch, kind, wanted, (object_id, shown), reason=reason, old=recorded)
+        makers |= {home for home in homes if sketch.is_remade(home)}
+        strange = strange or ("" if homes else object_id)
+    if strange and wanted.desired.address not in sketch.open:
+        _say_not_ours(sketch, kind, wanted, strange)
+        return ()
+    return _await(sketch, kind, wanted, makers or _makers(sketch, kind, wanted), reason=reason, old=recorded)
+
+
+def _taken(
+    sketch: Sketch, kind: Kind, wanted: Wanted, found: tuple[str, Attributes], *, reason: Reason, old: Resource | None
+) -> tuple[Step, ...]:
+    _check(sketch, kind, wanted, differing(kind, wanted.inputs, recorded={}, seen=found[1]))
+    shrinks(sketch, kind, wanted, found[1])
+    return take_over(kind, wanted, reason, found=found, old_id=old.id if old is not None else None)
+
+
+def _await(
+    sketch: Sketch, kind: Kind, wanted: Wanted, makers: set[Address], *, reason: Reason, old: Resource | None
+) -> tuple[Step, ...]:
+    address = wanted.desired.address
+    if not makers and sketch.refreshed and address not in sketch.open:
+        sketch.find(
+            wanted.desired,
+            f"there is no {kind.noun} of {_named(kind, wanted.inputs)} to be adopted, and no instance is created in its"
+            " group that could bring it",
+            "Describe the ProtectedInstance of the server that has this disk, or take lifecycle.adopt out to create"
+            " the pair.",
+            "lifecycle",
+            "adopt",
+        )
+        return ()
+    sketch.waits[address] = makers
+    if old is not None:
+        sketch.after.setdefault(old.address, set()).update(makers)
+    return take_over_later(kind, wanted, reason, old=old)
+
+
+def _makers(sketch: Sketch, kind: Kind, wanted: Wanted) -> set[Address]:
+    """The instances whose creation can bring the pair: those that it depends on, else all of its group."""
+    named = {one for one in wanted.desired.depends_on if one.kind == INSTANCE and creates(sketch.steps(one))}
+    group = wanted.inputs.get(kind.group)
+    return named or {
+        address
+        for address, steps in sketch.wishes.items()
+        if address.kind == INSTANCE
+        and creates(steps)
+        and any(step.resource.inputs.get(kind.group) == group for step in steps if not step.resource.id)
+        and wanted.desired.address not in sketch.scene.desired[address].depends_on
+    }
+
+
+def _kept(sketch: Sketch, kind: Kind, wanted: Wanted, *, recorded: Resource, sight: Sight) -> tuple[Step, ...]:
+    """An adopted object in place: it can be renamed and grown, and never be made anew by itself."""
+    address = wanted.desired.address
+    if wanted.requested:
+        sketch.find(
+            wanted.desired,
+            f"{address} came with its instance and can't be replaced by itself",
+            "Ask for the replacement of its ProtectedInstance.",
+            "lifecycle",
+            "adopt",
+        )
+        return ()
+    if sight.health in (Health.BROKEN, Health.LEAVING):
+        status = visible(sight.attributes.get("status"), limit=80)
+        sketch.warn(address, f"{address} is left alone: it came with its instance, and its status is {status}")
+        return ()
+    ignored = ignored_fields(kind, wanted.desired.lifecycle)
+    names = differing(kind, wanted.inputs, recorded=recorded.inputs, seen=sight.seen)
+    if _check(sketch, kind, wanted, [name for name in names if name not in ignored]):
+        return ()
+    return adjust(kind, wanted, recorded, sight)
+
+
+def still_adopted(sketch: Sketch, wanted: Wanted, sight: Sight) -> None:
+    """Find fault with a document that no longer says of an adopted pair that its instance brought it."""
+    homes = instances_of(sketch, sight.seen)
+    if homes and not wanted.desired.lifecycle.adopt:
+        sketch.find(
+            wanted.desired,
+            f"this pair came with {min(homes, key=str)} and can't be managed apart from it",
+            "Set lifecycle.adopt to true again.",
+            "lifecycle",
+        )
+
+
+def _check(sketch: Sketch, kind: Kind, wanted: Wanted, names: Iterable[str]) -> bool:
+    """Find fault with each field that can't be brought in line on an adopted object. True when there is one."""
+    wrong = [name for name in names if must_replace(kind, (name,))]
+    for name in wrong:
+        sketch.find(
+            wanted.desired,
+            f"{name} of a {kind.noun} that came with its instance is another one, and can't be changed",
+            f"Take {name} out, or let it say what the cloud shows.",
+            "spec",
+            _written(kind, wanted.desired, name),
+        )
+    return bool(wrong)
+
+
+def _written(kind: Kind, desired: Desired, name: str) -> str:
+    """The manifest's field that stands for a sent one."""
+    names = (field for field, target in kind.refers.items() if target.field == name and field in desired.spec)
+    return next(names, name)
+
+
+# ---------------------------------------------------------------- what stands in the way of a create
+
+
+def clashes(sketch: Sketch, kind: Kind, claims: Claims, addresses: Iterable[Address]) -> None:
+    """Look at what has the natural key that a create wants: wait until it is deleted, or find fault."""
+    claimed = _claimed(sketch, kind)
+    for address in addresses:
+        steps = sketch.steps(address)
+        if not creates(steps):
+            continue
+        wanted = Wanted(sketch.scene.desired[address], steps[-1].resource.inputs)
+        key = known_key(kind, wanted.inputs)
+        if key is None:
+            continue
+        for other in claimed.get(key, ()):
+            if other != address:
+                _after(sketch, kind, wanted, other)
+        if address not in sketch.open:
+            for object_id, shown in claims.of(key):
+                if sketch.owner(kind.name, object_id) is None:
+                    _strange(sketch, kind, wanted, (object_id, shown))
+
+
+def _claimed(sketch: Sketch, kind: Kind) -> dict[Key, list[Address]]:
+    """The addresses at which objects are recorded, by natural key."""
+    claimed: dict[Key, list[Address]] = {}
+    for address, recorded in sketch.scene.recorded.items():
+        if address.kind != kind.name:
+            continue
+        sight = sketch.scene.sights[address]
+        key = present_key(kind, recorded, sight.seen) if sight is not None else None
+        if key is not None:
+            claimed.setdefault(key, []).append(address)
+    return claimed
+
+
+def _after(sketch: Sketch, kind: Kind, wanted: Wanted, other: Address) -> None:
+    if sketch.is_remade(other) or sketch.is_leaving(other):
+        sketch.after.setdefault(wanted.desired.address, set()).add(other)
+        return
+    sketch.find(
+        wanted.desired,
+        f"{_named(kind, wanted.inputs)} is in {other} already",
+        "Describe it once, or delete the other one first.",
+        *_place(kind),
+    )
+
+
+def _strange(sketch: Sketch, kind: Kind, wanted: Wanted, found: tuple[str, Attributes]) -> None:
+    """Something that we don't know has the natural key."""
+    homes = instances_of(sketch, found[1]) if kind.natural_key == ("volume_id",) else set()
+    if not homes:
+        _say_not_ours(sketch, kind, wanted, found[0])
+    elif all(sketch.is_leaving(home) for home in homes):
+        sketch.after.setdefault(wanted.desired.address, set()).update(homes)
+    else:
+        home = min(homes, key=str)
+        sketch.find(
+            wanted.desired,
+            f"{_named(kind, wanted.inputs)} is in a pair already, which came with {home}",
+            "Set lifecycle.adopt to true to take that pair over, or take this document out.",
+            *_place(kind),
+        )
+
+
+def _say_not_ours(sketch: Sketch, kind: Kind, wanted: Wanted, object_id: str) -> None:
+    sketch.find(
+        wanted.desired,
+        f"{_named(kind, wanted.inputs)} is in {kind.noun} {visible(object_id, limit=160)} already, which is not"
+        " recorded here",
+        f"Take it over with `declarative import '{wanted.desired.address}' {visible(object_id, limit=160)}`, or delete"
+        " it first.",
+        *_place(kind),
+    )
+
+
+def _say_it_goes(sketch: Sketch, desired: Desired, homes: set[Address]) -> None:
+    home = min(homes, key=str)
+    sketch.find(
+        desired,
+        f"{desired.address} came with {home} and goes with it",
+        "Take its document out too.",
+        "lifecycle",
+        "adopt",
+    )
+
+
+def _place(kind: Kind) -> tuple[str, ...]:
+    return ("spec", kind.natural_key[0]) if kind.natural_key[0] in _NATURAL else ("spec",)
+
+
+def _named(kind: Kind, inputs: Attributes) -> str:
+    """What the natural key names, e.g. `server 5fb9`."""
+    words = [f"{_WORDS.get(name, name)} {visible(inputs.get(name), limit=80)}" for name in kind.natural_key]
+    return " with ".join(words)
+
+
+# ---------------------------------------------------------------- sizes
+
+
+def shrinks(sketch: Sketch, kind: Kind, wanted: Wanted, seen: Attributes) -> None:
+    """Find fault with a disk that is wanted smaller than it is."""
+    size, present = number(wanted.inputs.get(SIZE)), number(seen.get(SIZE))
+    if size is None or present is None or size >= present:
+        return
+    if SIZE in ignored_fields(kind, wanted.desired.lifecycle):
+        return
+    if known_key(kind, wanted.inputs) != known_key(kind, seen):
+        return
+    sketch.find(
+        wanted.desired,
+        f"the disk has {present} GB and can only grow, not shrink to {size} GB",
+        f"Ask for {present} GB or more, or take {SIZE} out.",
+        "spec",
+        SIZE,
+    )
+

@@ -1,0 +1,351 @@
+"""How the protected applications are, just now: per group its direction, its members, and what is wrong with them.
+
+Pure: what is recorded and what the cloud shows go in, a report comes out. Source of the words: SDRS API reference,
+"State machines", "Replication Pairs" (`fault_level`, `failure_detail`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from declarative.kinds import KINDS
+from declarative.model import Address, Attributes, Json, Observed, Resource
+from declarative.planning.render import Line, Span, Tone, line, many, shown, value
+from declarative.provider.codes import explain_code
+from declarative.provider.jobs import read_time
+
+_GROUP, _PAIR, _DRILL = "ProtectionGroup", "ReplicationPair", "DRDrill"
+_MEMBERS = ("ProtectedInstance", _PAIR, _DRILL)  # an attachment is as its instance is
+_NAME_LIMIT = 100
+
+_IN_ORDER: Final = frozenset(
+    {
+        *("available", "protected", "failed-over"),
+        *("creating", "starting", "stopping", "reversing", "failing-over", "reprotecting", "deleting"),
+        *("nic-creating", "nic-deleting", "resizing", "attaching", "detaching", "extending"),
+    }
+)
+_MEANINGS: Final = {
+    "error": "its creation failed",
+    "error-starting": "enabling protection failed",
+    "error-stopping": "disabling protection failed",
+    "error-reversing": "a planned failover failed",
+    "error-failing-over": "a failover failed",
+    "error-reprotecting": "enabling protection again failed",
+    "error-deleting": "its deletion failed",
+    "error-resizing": "changing the flavor failed",
+    "error-attaching": "attaching failed",
+    "error-detaching": "detaching failed",
+    "error-extending": "growing the disks failed",
+    "invalid": "a server or disk of it was deleted outside SDRS",
+    "fault": "its synchronisation is abnormal",
+}
+_FAULT_LEVELS: Final = {
+    "0": "",
+    "2": "the production disk can't be read or written; a failover is the way out",
+    "5": "the link between the disks is broken; failing over is not allowed, call support",
+}
+_OTHER_SIDE: Final = {"source": "target", "target": "source"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemberStatus:
+    """One member of a group. `address`: None when it isn't recorded; `progress` in percent, None when not told.
+
+    `copying`: a pair's `replication_status`; `made`: when a drill was created, as the service writes it.
+    """
+
+    kind: str
+    id: str
+    name: str
+    status: str
+    address: Address | None = None
+    progress: int | None = None
+    copying: str = ""
+    made: str = ""
+    troubles: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupStatus:
+    """One group. `production` and `copy` are zones, `side` is where production runs; "" for what isn't told.
+
+    `wanted`: the recorded goal for protection, `enabled`, `disabled` or "" (not managed).
+    """
+
+    id: str
+    name: str
+    status: str
+    address: Address | None = None
+    side: str = ""
+    production: str = ""
+    copy: str = ""
+    progress: int | None = None
+    wanted: str = ""
+    members: tuple[MemberStatus, ...] = ()
+    last_drill: MemberStatus | None = None
+    troubles: tuple[str, ...] = ()
+
+    def not_active(self) -> tuple[MemberStatus, ...]:
+        """The pairs whose disks are not the same right now."""
+        return tuple(one for one in self.members if one.kind == _PAIR and one.copying not in ("", "active"))
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """All groups of a stack, and what is wrong beside them."""
+
+    groups: tuple[GroupStatus, ...] = ()
+    troubles: tuple[str, ...] = ()
+
+    def all_troubles(self) -> Iterator[str]:
+        """Everything that makes the stack unhealthy."""
+        yield from self.troubles
+        for group in self.groups:
+            yield from group.troubles
+            for member in group.members:
+                yield from member.troubles
+
+    @property
+    def healthy(self) -> bool:
+        """True when nothing is wrong."""
+        return next(self.all_troubles(), None) is None
+
+
+# ---------------------------------------------------------------- what is
+
+
+def report(recorded: Mapping[Address, Resource], observed: Observed, *, only: Address | None = None) -> Report:
+    """Say how the recorded groups are, and those that recorded members are in.
+
+    `only`: a group, or a member, which then stands alone in its group.
+    """
+    chosen = {only: recorded[only]} if only else recorded
+    scene = _Scene(recorded, observed)
+    gone = [one for one in chosen.values() if scene.observed_as(one) is None]
+    groups: dict[str, set[str] | None] = {}
+    for one in chosen.values():
+        shown_as = scene.observed_as(one)
+        if shown_as is None:
+            continue
+        if one.address.kind == _GROUP:
+            groups[one.id] = None
+        else:
+            alone = set(one.id.split("/")) if only else None
+            groups.setdefault(str(shown_as.get("server_group_id")), alone)
+    known = observed.objects.get(_GROUP, {})
+    lost = [
+        f"the cloud shows members of protection group {shown(group, limit=_NAME_LIMIT)}, but not the group"
+        for group in sorted(groups.keys() - known.keys())
+    ]
+    missing = [f"{one.address} is recorded, and gone from the cloud (id {shown(one.id)})" for one in gone]
+    found = [scene.group(known[group], alone) for group, alone in groups.items() if group in known]
+    return Report(tuple(sorted(found, key=_order)), (*sorted(missing), *lost))
+
+
+class _Scene:
+    """What is recorded and observed, with the ways from one to the other."""
+
+    def __init__(self, recorded: Mapping[Address, Resource], observed: Observed) -> None:
+        self._recorded = {(address.kind, one.id): one for address, one in recorded.items()}
+        self._objects = observed.objects
+        self._members: dict[str, list[tuple[str, str, Attributes]]] = {}
+        for kind in _MEMBERS:
+            for object_id, attributes in observed.objects.get(kind, {}).items():
+                group = str(attributes.get("server_group_id"))
+                self._members.setdefault(group, []).append((kind, object_id, attributes))
+
+    def observed_as(self, resource: Resource) -> Attributes | None:
+        return self._objects.get(resource.address.kind, {}).get(resource.id)
+
+    def group(self, attributes: Attributes, alone: set[str] | None) -> GroupStatus:
+        group_id = str(attributes["id"])
+        resource = self._recorded.get((_GROUP, group_id))
+        everyone = sorted(
+            (self._member(*one) for one in self._members.get(group_id, ())),
+            key=lambda member: (_MEMBERS.index(member.kind), member.name, member.id),
+        )
+        status, side = _word(attributes.get("status")), _word(attributes.get("priority_station"))
+        wanted = _word(resource.inputs.get("protection")) if resource else ""
+        return GroupStatus(
+            id=group_id,
+            name=_word(attributes.get("name")),
+            status=status,
+            address=resource.address if resource else None,
+            side=side,
+            production=_word(attributes.get(f"{side}_availability_zone")),
+            copy=_word(attributes.get(f"{_OTHER_SIDE.get(side)}_availability_zone")),
+            progress=_number(attributes.get("progress")),
+            wanted=wanted,
+            members=tuple(one for one in everyone if alone is None or one.id in alone),
+            last_drill=_last_drill(everyone),
+            troubles=(*_status_troubles(status), *_goal_troubles(wanted, status)),
+        )
+
+    def _member(self, kind: str, object_id: str, attributes: Attributes) -> MemberStatus:
+        resource = self._recorded.get((kind, object_id))
+        status = _word(attributes.get("status"))
+        return MemberStatus(
+            kind=kind,
+            id=object_id,
+            name=_word(attributes.get("name")),
+            status=status,
+            address=resource.address if resource else None,
+            progress=_number(attributes.get("progress")),
+            copying=_word(attributes.get("replication_status")),
+            made=_word(attributes.get("created_at")) if kind == _DRILL else "",
+            troubles=(*_status_troubles(status), *_faults(attributes)),
+        )
+
+
+def _order(group: GroupStatus) -> tuple[bool, str, str, str]:
+    return group.address is None, str(group.address or ""), group.name, group.id
+
+
+def _status_troubles(status: str) -> Iterator[str]:
+    if status not in _IN_ORDER:
+        meaning = _MEANINGS.get(status, "" if status.startswith("error") else "a status that this program doesn't know")
+        yield f"status {shown(status, limit=_NAME_LIMIT) or 'missing'}" + (f": {meaning}" if meaning else "")
+
+
+def _goal_troubles(wanted: str, status: str) -> Iterator[str]:
+    if wanted == "enabled" and status != "protected":
+        yield "protection is wanted, and the group is not protected"
+
+
+def _faults(attributes: Attributes) -> Iterator[str]:
+    level = _word(attributes.get("fault_level"))
+    meaning = _FAULT_LEVELS.get(level or "0", "a level that this program doesn't know")
+    if meaning:
+        yield f"fault level {shown(level, limit=_NAME_LIMIT)}: {meaning}"
+    code = _word(attributes.get("failure_detail"))
+    if code:
+        entry = explain_code(code)
+        words = f"{entry.code} {entry.meaning}. {entry.remedy}".rstrip(". ") if entry else shown(code)
+        yield f"failed with {words}"
+
+
+def _last_drill(members: Iterable[MemberStatus]) -> MemberStatus | None:
+    """The drill that was made last; times are never compared as text."""
+    drills = (one for one in members if one.kind == _DRILL)
+    return max(drills, key=lambda drill: read_time(drill.made) or datetime.min.replace(tzinfo=UTC), default=None)
+
+
+def _word(text: Json) -> str:
+    return str(text) if isinstance(text, str | int) and not isinstance(text, bool) else ""
+
+
+def _number(percent: Json) -> int | None:
+    digits = _word(percent)
+    return int(digits) if digits.isascii() and digits.isdecimal() and len(digits) <= 3 else None
+
+
+# ---------------------------------------------------------------- words for people
+
+
+def status_lines(found: Report) -> list[Line]:
+    """The report for a reader; each line opens with a word or a sign of ours."""
+    lines: list[Line] = []
+    for group in found.groups:
+        lines += [*_group_lines(group), line()]
+    lines += _troubles(found.troubles, indent=0)
+    wrong = sum(1 for _ in found.all_troubles())
+    if wrong:
+        verdict = line(f"Not healthy: {many(wrong, 'finding')}.", Tone.STRONG)
+    elif found.groups:
+        verdict = line(f"Healthy: {many(len(found.groups), 'group')}.", Tone.STRONG)
+    else:
+        verdict = line("Nothing is recorded.", Tone.STRONG)
+    return [*lines, verdict]
+
+
+def _group_lines(group: GroupStatus) -> Iterator[Line]:
+    yield _title(group, kind=_GROUP, indent=0, status=_status_words(group))
+    if group.production:
+        direction = f"production in {shown(group.production)} ({shown(group.side)}), copy in {shown(group.copy)}"
+    else:
+        direction = "production side not told"
+    wanted = f"; protection {shown(group.wanted)} is the goal" if group.wanted else ""
+    yield line(f"    {direction}{wanted}")
+    if group.not_active():
+        pairs = sum(1 for one in group.members if one.kind == _PAIR)
+        yield line(f"    {len(group.not_active())} of {many(pairs, 'pair')} not active", Tone.CHANGE)
+    yield from _troubles(group.troubles, indent=4)
+    for member in group.members:
+        yield _title(member, kind=member.kind, indent=4, status=_status_words(member))
+        yield from _troubles(member.troubles, indent=8)
+    drill = group.last_drill
+    made = f"last drill {value(drill.name)}, {shown(drill.status)}, made {shown(drill.made)}" if drill else "no drill"
+    yield line(f"    {made}", Tone.FAINT)
+
+
+def _title(one: GroupStatus | MemberStatus, *, kind: str, indent: int, status: str) -> Line:
+    name = value(one.name)
+    label = str(one.address) if one.address else f"{KINDS[kind].noun} {shown(one.id, limit=_NAME_LIMIT)}"
+    unmanaged = "" if one.address else " (not managed)"
+    tone = Tone.REMOVE if one.troubles else Tone.ADD
+    return (
+        Span(" " * indent),
+        Span(label, Tone.STRONG),
+        Span(f" {name}{unmanaged}: "),
+        Span(status, tone),
+    )
+
+
+def _status_words(one: GroupStatus | MemberStatus) -> str:
+    percent = "" if one.progress is None else f", {one.progress} %"
+    copying = f", {shown(one.copying, limit=_NAME_LIMIT)}" if isinstance(one, MemberStatus) and one.copying else ""
+    return f"{shown(one.status, limit=_NAME_LIMIT) or 'no status'}{copying}{percent}"
+
+
+def _troubles(troubles: Iterable[str], *, indent: int) -> Iterator[Line]:
+    for trouble in troubles:
+        yield line(f"{'':{indent}}! {trouble}", Tone.REMOVE)
+
+
+# ---------------------------------------------------------------- JSON
+
+
+def status_json(found: Report) -> dict[str, Json]:
+    """The report as one JSON object; what the service doesn't tell is null."""
+    return {
+        "healthy": found.healthy,
+        "groups": [_group_json(group) for group in found.groups],
+        "findings": list(found.troubles),
+    }
+
+
+def _group_json(group: GroupStatus) -> dict[str, Json]:
+    return {
+        **_shared_json(group),
+        "production_side": group.side or None,
+        "production_zone": group.production or None,
+        "copy_zone": group.copy or None,
+        "protection_wanted": group.wanted or None,
+        "pairs_not_active": [one.id for one in group.not_active()],
+        "last_drill": _member_json(group.last_drill) if group.last_drill else None,
+        "members": [_member_json(one) for one in group.members],
+    }
+
+
+def _member_json(member: MemberStatus) -> dict[str, Json]:
+    words = {"kind": member.kind, **_shared_json(member)}
+    if member.kind == _PAIR:
+        words["replication_status"] = member.copying or None
+    if member.kind == _DRILL:
+        words["created_at"] = member.made or None
+    return words
+
+
+def _shared_json(one: GroupStatus | MemberStatus) -> dict[str, Json]:
+    return {
+        "address": str(one.address) if one.address else None,
+        "id": one.id,
+        "name": one.name,
+        "status": one.status or None,
+        "progress": one.progress,
+        "findings": list(one.troubles),
+    }

@@ -1,0 +1,91 @@
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from declarative.model import Action, Address, Reason, Resource, Step
+from declarative.planning.drawing import dot, mermaid
+
+SHOP = Address("ProtectionGroup", "shop")
+WEB = Address("ProtectedInstance", "web", "web-1")
+
+
+def step(action, address, *requires, name=None, source=None):
+    resource = Resource(address, "", {} if name is None else {"name": name})
+    step_id = f"{action.value}:{address}"
+    return Step(step_id, address, action, Reason.NEW, resource, requires=requires, source=source)
+
+
+STEPS = (
+    step(Action.CREATE, SHOP, name="shop-prod"),
+    step(Action.CREATE, WEB, f"create:{SHOP}", name="web-1"),
+    step(Action.ENABLE, SHOP, f"create:{SHOP}", f"create:{WEB}"),
+    step(Action.MOVE, Address("DRDrill", "q2"), source=Address("DRDrill", "q1")),
+    step(Action.DELETE, Address("ReplicationPair", "old"), "delete:of-another-plan"),
+)
+
+
+def test_a_flowchart_shows_each_step_and_what_waits_for_it():
+    assert mermaid(STEPS) == (
+        "flowchart LR\n"
+        "    classDef make stroke:#2e7d32,stroke-width:2px\n"
+        "    classDef remove stroke:#c62828,stroke-width:2px\n"
+        "    classDef change stroke:#f9a825,stroke-width:2px\n"
+        '    n0["create ProtectionGroup/shop<br/>shop-prod"]:::make\n'
+        '    n1["create ProtectedInstance/web#91;web-1#93;<br/>web-1"]:::make\n'
+        '    n2["enable ProtectionGroup/shop"]:::make\n'
+        '    n3["move DRDrill/q1 to DRDrill/q2"]:::change\n'
+        '    n4["delete ReplicationPair/old"]:::remove\n'
+        "    n0 --> n1\n"
+        "    n0 --> n2\n"
+        "    n1 --> n2\n"
+    )
+
+
+def test_a_digraph_shows_each_step_and_what_waits_for_it():
+    assert dot(STEPS) == (
+        "digraph plan {\n"
+        "    rankdir=LR;\n"
+        '    node [shape=box, style=rounded, fontname="sans-serif"];\n'
+        '    n0 [label="create ProtectionGroup/shop\\nshop-prod", color="#2e7d32"];\n'
+        '    n1 [label="create ProtectedInstance/web[web-1]\\nweb-1", color="#2e7d32"];\n'
+        '    n2 [label="enable ProtectionGroup/shop", color="#2e7d32"];\n'
+        '    n3 [label="move DRDrill/q1 to DRDrill/q2", color="#f9a825"];\n'
+        '    n4 [label="delete ReplicationPair/old", color="#c62828"];\n'
+        "    n0 -> n1;\n"
+        "    n0 -> n2;\n"
+        "    n1 -> n2;\n"
+        "}\n"
+    )
+
+
+def test_nothing_to_do_is_a_graph_without_steps():
+    assert mermaid(()).startswith("flowchart LR\n")
+    assert "n0" not in mermaid(()) + dot(())
+
+
+@pytest.mark.parametrize(
+    "name", ['"]; n9 --> n0', '"<script>', "a\nend", "#quot;", "\\", '\\"', "\x1b[31m", "end", "&#34;"]
+)
+def test_a_name_is_never_more_than_text(name):
+    assert_inert(name)
+
+
+@given(st.text(max_size=150))
+def test_no_name_at_all_is_more_than_text(name):
+    assert_inert(name)
+
+
+_MERMAID_NODE = re.compile(r'    n0\["create ProtectionGroup/shop(<br/>(?:[A-Za-z0-9 ./_-]|#[0-9]+;)+)?"\]:::make')
+_DOT_NODE = re.compile(r'    n0 \[label="create ProtectionGroup/shop(\\n(?:[^"\\\n]|\\["\\])+)?", color="#2e7d32"\];')
+
+
+def assert_inert(name):
+    named = (step(Action.CREATE, SHOP, name=name),)
+    flow, graph = mermaid(named).splitlines(), dot(named).splitlines()
+    assert len(flow) == 5
+    assert _MERMAID_NODE.fullmatch(flow[4])
+    assert len(graph) == 5
+    assert _DOT_NODE.fullmatch(graph[3])
+    assert all(line.isprintable() for line in (*flow, *graph))

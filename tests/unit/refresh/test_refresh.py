@@ -1,0 +1,190 @@
+"""Which lists a plan reads, and what becomes of a recorded object that no list shows."""
+
+import asyncio
+
+import pytest
+
+from declarative.apply import Ledger, Lookout, Session
+from declarative.clock import Clock
+from declarative.errors import EndpointError, Unauthorized
+from declarative.kinds import KINDS
+from declarative.model import Address, Desired, DesiredView, Resource, Stack
+from declarative.planning import PlanRequest
+from declarative.refresh import observe, read_kinds
+from declarative.state import State
+
+LISTS = {kind.collection for kind in KINDS.values()}
+IDS = {name: "i1/r1" if kind.identity else "x1" for name, kind in KINDS.items()}
+INSTANCE = {"id": "i1", "server_group_id": "g1", "attachment": [{"replication": "r1", "device": "/dev/vda"}]}
+
+
+class Cloud:
+    """Lists what it holds, by collection; `hidden` objects are found by a GET alone. Remembers what was asked for."""
+
+    def __init__(self, *, hidden=(), domains=(), trouble=None, **collections):
+        self.lists = {name.replace("_", "-"): list(objects) for name, objects in collections.items()}
+        self.hidden = {one["id"]: one for one in hidden}
+        self.trouble = trouble
+        self.known_domains = domains
+        self.asked = []
+
+    async def list_views(self, kinds, *, deadline):
+        kinds = tuple(kinds)
+        self.asked += sorted({kind.collection for kind in kinds})
+        return {
+            kind.name: {
+                key: one for item in self.lists.get(kind.collection, []) for key, one in kind.view(item).items()
+            }
+            for kind in kinds
+        }
+
+    async def get(self, kind, object_id, *, deadline):
+        self.asked.append(f"{kind.collection}/{kind.read_id(object_id)}")
+        found = self.hidden.get(kind.read_id(object_id))
+        return kind.view(found).get(object_id) if found else None
+
+    async def domains(self, *, deadline):
+        return self._lookup("active-domains", self.known_domains)
+
+    async def quotas(self, *, deadline):
+        return self._lookup("quotas", {})
+
+    def _lookup(self, name, found):
+        self.asked.append(name)
+        if self.trouble:
+            raise self.trouble
+        return found
+
+
+class Surroundings:
+    """A session's parts that reading needs, and what it warned of."""
+
+    def __init__(self, cloud, *recorded):
+        resources = {one.address: one for one in recorded}
+        clock = Clock()
+        self.events = []
+        self.session = Session(
+            provider=cloud,
+            ledger=Ledger(State(lineage="l", resources=resources), None, blocking=asyncio.to_thread),
+            lookout=Lookout(cloud, clock),
+            clock=clock,
+            emit=self.events.append,
+        )
+
+
+def recorded(kind, object_id=None, name="a"):
+    return Resource(Address(kind, name), object_id or IDS[kind])
+
+
+def wanted(kind, name="a", **spec):
+    return Desired(Address(kind, name), spec)
+
+
+def read(cloud, *resources, planned=()):
+    return asyncio.run(read_kinds(Surroundings(cloud, *resources).session, planned))
+
+
+def look(cloud, *desired, recorded=(), **request):
+    around = Surroundings(cloud, *recorded)
+    view = DesiredView(Stack("s"), "default", {one.address: one for one in desired})
+    return asyncio.run(observe(PlanRequest(**request), view, around.session)), around.events
+
+
+_READ_FOR = {
+    "ProtectionGroup": {"server-groups"},
+    "ProtectedInstance": {"server-groups", "protected-instances", "replications"},
+    "ReplicationPair": {"server-groups", "replications"},
+    "ReplicationAttachment": {"server-groups", "protected-instances"},
+    "DRDrill": {"server-groups", "disaster-recovery-drills"},
+}
+
+
+@pytest.mark.parametrize(("kind", "lists"), _READ_FOR.items(), ids=list(_READ_FOR))
+def test_a_planned_kind_needs_its_list_that_of_its_group_and_that_of_what_is_made_beside_it(kind, lists):
+    cloud = Cloud()
+    read(cloud, planned={kind})
+    assert sorted(cloud.asked) == sorted(lists)
+
+
+@pytest.mark.parametrize(("kind", "lists"), _READ_FOR.items(), ids=list(_READ_FOR))
+def test_a_recorded_kind_needs_the_same(kind, lists):
+    cloud = Cloud()
+    read(cloud, recorded(kind))
+    assert set(cloud.asked) & LISTS == lists
+
+
+def test_nothing_in_use_reads_nothing():
+    cloud = Cloud()
+    assert read(cloud).objects == {}
+    assert cloud.asked == []
+
+
+def test_a_list_tells_of_all_kinds_in_it():
+    seen = read(Cloud(protected_instances=[INSTANCE]), planned={"ProtectedInstance"})
+    assert set(seen.objects["ReplicationAttachment"]) == {"i1/r1"}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_no_list_shows_is_gone_when_the_service_says_so(kind):
+    seen = read(Cloud(), recorded(kind))
+    assert seen.gone == {(kind, IDS[kind])}
+    assert seen.objects[kind] == {}
+
+
+def test_what_a_list_lacks_and_a_get_shows_is_there():
+    hidden = [INSTANCE, {"id": "g1", "name": "shop"}]
+    seen = read(Cloud(hidden=hidden), recorded("ReplicationAttachment"), recorded("ProtectionGroup", "g1"))
+    assert seen.gone == frozenset()
+    assert seen.objects["ReplicationAttachment"]["i1/r1"]["device"] == "/dev/vda"
+    assert seen.objects["ProtectionGroup"]["g1"]["name"] == "shop"
+
+
+def test_what_is_listed_is_not_asked_for_again():
+    cloud = Cloud(protected_instances=[INSTANCE])
+    read(cloud, recorded("ProtectedInstance", "i1"), recorded("ReplicationAttachment"))
+    assert set(cloud.asked) <= LISTS
+
+
+@pytest.mark.parametrize(
+    ("desired", "known", "lookups"),
+    [
+        pytest.param(wanted("ProtectionGroup"), (), {"active-domains", "quotas"}, id="new-group"),
+        pytest.param(wanted("ProtectedInstance"), (), {"quotas"}, id="new-member"),
+        pytest.param(wanted("ProtectionGroup"), (recorded("ProtectionGroup"),), set(), id="known-group"),
+        pytest.param(
+            wanted("ProtectionGroup", domain="aa"),
+            (recorded("ProtectionGroup"),),
+            {"active-domains"},
+            id="known-group-whose-domain-is-named",
+        ),
+    ],
+)
+def test_lookups_are_read_where_they_are_used(desired, known, lookups):
+    cloud = Cloud()
+    look(cloud, desired, recorded=known)
+    assert set(cloud.asked) & {"active-domains", "quotas"} == lookups
+
+
+def test_without_a_refresh_nothing_is_read():
+    cloud = Cloud()
+    look(cloud, wanted("ProtectionGroup"), refreshed=False)
+    assert cloud.asked == []
+
+
+def test_a_check_that_can_not_be_made_is_a_warning():
+    cloud = Cloud(trouble=EndpointError("no quotas here"))
+    seen, events = look(cloud, wanted("ProtectedInstance"))
+    assert seen.lookups.quotas is None
+    assert ["not checked" in event.detail["summary"] for event in events] == [True]
+
+
+@pytest.mark.parametrize(
+    ("trouble", "desired"),
+    [
+        (EndpointError("no domains here"), wanted("ProtectionGroup", domain="aa")),
+        (Unauthorized("no"), wanted("ProtectedInstance")),
+    ],
+)
+def test_a_lookup_that_is_needed_ends_the_plan(trouble, desired):
+    with pytest.raises(type(trouble)):
+        look(Cloud(trouble=trouble), desired)
