@@ -39,7 +39,7 @@ async def observe(request: PlanRequest, desired: DesiredView, session: Session) 
     new = any(address not in recorded for address in desired.resources)
     by_name = any(KINDS[address.kind].lookups & wanted.spec.keys() for address, wanted in desired.resources.items())
     wants = not request.destroy and not request.refresh_only
-    deadline = session.clock.monotonic() + REFRESH_TIME
+    deadline = session.until(REFRESH_TIME)
     provider = session.provider
     async with _together() as group:
         view = group.create_task(refresh(session, planned=bool(desired.resources)))
@@ -66,7 +66,7 @@ async def _needed(reading: Awaitable[T], session: Session, *, needed: bool) -> T
 async def refresh(session: Session, *, planned: bool) -> Observed:
     """List every kind that is recorded or planned; what is recorded and not listed is confirmed by a GET."""
     recorded = session.ledger.state.resources.values()
-    provider, deadline = session.provider, session.clock.monotonic() + REFRESH_TIME
+    provider, deadline = session.provider, session.until(REFRESH_TIME)
     objects: dict[str, dict[str, Mapping[str, Json]]] = {}
     gone: set[tuple[str, str]] = set()
     for kind in KINDS.values():

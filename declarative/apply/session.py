@@ -63,7 +63,11 @@ class Session:
     def deadline(self, kind: Kind, action: Action) -> float:
         """When a step that starts now must have ended, on the monotonic clock."""
         seconds = self.timeouts.get(f"{kind.name}.{action.value}", kind.timeouts[action.value])
-        return min(self.clock.monotonic() + float(seconds), self.ends)
+        return self.until(float(seconds))
+
+    def until(self, seconds: float) -> float:
+        """A deadline so many seconds from now, but never past the end of the run."""
+        return min(self.clock.monotonic() + seconds, self.ends)
 
     def new_operation(self, step: Step) -> Operation:
         """An operation for `step`, with an id of its own."""
