@@ -32,7 +32,8 @@ def main(arguments: Sequence[str] | None = None, *, scale: Scale | None = None) 
     if terraform.found() is None:
         print("Terraform is not on the PATH: nothing to compare with.")
     if busy := [row.name for row in measured if not row.surroundings.is_quiet]:
-        print(f"Others used the CPUs as these rows began, so their times are too long: {', '.join(busy)}.")
+        print(f"Others used the CPUs as these rows began: {', '.join(busy)}.")
+        print("Their times are too long, and what is told in times of another row means nothing.")
     path = options.json or _RESULTS / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(table.document(about, measured), indent=2) + "\n")

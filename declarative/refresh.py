@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
+from declarative.apply.together import all_of, together
 from declarative.errors import EndpointError, OutcomeUnknown, Rejected, Unauthorized
 from declarative.kinds import KINDS
 from declarative.model import DesiredView, Json, Lookups, Observed
@@ -21,16 +20,6 @@ T = TypeVar("T")
 REFRESH_TIME = 300.0  # seconds that reading the cloud may take, retries included
 
 
-@asynccontextmanager
-async def _together() -> AsyncIterator[asyncio.TaskGroup]:
-    """A task group whose first error comes out as itself."""
-    try:
-        async with asyncio.TaskGroup() as group:
-            yield group
-    except BaseExceptionGroup as errors:
-        raise errors.exceptions[0] from None
-
-
 async def observe(request: PlanRequest, desired: DesiredView, session: Session) -> Observed:
     """Read what the plan needs: every kind by list calls, and the lookups only where they are used."""
     if not request.refreshed:
@@ -41,7 +30,7 @@ async def observe(request: PlanRequest, desired: DesiredView, session: Session) 
     wants = not request.destroy and not request.refresh_only
     deadline = session.until(REFRESH_TIME)
     provider = session.provider
-    async with _together() as group:
+    async with together() as group:
         view = group.create_task(refresh(session, planned=bool(desired.resources)))
         domains = quotas = None
         if wants and (new or by_name):
@@ -75,7 +64,7 @@ async def refresh(session: Session, *, planned: bool) -> Observed:
             continue
         listed = dict(await provider.list(kind, deadline=deadline))
         missing = [object_id for object_id in mine if object_id not in listed]
-        found = await asyncio.gather(*(provider.get(kind, object_id, deadline=deadline) for object_id in missing))
+        found = await all_of(provider.get(kind, object_id, deadline=deadline) for object_id in missing)
         for object_id, observed in zip(missing, found, strict=True):
             if observed is None:
                 gone.add((kind.name, object_id))

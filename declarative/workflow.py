@@ -190,7 +190,7 @@ async def apply(project: Project, request: PlanRequest, *, watch: Watch, interru
         open_ = _all_open(session.ledger.state)
         made = await _unless(interrupt, _make_plan(project, request, desired, session, open_=open_, warnings=warnings))
         await _unless(interrupt, _know_what_is_there(session, made))
-        reviewed = watch.review(made)
+        reviewed = _reviewed(watch, made, interrupt)
         return await _carry_out(project, reviewed, session, watch, interrupt, command=command)
 
 
@@ -228,7 +228,7 @@ async def apply_saved(
         await _unless(
             interrupt, _know_what_is_there(session, replace(saved, basis=replace(saved.basis, refreshed=False)))
         )
-        reviewed = watch.review(with_consents(saved, tuple(consents)))
+        reviewed = _reviewed(watch, with_consents(saved, tuple(consents)), interrupt)
         return await _carry_out(
             project, reviewed, session, watch, interrupt, command="apply", finished=finished, digest=digest
         )
@@ -399,8 +399,19 @@ async def _unless(interrupt: asyncio.Event, work: Coroutine[None, None, T]) -> T
     if not task.done():
         task.cancel()
         await asyncio.wait({task})
-        raise Interrupted("interrupted before anything was sent", "Run again to go on.")
+        raise _interrupted()
     return task.result()
+
+
+def _reviewed(watch: Watch, made: Plan, interrupt: asyncio.Event) -> Plan:
+    """Have the plan reviewed; after an interrupt nobody is asked any more."""
+    if interrupt.is_set() and made.has_changes():
+        raise _interrupted()
+    return watch.review(made)
+
+
+def _interrupted() -> Interrupted:
+    return Interrupted("interrupted before anything was sent", "Run again to go on.")
 
 
 async def _know_what_is_there(session: Session, made: Plan) -> None:
@@ -469,7 +480,8 @@ def _pre_images(session: Session) -> Iterator[Record]:
             for operation in session.ledger.state.operations.values()
             if operation.action is Action.CREATE and operation.resource.address.kind == kind.name
         ]
-        yield PreImage(kind.name, tuple(sorted(session.lookout.foreign(kind, lost))))
+        known = session.lookout.foreign(kind) & session.ledger.state.pre_images.get(kind.name, set())
+        yield PreImage(kind.name, tuple(sorted(session.lookout.foreign(kind, lost) | known)))
 
 
 def _outputs(reviewed: Plan, session: Session) -> Mapping[str, Json]:

@@ -50,6 +50,7 @@ class Session:
     timeouts: Mapping[str, float] = field(default_factory=dict)
     ends: float = float("inf")
     senders: set[asyncio.Task[object]] = field(default_factory=set)
+    on_answer: Callable[[], None] = lambda: None  # a sender has heard its answer
 
     def kind(self, address: Address) -> Kind:
         """The kind of an address; planned and recorded addresses always have one."""
@@ -86,6 +87,7 @@ class Session:
             finally:
                 if task is not None:
                     self.senders.discard(task)
+                    self.on_answer()
 
     def tell(self, type_: str, about: Step | Operation, /, **detail: Json) -> None:
         """Emit an event about a step, or about an operation of an earlier run."""

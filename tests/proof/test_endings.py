@@ -36,8 +36,7 @@ def _site(folder: Path, groups: Mapping[str, Group] = THREE) -> Site:
 def test_an_interrupted_create_is_gone_on_with(tmp_path: Path, after: float) -> None:
     site = _site(tmp_path, MANY)
     with site.suffering(interrupt_after=after):
-        applied = site.apply(parallelism=4, max_jobs=8)
-    assert applied.exit_code is ExitCode.INCOMPLETE
+        assert _exit_code(lambda: site.apply(parallelism=4, max_jobs=8)) is ExitCode.INCOMPLETE
     assert site.now < after + 6.0
     done(site.apply())
     assert len(site.made()) == len(MANY)

@@ -408,3 +408,8 @@ def done(applied: workflow.Applied) -> None:
     """The run ended with nothing left to do, and says so."""
     troubles = [(o.step.id, o.result.value, o.summary, o.fix) for o in applied.outcome.steps if o.result != "done"]
     assert applied.exit_code is ExitCode.OK, (applied.exit_code, troubles, applied.outcome.conflict)
+
+
+def why(applied: workflow.Applied) -> str:
+    """What the run says of its steps, and what to do about it."""
+    return "\n".join(f"{outcome.summary} {outcome.fix}" for outcome in applied.outcome.steps)

@@ -1,6 +1,6 @@
-"""Single faults, one row each: what a create, a rename, a delete survive, and what is said of it.
+"""Single faults of a create, one row each: what it survives, and what is said of it.
 
-The rows are named as in the failure matrix: C of a create, U of an update, D of a delete.
+The rows are named as in the failure matrix: C1 to C23.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from declarative.errors import ConsentMissing, ExitCode, Unauthorized
-from declarative.model import Plan, Reason
+from declarative.errors import ExitCode, Unauthorized
+from declarative.model import Reason
 from declarative.planning import PlanRequest
 from declarative.simulator import Rules
 from declarative.workflow import Applied
 from tests.scaffold.accidents import hooked
-from tests.scaffold.cloud import DESTROY, Group, Site, assert_settled, done
+from tests.scaffold.cloud import Group, Site, assert_settled, done, why
 from tests.scaffold.killing import run_fused
 
 Json = Any
@@ -26,27 +26,8 @@ TWO: Mapping[str, Group] = {**ONE, "db": {}}
 CREATE = "POST server-groups"
 
 
-@pytest.fixture
-def site(tmp_path: Path) -> Site:
-    """A stack of one group, not applied yet, on a world in memory whose jobs take time."""
-    site = Site(tmp_path, speed=1.0, latency=0.02)
-    site.write(ONE)
-    return site
-
-
-@pytest.fixture
-def applied(site: Site) -> Site:
-    """The same, applied."""
-    done(site.apply())
-    return site
-
-
 def _said(site: Site) -> str:
     return "\n".join(site.watch.texts())
-
-
-def _why(applied: Applied) -> str:
-    return "\n".join(f"{outcome.summary} {outcome.fix}" for outcome in applied.outcome.steps)
 
 
 def _assert_one(site: Site, *, made: int = 1) -> None:
@@ -165,7 +146,7 @@ def test_c9_a_group_that_cannot_be_read_after_its_creation_is_kept(site: Site) -
     with site.suffering(wire=hooked("GET server-groups.*", answer=without_groups)):
         applied = site.apply()
     assert applied.exit_code is ExitCode.INCOMPLETE
-    assert "can't be read" in _why(applied)
+    assert "can't be read" in why(applied)
     assert site.recorded() == {"web": site.made()[0]}
     done(site.apply())
     _assert_one(site)
@@ -190,7 +171,7 @@ def test_c12_a_failed_create_leaves_a_group_that_is_recorded_and_replaced(site: 
     site.world.faults.add([f"{CREATE}:fail-job=SDRS.1014:first=1"])
     applied = site.apply()
     assert applied.exit_code is ExitCode.ERROR
-    assert "SDRS.1014" in _why(applied)
+    assert "SDRS.1014" in why(applied)
     (broken,) = site.live()
     assert site.recorded() == {"web": broken}
     plan = site.plan()
@@ -384,7 +365,7 @@ def test_c19_two_candidates_stop_the_address_and_are_listed(site: Site) -> None:
     ours = site.made()[0]
     assert applied.exit_code is ExitCode.ERROR
     for candidate in (twin, ours):
-        assert f"declarative import 'ProtectionGroup/web' {candidate}" in _why(applied)
+        assert f"declarative import 'ProtectionGroup/web' {candidate}" in why(applied)
     assert site.apply().exit_code is ExitCode.INCOMPLETE
     assert len(site.made()) == 1
     site.import_object("web", ours)
@@ -405,7 +386,7 @@ def test_c23_rejected_credentials_stop_the_run_and_lose_nothing(site: Site) -> N
     assert applied.exit_code is ExitCode.ERROR
     sent = len(site.made())
     assert sent < 40
-    assert "credentials" in _why(applied) or "token" in _why(applied)
+    assert "credentials" in why(applied) or "token" in why(applied)
     site.world.faults.clear()
     done(site.apply())
     assert len(site.made()) == 40
@@ -446,210 +427,3 @@ def test_a_used_up_quota_stops_new_creates(site: Site) -> None:
     site.world.set_quota("server_groups", -1)
     done(site.apply())
     assert len(site.made()) == 30
-
-
-# ---------------------------------------------------------------- renames
-
-
-@pytest.mark.parametrize("fault", ["lost-before", "lost-after", "status=503", "status-after=503", "cut", "html"])
-def test_u1_a_rename_without_a_clear_answer(applied: Site, fault: str) -> None:
-    applied.write({"web": {"name": "shop", "description": "shop"}})
-    applied.world.faults.add([f"PUT *:{fault}:first=2"])
-    done(applied.apply())
-    applied.world.faults.clear()
-    assert_settled(applied, {"web": "shop"})
-    assert len(applied.made()) == 1
-
-
-def test_u1_a_third_name_is_not_written_over(applied: Site) -> None:
-    (only,) = applied.live()
-    applied.write({"web": {"name": "shop", "description": "shop"}})
-    applied.world.faults.add(["PUT *:lost-before:first=1"])
-    renamed: list[str] = []
-
-    def third() -> None:
-        if applied.requests("PUT") and not renamed:
-            renamed.append("third")
-            applied.world.rename_group(only, "third")
-
-    with applied.suffering(wire=hooked("GET server-groups.*", before=third)):
-        outcome = applied.apply()
-    assert outcome.exit_code is ExitCode.ERROR
-    assert applied.live()[only]["name"] == "third"
-    assert not applied.state().operations
-    done(applied.apply())
-    assert_settled(applied, {"web": "shop"})
-
-
-def _change_after_review(site: Site, change: Callable[[], object]) -> None:
-    def review(plan: Plan) -> None:
-        if plan.steps:
-            change()
-
-    site.watch.on_review = review
-
-
-@pytest.mark.parametrize("goal", [{"web": {"name": "shop", "description": "shop"}}, {"web": {"description": "new"}}])
-def test_u2_a_group_that_changed_since_the_plan_is_refused(applied: Site, goal: Mapping[str, Group]) -> None:
-    (only,) = applied.live()
-    applied.write(goal)
-    _change_after_review(applied, lambda: applied.world.rename_group(only, "theirs"))
-    changing = applied.changing()
-    outcome = applied.apply()
-    assert outcome.exit_code is ExitCode.ERROR
-    assert "changed since it was planned" in _why(outcome)
-    assert applied.changing() == changing
-    assert not applied.state().operations
-
-
-def test_u2_a_group_that_went_into_failover_since_the_plan_is_left_alone(applied: Site) -> None:
-    (only,) = applied.live()
-    _change_after_review(applied, lambda: applied.world.set_status(only, "failed-over"))
-    changing = applied.changing()
-    assert applied.destroy().exit_code is ExitCode.ERROR
-    assert applied.changing() == changing
-    assert applied.recorded() == {"web": only}
-
-
-def test_u2_a_saved_plan_does_not_write_over_a_change(applied: Site) -> None:
-    (only,) = applied.live()
-    applied.write({"web": {"name": "shop", "description": "shop"}})
-    plan = applied.plan()
-    applied.world.rename_group(only, "theirs")
-    changing = applied.changing()
-    assert applied.apply_saved(plan).exit_code is ExitCode.ERROR
-    assert applied.changing() == changing
-
-
-# ---------------------------------------------------------------- deletes
-
-
-@pytest.mark.parametrize("speed", [1.0, float("inf")])
-@pytest.mark.parametrize(
-    "fault", ["lost-before", "lost-after", "cut", "garbage", "status=500", "status-after=500", "status=429", "refused"]
-)
-def test_d1_a_delete_without_a_clear_answer(tmp_path: Path, fault: str, speed: float) -> None:
-    site = Site(tmp_path, speed=speed)
-    site.write(ONE)
-    done(site.apply())
-    site.world.faults.add([f"DELETE *:{fault}:first=2"])
-    done(site.destroy())
-    assert len(site.deleted_by_us()) == 1
-    assert_settled(site, {}, request=DESTROY)
-
-
-def test_d2_a_group_that_is_gone_already_counts_as_deleted(applied: Site) -> None:
-    (only,) = applied.live()
-    with applied.suffering(wire=hooked("DELETE .+", before=lambda: applied.world.delete_group(only))):
-        done(applied.destroy())
-    assert_settled(applied, {}, request=DESTROY)
-
-
-def test_d2_a_group_that_is_gone_before_its_delete_is_forgotten(applied: Site) -> None:
-    (only,) = applied.live()
-    _change_after_review(applied, lambda: applied.world.delete_group(only))
-    done(applied.destroy())
-    assert applied.requests("DELETE") == 0
-    assert_settled(applied, {}, request=DESTROY)
-
-
-def test_d3_a_failed_delete_keeps_the_group_recorded_and_is_retried(applied: Site) -> None:
-    (only,) = applied.live()
-    applied.world.faults.add(["DELETE *:fail-job=SDRS.1014:first=1"])
-    outcome = applied.destroy()
-    assert outcome.exit_code is ExitCode.ERROR
-    assert "SDRS.1014" in _why(outcome)
-    assert applied.recorded() == {"web": only}
-    assert applied.live()[only]["status"] == "error-deleting"
-    done(applied.destroy())
-    assert_settled(applied, {}, request=DESTROY)
-
-
-def test_d3_a_failed_delete_of_a_wanted_group_ends_in_a_new_one(applied: Site) -> None:
-    applied.write({"web": {"description": "new"}})
-    applied.world.faults.add(["DELETE *:fail-job=SDRS.1014:first=1"])
-    assert applied.apply().exit_code is ExitCode.ERROR
-    done(applied.apply())
-    _assert_one(applied, made=2)
-
-
-def test_d4_a_deleted_group_that_is_still_shown_is_kept(applied: Site) -> None:
-    (old,) = applied.live().values()
-    stale = {"server_group": {**old, "status": "deleting"}}
-
-    def shown(status: int, body: Json) -> tuple[int, Json]:
-        if applied.live():
-            return status, body
-        return 200, {"server_groups": [stale["server_group"]], "count": 1} if "server_groups" in body else stale
-
-    with applied.suffering(wire=hooked("GET server-groups.*", answer=shown)):
-        assert applied.destroy().exit_code is ExitCode.INCOMPLETE
-    assert applied.recorded() == {"web": old["id"]}
-    done(applied.destroy())
-    assert len(applied.deleted_by_us()) == 1
-    assert_settled(applied, {}, request=DESTROY)
-
-
-@pytest.mark.parametrize("moment", ["write", "half written", "durable", "before POST", "after POST"])
-def test_d5_a_replace_that_dies_between_its_two_halves(tmp_path: Path, moment: str) -> None:
-    site = Site(tmp_path, in_file=True, speed=1.0)
-    site.write(ONE)
-    done(site.apply())
-    (old,) = site.live()
-    site.write({"web": {"description": "new"}})
-    assert not run_fused(site, Site.apply, at=["after DELETE", *["after GET jobs"] * 4, moment])
-    done(site.apply())
-    assert site.deleted_by_us() == [old]
-    _assert_one(site, made=2)
-
-
-def test_d6_a_group_that_got_members_since_the_plan_is_not_deleted(applied: Site) -> None:
-    (only,) = applied.live()
-    _change_after_review(applied, lambda: applied.world.add_replication(only))
-    outcome = applied.destroy()
-    assert outcome.exit_code is ExitCode.ERROR
-    assert applied.requests("DELETE") <= 1
-    assert "SDRS.1010" in _why(outcome)
-    assert not applied.state().operations
-    assert applied.recorded() == {"web": only}
-
-
-def test_d7_empty_manifests_need_a_consent_of_their_own(applied: Site) -> None:
-    applied.write({})
-    with pytest.raises(ConsentMissing):
-        applied.apply(allow=["delete"])
-    assert applied.requests("DELETE") == 0
-
-
-def test_a_busy_group_is_waited_for(applied: Site) -> None:
-    applied.world.faults.add(["DELETE *:status=400:code=SDRS.1002:first=4"])
-    done(applied.destroy())
-    assert_settled(applied, {}, request=DESTROY)
-
-
-def test_a_group_that_stays_busy_fails_its_step_and_stays_recorded(applied: Site) -> None:
-    applied.world.faults.add(["DELETE *:status=400:code=SDRS.1002"])
-    outcome = applied.destroy()
-    assert outcome.exit_code in (ExitCode.ERROR, ExitCode.INCOMPLETE)
-    assert applied.recorded().keys() == {"web"}
-    assert not applied.state().operations
-    applied.world.faults.clear()
-    done(applied.destroy())
-
-
-def test_a_delete_that_somebody_else_began_is_waited_for(applied: Site) -> None:
-    (only,) = applied.live()
-
-    async def elsewhere() -> None:
-        import httpx
-
-        from declarative.simulator import EmbeddedTransport
-
-        async with httpx.AsyncClient(transport=EmbeddedTransport(applied.world)) as client:
-            url = f"http://127.0.0.1/v1/{applied.world.project_id}/server-groups/{only}"
-            await client.delete(url, headers={"X-Auth-Token": applied.world.preset_token})
-
-    applied.run(elsewhere)
-    done(applied.destroy())
-    assert applied.requests("DELETE") == 1
-    assert_settled(applied, {}, request=DESTROY)
