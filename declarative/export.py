@@ -1,8 +1,8 @@
 """Manifests for what exists in the cloud, and the imports that tie the two together.
 
-Pure: observed objects go in, texts come out. What is written describes the objects as they are, so that a plan after the
-imports changes nothing; fields that the service doesn't tell of, or shows with a value that no manifest may hold, are
-left out or left alone, and each such case is noted.
+Pure: observed objects go in, texts come out. What is written describes the objects as they are, so that a plan after
+the imports changes nothing. What the service doesn't tell, or tells with a value that no manifest may hold, is left out
+or left alone, and each such case is noted.
 """
 
 from __future__ import annotations
@@ -178,12 +178,14 @@ class _Writer:
             return replace(document, spec={"name": told, **document.spec})
         why = "is the name of another one too" if taken else "is not one that a manifest may hold"
         self.notes.append(f"{document.address}: its name in the cloud {why}, and is left alone (ignore_changes)")
-        # Distinct from all names that are told: those are written as they are, and this one never is sent.
-        name = _unique(
-            document.address.name[:55], {one for kind, _, one in self._cloud_names if kind == document.address.kind}
-        )
+        # Distinct from all names that are told: those stand in manifests as they are, and this one is never sent.
+        name = _unique(document.address.name[:55], self._told_names(document.address.kind))
         self._cloud_names.add((document.address.kind, scope or "", name))
         return replace(document, spec={"name": name, **document.spec}, ignored=("name",))
+
+    def _told_names(self, kind: str) -> set[str]:
+        told = {str(one.get("name")) for one in self._objects(kind).values()}
+        return told | {name for other, _, name in self._cloud_names if other == kind}
 
     # ------------------------------------------------------------ each kind's fields
 

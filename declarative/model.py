@@ -559,7 +559,7 @@ class Plan:
     """What would be done, in order, with all that a reviewer must know. Pure data; its document has the digest."""
 
     basis: Basis
-    steps: tuple[Step, ...] = ()
+    steps: tuple[Step, ...] = field(default=(), repr=False)  # there may be thousands
     dangers: tuple[Danger, ...] = ()
     consents: tuple[Consent, ...] = ()
     withheld: tuple[Withheld, ...] = ()
@@ -615,7 +615,7 @@ class Event:
 class Outcome:
     """What a run came to: each step's end, what settling earlier operations found, and the recorded outputs."""
 
-    steps: tuple[StepOutcome, ...] = ()
+    steps: tuple[StepOutcome, ...] = field(default=(), repr=False)
     withheld: tuple[Withheld, ...] = ()
     outputs: Mapping[str, Json] = field(default_factory=dict)
     interrupted: bool = False

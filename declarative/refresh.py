@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Collection, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Collection, Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
+from declarative.apply.together import all_of, together
 from declarative.errors import EndpointError, OutcomeUnknown, Rejected, Unauthorized
 from declarative.kinds import KINDS
 from declarative.model import DesiredView, Kind, Lookups, Observed
@@ -21,16 +20,6 @@ T = TypeVar("T")
 REFRESH_TIME = 300.0  # seconds that reading the cloud may take, retries included
 
 
-@asynccontextmanager
-async def _together() -> AsyncIterator[asyncio.TaskGroup]:
-    """A task group whose first error comes out as itself."""
-    try:
-        async with asyncio.TaskGroup() as group:
-            yield group
-    except BaseExceptionGroup as errors:
-        raise errors.exceptions[0] from None
-
-
 async def observe(request: PlanRequest, desired: DesiredView, session: Session) -> Observed:
     """Read what the plan needs: the kinds in use by list calls, and the lookups only where they are used."""
     if not request.refreshed:
@@ -41,9 +30,9 @@ async def observe(request: PlanRequest, desired: DesiredView, session: Session) 
         not wanted.spec.keys().isdisjoint(KINDS[address.kind].lookups) for address, wanted in desired.resources.items()
     )
     wants = not request.destroy and not request.refresh_only
-    deadline = session.clock.monotonic() + REFRESH_TIME
+    deadline = session.until(REFRESH_TIME)
     provider = session.provider
-    async with _together() as group:
+    async with together() as group:
         view = group.create_task(read_kinds(session, {address.kind for address in desired.resources}))
         domains = quotas = None
         if wants and (by_name or any(KINDS[name].lookups for name in new)):
@@ -76,7 +65,7 @@ async def read_kinds(session: Session, planned: Iterable[str]) -> Observed:
     What is recorded and not listed is confirmed by a GET: absent from a list is not gone.
     """
     recorded = session.ledger.state.resources.values()
-    provider, deadline = session.provider, session.clock.monotonic() + REFRESH_TIME
+    provider, deadline = session.provider, session.until(REFRESH_TIME)
     kinds = _needed_kinds({*planned, *(resource.address.kind for resource in recorded)})
     objects = await provider.list_views(kinds, deadline=deadline)
     missing = [
@@ -84,9 +73,7 @@ async def read_kinds(session: Session, planned: Iterable[str]) -> Observed:
         for resource in recorded
         if (name := resource.address.kind) in objects and resource.id not in objects[name]
     ]
-    found = await asyncio.gather(
-        *(provider.get(KINDS[name], object_id, deadline=deadline) for name, object_id in missing)
-    )
+    found = await all_of(provider.get(KINDS[name], object_id, deadline=deadline) for name, object_id in missing)
     for (name, object_id), observed in zip(missing, found, strict=True):
         if observed is not None:
             objects[name][object_id] = observed

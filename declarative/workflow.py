@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from declarative import __version__, manifest
 from declarative.errors import (
@@ -23,6 +23,7 @@ from declarative.errors import (
 )
 from declarative.kinds import KINDS
 from declarative.model import (
+    Action,
     Address,
     Basis,
     Binding,
@@ -32,6 +33,8 @@ from declarative.model import (
     Dropped,
     Event,
     Json,
+    Lookups,
+    Observed,
     OpenOperation,
     Outcome,
     Plan,
@@ -71,9 +74,13 @@ from declarative.state import Holder, State, Store
 
 if TYPE_CHECKING:
     from declarative.apply import Session
+    from declarative.export import Exported
     from declarative.provider import Provider
     from declarative.status import Report
 
+T = TypeVar("T")
+
+_ANSWERS = 5.0  # seconds that looks under way get after an interrupt
 _PLAN_LIFE = timedelta(days=1)
 
 
@@ -89,6 +96,12 @@ class Watch(Protocol):
 
 class Declined(DeclarativeError):
     """The question whether to apply was answered with no."""
+
+
+class Interrupted(DeclarativeError):
+    """The run was told to end before it had sent anything."""
+
+    exit_code = ExitCode.INCOMPLETE
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +200,25 @@ async def status(project: Project, address: str | None = None) -> Report:
         return report(state.resources, await read_kinds(session, KINDS), only=only)
 
 
+async def export(project: Project, *, name: str) -> Exported:
+    """Manifests of all that is in the cloud, as texts, for a new stack that is called after `name`.
+
+    The folder's stack says which cloud, if there is one; nothing is locked, recorded or written.
+    """
+    from declarative.export import export as described
+
+    try:
+        stack = _stack(project)
+    except manifest.StackMissing:
+        stack = Stack(name="")
+    async with cloud_of(project, stack) as provider:
+        deadline = project.clock.monotonic() + REFRESH_TIME
+        objects = await provider.list_views(KINDS.values(), deadline=deadline)
+        lookups = Lookups(await provider.domains(deadline=deadline))
+        region = "" if stack.simulator else provider.binding.region
+    return described(Observed(objects, lookups=lookups), stack=name, region=region, simulator=stack.simulator)
+
+
 # ---------------------------------------------------------------- commands that change
 
 
@@ -195,11 +227,11 @@ async def apply(project: Project, request: PlanRequest, *, watch: Watch, interru
     desired, warnings = _resolve(project)
     command = "destroy" if request.destroy else "apply"
     async with writing(project, desired.stack, command) as store, cloud_of(project, desired.stack) as provider:
-        session = await _settled_session(project, desired.stack, provider, store, watch)
-        made = await _make_plan(
-            project, request, desired, session, open_=_all_open(session.ledger.state), warnings=warnings
-        )
-        reviewed = watch.review(made)
+        session = await _unless(interrupt, _settled_session(project, desired.stack, provider, store, watch))
+        open_ = _all_open(session.ledger.state)
+        made = await _unless(interrupt, _make_plan(project, request, desired, session, open_=open_, warnings=warnings))
+        await _unless(interrupt, _know_what_is_there(session, made))
+        reviewed = _reviewed(watch, made, interrupt)
         return await _carry_out(project, reviewed, session, watch, interrupt, command=command)
 
 
@@ -232,10 +264,12 @@ async def apply_saved(
                 "Use the endpoint and project it was made for, or plan again.",
             )
         resumed = _refuse_stale(state, saved, digest)
-        session = await _settled_session(project, stack, provider, store, watch, state=state)
+        session = await _unless(interrupt, _settled_session(project, stack, provider, store, watch, state=state))
         finished = session.ledger.state.progress.steps if resumed and session.ledger.state.progress else set()
-        note_ids(session, await refresh(session, planned=False))
-        reviewed = watch.review(with_consents(saved, tuple(consents)))
+        await _unless(
+            interrupt, _know_what_is_there(session, replace(saved, basis=replace(saved.basis, refreshed=False)))
+        )
+        reviewed = _reviewed(watch, with_consents(saved, tuple(consents)), interrupt)
         return await _carry_out(
             project, reviewed, session, watch, interrupt, command="apply", finished=finished, digest=digest
         )
@@ -249,8 +283,10 @@ async def import_object(project: Project, address: str, object_id: str, *, watch
     async with writing(project, desired.stack, "import") as store, cloud_of(project, desired.stack) as provider:
         session = await _settled_session(project, desired.stack, provider, store, watch)
         state = session.ledger.state
+        if target in state.resources and state.resources[target].id == object_id:
+            return state.resources[target]
         _refuse_taken(state, target, object_id)
-        observed = await provider.get(kind, object_id, deadline=session.clock.monotonic() + REFRESH_TIME)
+        observed = await provider.get(kind, object_id, deadline=session.until(REFRESH_TIME))
         if observed is None:
             raise StateError(
                 f"the cloud has no {kind.noun} with id {object_id}", "Check the id, the project and the region."
@@ -331,10 +367,11 @@ async def _settled_session(
     check_binding(state, provider.binding)
     session = _session(project, provider, stack, state, store=store, emit=watch.event)
     if state.operations:
-        open_ = await settle(session)
-        for operation in open_:
-            session.warn(f"{operation.address}: {operation.message}", address=operation.address)
-        await session.ledger.close()
+        try:
+            for operation in await settle(session):
+                session.warn(f"{operation.address}: {operation.message}", address=operation.address)
+        finally:
+            await session.ledger.close()
         _raise_trouble(session)
     return session
 
@@ -393,6 +430,37 @@ def _basis(project: Project, request: PlanRequest, desired: DesiredView, state: 
     )
 
 
+async def _unless(interrupt: asyncio.Event, work: Coroutine[None, None, T]) -> T:
+    """Await `work`, which only looks; an interrupt leaves it a few seconds to hear its answers."""
+    task, stop = asyncio.ensure_future(work), asyncio.ensure_future(interrupt.wait())
+    await asyncio.wait({task, stop}, return_when=asyncio.FIRST_COMPLETED)
+    stop.cancel()
+    if not task.done():
+        await asyncio.wait({task}, timeout=_ANSWERS)
+    if not task.done():
+        task.cancel()
+        await asyncio.wait({task})
+        raise _interrupted()
+    return task.result()
+
+
+def _reviewed(watch: Watch, made: Plan, interrupt: asyncio.Event) -> Plan:
+    """Have the plan reviewed; after an interrupt nobody is asked any more."""
+    if interrupt.is_set() and made.has_changes():
+        raise _interrupted()
+    return watch.review(made)
+
+
+def _interrupted() -> Interrupted:
+    return Interrupted("interrupted before anything was sent", "Run again to go on.")
+
+
+async def _know_what_is_there(session: Session, made: Plan) -> None:
+    """A plan that was made without a refresh under this lock still needs the pre-image of what it creates."""
+    if not made.basis.refreshed and any(step.action is Action.CREATE for step in made.steps):
+        note_ids(session, await refresh(session, planned=True))
+
+
 async def _carry_out(
     project: Project,
     reviewed: Plan,
@@ -447,12 +515,16 @@ def _new_run(project: Project, command: str, reviewed: Plan, digest: str) -> Run
 
 def _pre_images(session: Session) -> Iterator[Record]:
     """What the cloud held before this run: by it a later run tells a lost create from what was there."""
-    state = session.ledger.state
-    if state.operations:
-        return
     for kind in KINDS.values():
-        if not kind.natural_key:
-            yield PreImage(kind.name, tuple(sorted(session.lookout.foreign(kind.name))))
+        if kind.natural_key:
+            continue  # re-found by its server or disk
+        lost = [
+            operation.resource.inputs
+            for operation in session.ledger.state.operations.values()
+            if operation.action is Action.CREATE and operation.resource.address.kind == kind.name
+        ]
+        known = session.lookout.foreign(kind) & session.ledger.state.pre_images.get(kind.name, set())
+        yield PreImage(kind.name, tuple(sorted(session.lookout.foreign(kind, lost) | known)))
 
 
 def _outputs(reviewed: Plan, session: Session) -> Mapping[str, Json]:

@@ -40,6 +40,7 @@ class _KindView:
     size: int = 0
     not_ours: set[str] = field(default_factory=set)
     foreign: set[str] = field(default_factory=set)
+    refreshed: Mapping[str, Attributes] = field(default_factory=dict)
     flight: _Flight | None = None
     asking: int = 0
 
@@ -59,15 +60,22 @@ class Lookout:
         """These objects can't be the result of a create that is being looked for."""
         self._view(kind).not_ours.update(ids)
 
-    def foreign(self, kind: str) -> set[str]:
-        """Ids that the refresh found and the state does not record."""
-        return self._view(kind).foreign
+    def foreign(self, kind: Kind, wanted: Iterable[Attributes] = ()) -> set[str]:
+        """Ids that the refresh found and the state does not record, less what creates of `wanted` may have made."""
+        view = self._view(kind.name)
+        lost = list(wanted)
+        return {
+            object_id
+            for object_id in view.foreign
+            if not any(shows(kind, inputs, view.refreshed[object_id]) for inputs in lost)
+        }
 
     def refreshed(self, objects: Mapping[str, Mapping[str, Attributes]], recorded: Mapping[str, set[str]]) -> None:
         """Take over a refresh: its ids are excluded from every later search."""
         for kind, found in objects.items():
             view = self._view(kind)
             view.size = len(found)
+            view.refreshed = found
             view.not_ours.update(found)
             view.foreign = found.keys() - recorded.get(kind, set())
 

@@ -188,6 +188,7 @@ class Runner:
     async def _leave(self) -> None:
         """After a first interrupt: hear the answers to what is sent, for a few seconds; jobs go on by themselves."""
         self.stopped = self.stopped or ("the run was interrupted" if self._interrupt.is_set() else "its time is over")
+        self._run.on_answer = self._wake.set
         self._run.emit(Event("interrupted", self._run.clock.stamp(), detail={"reason": self.stopped}))
         timer = asyncio.get_running_loop().call_later(_ANSWERS, self._cancel, self._running)
         try:

@@ -52,6 +52,7 @@ class Session:
     senders: set[asyncio.Task[object]] = field(default_factory=set)
     narrow: dict[str, asyncio.Lock] = field(default_factory=dict)  # groups that were busy: one step at a time
     _turns: dict[asyncio.Task[object], asyncio.Lock] = field(default_factory=dict)
+    on_answer: Callable[[], None] = lambda: None  # a sender has heard its answer
 
     def kind(self, address: Address) -> Kind:
         """The kind of an address; planned and recorded addresses always have one."""
@@ -65,11 +66,11 @@ class Session:
     def deadline(self, kind: Kind, action: Action) -> float:
         """When a step that starts now must have ended, on the monotonic clock."""
         seconds = self.timeouts.get(f"{kind.name}.{action.value}", kind.timeouts[action.value])
-        return min(self.clock.monotonic() + float(seconds), self.ends)
+        return self.until(float(seconds))
 
-    def ends_by(self, end: float) -> float:
-        """A deadline for looks that must not outlast `end` by much, nor the run."""
-        return min(end + 60.0, self.ends)
+    def until(self, seconds: float) -> float:
+        """A deadline so many seconds from now, but never past the end of the run."""
+        return min(self.clock.monotonic() + seconds, self.ends)
 
     def filled(self, step: Step) -> Step:
         """The step with what its plan could not know: the ids of objects that have been made since.
@@ -124,6 +125,7 @@ class Session:
             finally:
                 if task is not None:
                     self.senders.discard(task)
+                    self.on_answer()
 
     def tell(self, type_: str, about: Step | Operation, /, **detail: Json) -> None:
         """Emit an event about a step, or about an operation of an earlier run."""

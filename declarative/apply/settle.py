@@ -6,7 +6,6 @@ consents. What can't be decided stays open, and its address gets no step.
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 
 from declarative.apply.search import ambiguous, created_by, lost
@@ -14,6 +13,7 @@ from declarative.apply.sending import job_of
 from declarative.apply.session import Session, StepContinues, StepFailed
 from declarative.apply.steps import gone, vanished
 from declarative.apply.switches import way_of
+from declarative.apply.together import all_of
 from declarative.kinds.compare import same
 from declarative.model import (
     Action,
@@ -33,7 +33,7 @@ async def settle(run: Session) -> tuple[OpenOperation, ...]:
     """Settle every open operation, waiting for jobs and through the grace period. Returns what stays open."""
     operations = list(run.ledger.state.operations.values())
     _exclude_known(run)
-    open_ = await asyncio.gather(*(_settle_one(run, operation) for operation in operations))
+    open_ = await all_of(_settle_one(run, operation) for operation in operations)
     return tuple(found for found in open_ if found is not None)
 
 
@@ -41,7 +41,7 @@ async def glance(run: Session) -> tuple[OpenOperation, ...]:
     """Settle what one look decides, for a plan: nothing is waited for. Returns what stays undecided."""
     operations = list(run.ledger.state.operations.values())
     _exclude_known(run)
-    open_ = await asyncio.gather(*(_glance_at(run, operation) for operation in operations))
+    open_ = await all_of(_glance_at(run, operation) for operation in operations)
     return tuple(found for found in open_ if found is not None)
 
 

@@ -313,7 +313,7 @@ async def _take_over(run: Session, step: Step) -> str:
     end = run.clock.monotonic() + run.grace
     while True:
         since = run.clock.monotonic()
-        found = await run.lookout.by_natural_key(kind, step.resource.inputs, since=since, deadline=run.ends_by(end))
+        found = await run.lookout.by_natural_key(kind, step.resource.inputs, since=since, deadline=run.until(60.0))
         if len(found) == 1:
             await run.ledger.intend(_done(step, found[0]))
             return found[0]

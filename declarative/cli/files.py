@@ -7,6 +7,7 @@ import errno
 import os
 import secrets
 import stat
+from collections.abc import Mapping
 from pathlib import Path
 
 from declarative.errors import DeclarativeError, UsageError, visible
@@ -86,24 +87,29 @@ def read_plan(path: Path) -> str:
 
 
 def write_quickstart(folder: Path) -> tuple[Path, ...]:
-    """Write the small stack of `init` into `folder`, which is made if need be; nothing is overwritten.
+    """Write the small stack of `init` into `folder`, as `write_new` does."""
+    source = quickstart_root()
+    return write_new(folder, {name: (source / name).read_bytes() for name in QUICKSTART})
+
+
+def write_new(folder: Path, contents: Mapping[str, bytes]) -> tuple[Path, ...]:
+    """Write files, by name, into `folder`, which is made if need be; nothing is overwritten.
 
     Raises FileRefused with the names of all files that are in the way.
     """
-    targets = tuple(folder / name for name in QUICKSTART)
+    targets = {folder / name: content for name, content in contents.items()}
     in_the_way = [target for target in targets if os.path.lexists(target)]
     if in_the_way:
         names = ", ".join(visible(target) for target in in_the_way)
         raise FileRefused(f"nothing was written, these exist already: {names}", "Name another folder, or move them.")
-    source = quickstart_root()
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for target in targets:
+        for target, content in targets.items():
             with target.open("xb") as file:
-                file.write((source / target.name).read_bytes())
+                file.write(content)
     except OSError as error:
         raise FileRefused(f"{folder} can't be written to: {error.strerror}") from error
-    return targets
+    return tuple(targets)
 
 
 def quickstart_root() -> Path:

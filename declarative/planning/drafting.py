@@ -22,9 +22,7 @@ from declarative.planning.takeover import (
 from declarative.planning.wishes import Wanted, adjust, create, delete, forget, refresh
 
 
-def draft(
-    scene: Scene, request: PlanRequest, *, replaced: Collection[Address], open_: Collection[Address]
-) -> Sketch:
+def draft(scene: Scene, request: PlanRequest, *, replaced: Collection[Address], open_: Collection[Address]) -> Sketch:
     """Return what every desired and recorded address wants, whatever the selectors say. `replaced`: on request."""
     sketch = Sketch(scene, request.refreshed, replaced, open_)
     if request.destroy or request.refresh_only:
@@ -98,15 +96,11 @@ def _wanted(sketch: Sketch, kind: Kind, address: Address) -> Wanted:
     return Wanted(sketch.scene.desired[address], inputs, requested=address in sketch.replaced)
 
 
-def _find_moves(
-    sketch: Sketch, kind: Kind, wanted: Mapping[Address, Wanted], addresses: Iterable[Address]
-) -> None:
+def _find_moves(sketch: Sketch, kind: Kind, wanted: Mapping[Address, Wanted], addresses: Iterable[Address]) -> None:
     """Note which new addresses have taken over an object, of those that are not to be made anew on request."""
     scene = sketch.scene
     appearing = {
-        address: one.inputs
-        for address, one in wanted.items()
-        if address not in scene.recorded and not one.requested
+        address: one.inputs for address, one in wanted.items() if address not in scene.recorded and not one.requested
     }
     if not appearing:
         return

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 
+from declarative.kinds import KINDS
 from declarative.model import Action, Address, Step
 
 Node = TypeVar("Node")
@@ -17,7 +18,10 @@ Key = Callable[[Node], Any]
 _RANK = {action: rank for rank, action in enumerate(Action)}
 # Within one address a move or a delete comes before what follows it; `requires` says the same.
 _FIRST = (Action.MOVE, Action.DELETE)
-_MAKES = (Action.CREATE, Action.UPDATE)
+_MAKES = (Action.CREATE, Action.UPDATE, Action.ADOPT)
+_ENDS = (Action.DELETE, Action.FORGET)
+# The order in which kinds refer to each other; what a kind refers to is made before it.
+_LEVELS = {name: level for level, name in enumerate(KINDS)}
 
 
 def by_address(address: Address) -> tuple[str, str, str]:
@@ -109,19 +113,22 @@ def ranks(edges: Edges[Node], *, key: Key[Node]) -> dict[Node, int]:
     return order
 
 
-def linked(steps: Iterable[Step]) -> tuple[Step, ...]:
+def linked(steps: Iterable[Step], ends: Edges[Address]) -> tuple[Step, ...]:
     """Return the steps with what their addresses' dependencies make them wait for.
 
-    A create or update waits for those of what the object depends on, a delete for those of what depends on the object.
-    An object with nothing to do is waited for by nobody. Loops among deletes, which only an unfinished run can have
-    recorded, are cut.
+    A create, update or adopt waits for those of what the object depends on, a delete for those of what depends on the
+    object; `ends` tells what objects that are deleted depend on, where it is more than they have recorded. An object
+    with nothing to do is waited for by nobody. Loops among deletes, which only an unfinished run can have recorded,
+    are cut.
     """
     steps = tuple(steps)
-    if not any(step.resource.depends_on for step in steps):
+    if not ends and not any(step.resource.depends_on for step in steps):
         return steps
     makes = {step.address: step.id for step in steps if step.action in _MAKES}
     deletes = {step.address: step for step in steps if step.action is Action.DELETE}
-    needed = reversed_edges({address: deletes.keys() & step.resource.depends_on for address, step in deletes.items()})
+    needed = reversed_edges(
+        {address: deletes.keys() & ends.get(address, step.resource.depends_on) for address, step in deletes.items()}
+    )
     place = ranks(needed, key=by_address)
     waits = {
         address: [deletes[user].id for user in users if place[user] < place[address]]
@@ -140,13 +147,23 @@ def _waiting(step: Step, makes: Mapping[Address, str], waits: Mapping[Address, l
 
 
 def in_order(steps: Iterable[Step]) -> tuple[Step, ...]:
-    """Return the steps so that each comes after those it requires; else by address. They form no loop."""
+    """Return the steps so that each comes after those it requires; they form no loop.
+
+    Else what is deleted comes first, from the members of a group to the group, and what is made last, in that order
+    turned round; then by address.
+    """
     everything = {step.id: step for step in steps}
     place = {
-        step_id: (by_address(step.address), step.action not in _FIRST, _RANK[step.action])
+        step_id: (_level(step), by_address(step.address), step.action not in _FIRST, _RANK[step.action])
         for step_id, step in everything.items()
     }
     if not any(step.requires for step in everything.values()):
         return tuple(everything[step_id] for step_id in sorted(everything, key=place.__getitem__))
     order = ranks({step_id: step.requires for step_id, step in everything.items()}, key=place.__getitem__)
     return tuple(everything[step_id] for step_id in order)
+
+
+def _level(step: Step) -> int:
+    """Where the step's kind stands, from the last to be made on its way out, over groups, to the same on its way in."""
+    level = _LEVELS.get(step.address.kind, 0)
+    return -level if step.action in _ENDS else level

@@ -6,31 +6,143 @@ drills. Deletes: drills, disable, detach, pairs and instances, group.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import TypeAlias
 
 from declarative.kinds import KINDS
-from declarative.model import Action, Address, Step
+from declarative.model import Action, Step
 from declarative.planning.belonging import Belonging, Group
-from declarative.planning.graph import Needs, closure, linked, requiring
+from declarative.planning.graph import closure, linked
 from declarative.planning.sketch import Sketch
+from declarative.planning.wishes import step_id
+
+_Lookup: TypeAlias = Callable[[Group], list[Step]]
 
 _SIDE = "priority_station"
+_RECORDS = (Action.UPDATE, Action.ADOPT, Action.MOVE, Action.RECORD)
+_CALLS = (Action.CREATE, Action.UPDATE, Action.DELETE)
 
 
 def with_links(steps: Iterable[Step], sketch: Sketch, belonging: Belonging) -> tuple[Step, ...]:
-    """Return the steps with all that they wait for. Steps that would wait in a circle because of protection don't."""
+    """Return the steps with all that they wait for."""
     steps = tuple(steps)
+    if not steps:
+        return steps
     ends = {
         step.address: belonging.hangs_on(step.resource)
         for step in steps
         if step.action is Action.DELETE and KINDS[step.address.kind].refers
     }
-    steps = linked(steps, Needs(ends, sketch.waits))
-    if sketch.after:
-        steps = _after_deletes(steps, sketch.after)
-    steps = _around_records(steps, belonging)
-    for switch in [step for step in steps if step.action is Action.DISABLE]:
-        steps = _around_disable(steps, belonging, switch)
-    for switch in [step for step in steps if step.action is Action.ENABLE]:
-        steps = _around_enable(steps, belonging, switch)
-    return steps
+    web = _Web(linked(steps, ends))
+    web.around_adoptions(sketch)
+    web.around_groups(sketch, belonging)
+    return web.steps()
+
+
+class _Web:
+    """The steps while links are added. A link that would close a circle is left out: see `_link`."""
+
+    def __init__(self, steps: tuple[Step, ...]) -> None:
+        self._steps = {step.id: step for step in steps}
+        self._needs = {step.id: set(step.requires) for step in steps}
+
+    def steps(self) -> tuple[Step, ...]:
+        """The steps, linked."""
+        return tuple(
+            step if len(self._needs[step.id]) == len(step.requires) else self._linked(step)
+            for step in self._steps.values()
+        )
+
+    def _linked(self, step: Step) -> Step:
+        return replace(step, requires=tuple(sorted(self._needs[step.id])))
+
+    def _link(self, one: str, needs: str) -> None:
+        """Let a step wait for another, unless that one waits for it: then a manifest wants it the other way round."""
+        if one in self._needs and needs in self._needs and one not in closure((needs,), self._needs):
+            self._needs[one].add(needs)
+
+    # ------------------------------------------------------------ what is in the cloud already
+
+    def around_adoptions(self, sketch: Sketch) -> None:
+        """An adoption waits for the instance that brings the pair; what has a server or disk, for its release."""
+        for address, makers in sketch.waits.items():
+            for maker in sorted(makers):
+                self._link(step_id(Action.ADOPT, address), step_id(Action.CREATE, maker))
+        for address, others in sketch.after.items():
+            for other in sorted(others):
+                for action in (Action.CREATE, Action.FORGET):
+                    self._link(step_id(action, address), step_id(Action.DELETE, other))
+
+    # ------------------------------------------------------------ groups
+
+    def around_groups(self, sketch: Sketch, belonging: Belonging) -> None:
+        """Members wait for the switches of their group, and these for them."""
+        switches = [step for step in self._steps.values() if step.action in (Action.ENABLE, Action.DISABLE)]
+        sides = [step for step in self._steps.values() if _accepts_a_side(step, sketch)]
+        if not (switches or sides):
+            return
+        joining, leaving = self._members(belonging)
+        for step in sides:
+            for member in {one.id: one for one in (*joining(step.address), *leaving(step.address))}.values():
+                if member.action in _CALLS:
+                    self._link(member.id, step.id)
+        for step in switches:
+            if step.action is Action.DISABLE:
+                self._around_disable(step, joining(step.address), leaving(step.address), belonging)
+        for step in switches:
+            if step.action is Action.ENABLE:
+                self._around_enable(step, joining(step.address), belonging)
+
+    def _members(self, belonging: Belonging) -> tuple[_Lookup, _Lookup]:
+        joining: dict[Group, list[Step]] = {}
+        leaving: dict[Group, list[Step]] = {}
+        for step in self._steps.values():
+            if KINDS[step.address.kind].group:
+                for group in belonging.joins(step.address):
+                    joining.setdefault(group, []).append(step)
+                for group in belonging.has(step.address):
+                    leaving.setdefault(group, []).append(step)
+        return (lambda group: joining.get(group, [])), (lambda group: leaving.get(group, []))
+
+    def _around_disable(self, switch: Step, joining: list[Step], leaving: list[Step], belonging: Belonging) -> None:
+        """Drills go before protection is stopped. When the whole group goes, its members go after that."""
+        deletes = [step for step in leaving if step.action is Action.DELETE]
+        for step in deletes:
+            if KINDS[step.address.kind].copies_first:
+                self._link(switch.id, step.id)
+        if step_id(Action.DELETE, switch.address) in self._steps:
+            for step in deletes:
+                if not KINDS[step.address.kind].copies_first:
+                    self._link(step.id, switch.id)
+        elif not belonging.takes_members(switch.address):
+            self._after_switch(switch, joining)
+
+    def _around_enable(self, switch: Step, joining: list[Step], belonging: Belonging) -> None:
+        """Protection starts when all members are there, and drills when it has.
+
+        A group in which it failed to start takes no members: there it is started first.
+        """
+        made = step_id(Action.CREATE, switch.address) in self._steps
+        if made or belonging.takes_members(switch.address):
+            for step in joining:
+                if step.action in (Action.CREATE, Action.ADOPT) and not KINDS[step.address.kind].copies_first:
+                    self._link(switch.id, step.id)
+        else:
+            self._after_switch(switch, joining)
+        for step in joining:
+            if step.action is Action.CREATE and KINDS[step.address.kind].copies_first:
+                self._link(step.id, switch.id)
+
+    def _after_switch(self, switch: Step, joining: list[Step]) -> None:
+        for step in joining:
+            if step.action is Action.CREATE and not KINDS[step.address.kind].copies_first:
+                self._link(step.id, switch.id)
+
+
+def _accepts_a_side(step: Step, sketch: Sketch) -> bool:
+    """True for what writes down that a manifest accepts another side as production; calls to members rely on it."""
+    if step.action not in _RECORDS or KINDS[step.address.kind].enable is None:
+        return False
+    recorded = sketch.scene.recorded.get(sketch.source(step.address))
+    return recorded is not None and recorded.inputs.get(_SIDE) != step.resource.inputs.get(_SIDE)

@@ -125,9 +125,7 @@ class _Work:
             return
         if case.recorded is None or case.sight is None or deletes(case.steps):
             return
-        action, way, other = (
-            (Action.ENABLE, on, off) if goal == ENABLED else (Action.DISABLE, off, on)
-        )
+        action, way, other = (Action.ENABLE, on, off) if goal == ENABLED else (Action.DISABLE, off, on)
         if self._is_due(case, way, goal):
             self._add(case, action, way, _reason(case.recorded, goal))
         elif case.status == other.running or (goal == ENABLED and case.status in off.sent_from - {on.reached}):

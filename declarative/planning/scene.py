@@ -77,9 +77,7 @@ def with_moves(scene: Scene, moves: Mapping[Address, Address]) -> Scene:
 # ---------------------------------------------------------------- desired
 
 
-def _completed(
-    desired: Desired, recorded: Resource | None, observed: Observed
-) -> tuple[Attributes, list[Diagnostic]]:
+def _completed(desired: Desired, recorded: Resource | None, observed: Observed) -> tuple[Attributes, list[Diagnostic]]:
     """What to send for a desired object, and the findings if that can't be told."""
     kind, lookups = KINDS[desired.address.kind], observed.lookups
     inputs, problems = kind.complete(desired.spec, lookups)

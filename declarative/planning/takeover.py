@@ -314,4 +314,3 @@ def shrinks(sketch: Sketch, kind: Kind, wanted: Wanted, seen: Attributes) -> Non
         "spec",
         SIZE,
     )
-

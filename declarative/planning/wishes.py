@@ -122,9 +122,7 @@ def _grown(wanted: Wanted, names: list[str], reason: Reason, *, requires: str) -
     return (new_step(Action.UPDATE, reason, resource, changes=changes, requires=(requires,)),)
 
 
-def birth_changes(
-    inputs: Attributes, *, old_id: str | None = None, new_id: str | None = None
-) -> tuple[Change, ...]:
+def birth_changes(inputs: Attributes, *, old_id: str | None = None, new_id: str | None = None) -> tuple[Change, ...]:
     """What a reader sees of an object that comes to be, or is taken over: its id and all that is said of it."""
     return (
         Change("id", old_id, new_id, new_known=new_id is not None),
@@ -160,9 +158,7 @@ def take_over(
     return adopt, update
 
 
-def take_over_later(
-    kind: Kind, wanted: Wanted, reason: Reason, *, old: Resource | None = None
-) -> tuple[Step, ...]:
+def take_over_later(kind: Kind, wanted: Wanted, reason: Reason, *, old: Resource | None = None) -> tuple[Step, ...]:
     """Record an object that the service will make by itself in the course of this plan, and bring it in line.
 
     `old` is what the address has recorded so far, which goes meanwhile.

@@ -11,7 +11,7 @@ import contextlib
 import json
 import random
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -44,6 +44,8 @@ _PLAIN: dict[str, Json] = {
     "source_vpc_id": VPC,
     "dr_type": "migration",
 }
+
+_USUAL = Rules()
 
 Wire = Callable[[httpx.AsyncBaseTransport], httpx.AsyncBaseTransport]
 Disk = Callable[[Callable[[], object]], Awaitable[object]]
@@ -113,7 +115,7 @@ class Accident:
 
 @dataclass
 class Site:
-    """One stack. `world_options` go to `World.open`; without `in_file` the world lives in memory.
+    """One stack. Without `in_file` the world lives in memory. `faults` are the world's, whenever it is opened.
 
     `latency`: seconds that a request may take at most; `now`: seconds since the site began.
     """
@@ -121,12 +123,12 @@ class Site:
     folder: Path
     in_file: bool = False
     speed: float = float("inf")
-    rules: Rules = Rules()
+    rules: Rules = _USUAL
     quota: int = -1
     seed: int = 1
     latency: float = 0.0
     now: float = 0.0
-    stack: dict[str, Json] = field(default_factory=dict)
+    faults: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         self.stack_folder = self.folder / "stack"
@@ -141,6 +143,11 @@ class Site:
     # ---------------------------------------------------------------- the world
 
     @property
+    def state_folder(self) -> Path:
+        """Where the local store keeps this stack's state."""
+        return self.stack_folder / ".declarative" / "default"
+
+    @property
     def world_file(self) -> Path:
         return self.stack_folder / ".declarative" / "simulator.sqlite"
 
@@ -153,6 +160,7 @@ class Site:
             self._world = World.open(
                 self.world_file if self.in_file else None,
                 speed=self.speed,
+                faults=self.faults,
                 rules=self.rules,
                 origin=Origin(group_quota=self.quota),
                 clock=self.time,
@@ -160,6 +168,12 @@ class Site:
             )
             self._world.accept_token(SIMULATOR)
         return self._world
+
+    def break_with(self, *faults: str) -> None:
+        """From now on these faults strike, and no others."""
+        self.faults = faults
+        self.world.faults.clear()
+        self.world.faults.add(faults)
 
     def close(self) -> None:
         """Let go of the world's file; the next use opens it again."""
@@ -229,7 +243,7 @@ class Site:
     def write(self, groups: Mapping[str, Group], **stack: Json) -> None:
         """Write the manifests: by manifest name what the spec has beside the usual; `lifecycle` stands for itself."""
         head = {"apiVersion": "sdrs/v1", "kind": "Stack", "metadata": {"name": "proof"}}
-        spec = {"provider": {"simulator": True}, **self.stack, **stack}
+        spec = {"provider": {"simulator": True}, **stack}
         documents = [{**head, "spec": spec}, *(_document(name, dict(group)) for name, group in groups.items())]
         text = "\n---\n".join(json.dumps(document) for document in documents)
         (self.stack_folder / "stack.yaml").write_text(text + "\n")
@@ -332,9 +346,7 @@ class Site:
     def import_object(self, name: str, object_id: str) -> Resource:
         """`import`."""
         self.watch = self._new_watch(())
-        return self.run(
-            lambda: workflow.import_object(self.project(), str(address(name)), object_id, watch=self.watch)
-        )
+        return self.run(lambda: workflow.import_object(self.project(), str(address(name)), object_id, watch=self.watch))
 
     def state(self) -> State:
         """The recorded state, read anew."""
@@ -346,8 +358,8 @@ class Site:
 
     def state_bytes(self) -> dict[str, bytes]:
         """The state's own files, to see whether anything was written."""
-        folder = self.stack_folder / ".declarative" / "default"
-        return {name: (folder / name).read_bytes() for name in _STATE_FILES if (folder / name).exists()}
+        files = [self.state_folder / name for name in ("state.json", "journal.jsonl")]
+        return {file.name: file.read_bytes() for file in files if file.exists()}
 
     @contextlib.contextmanager
     def suffering(self, **accident: Any) -> Iterator[None]:
@@ -359,12 +371,9 @@ class Site:
             self.accident = before
 
 
-_STATE_FILES = ("state.json", "journal.jsonl")
-
-
 def _document(name: str, group: dict[str, Json]) -> dict[str, Json]:
-    envelope = {key: group.pop(key) for key in ("lifecycle", "depends_on") if key in group}
-    spec = {**_PLAIN, "name": name, **group}
+    envelope: dict[str, Json] = {key: group.pop(key) for key in ("lifecycle", "depends_on") if key in group}
+    spec = {key: value for key, value in {**_PLAIN, "name": name, **group}.items() if value is not None}
     return {"apiVersion": "sdrs/v1", "kind": KIND, "metadata": {"name": name}, "spec": spec, **envelope}
 
 
@@ -399,3 +408,8 @@ def done(applied: workflow.Applied) -> None:
     """The run ended with nothing left to do, and says so."""
     troubles = [(o.step.id, o.result.value, o.summary, o.fix) for o in applied.outcome.steps if o.result != "done"]
     assert applied.exit_code is ExitCode.OK, (applied.exit_code, troubles, applied.outcome.conflict)
+
+
+def why(applied: workflow.Applied) -> str:
+    """What the run says of its steps, and what to do about it."""
+    return "\n".join(f"{outcome.summary} {outcome.fix}" for outcome in applied.outcome.steps)

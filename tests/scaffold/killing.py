@@ -7,22 +7,18 @@ from __future__ import annotations
 
 import gc
 import os
+import re
 import signal
 import traceback
 import warnings
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 
-from declarative import project as project_module
-from declarative import workflow
-from declarative.model import Stack
-from declarative.project import Project
-from declarative.state import Store
 from declarative.state.files import Files
-from declarative.state.local import LocalStore
+from tests.scaffold.accidents import stores_on
 from tests.scaffold.cloud import Site
 
 _WENT_WRONG = 70
@@ -30,22 +26,29 @@ _WENT_WRONG = 70
 
 @dataclass
 class Fuse:
-    """Counts moments, from 1; at the `last` one the process ends."""
+    """Counts moments, from 1; at the `last` one the process ends, or when those `at` have come in this order.
 
-    last: int
+    A moment's name is e.g. `write`, `durable`, `before POST server-groups`; `at` has patterns for beginnings of names.
+    """
+
+    last: int = 0
+    at: Sequence[str] = ()
     passed: int = 0
-    names: list[str] = field(default_factory=list)
 
     def moment(self, name: str) -> None:
-        """One more moment has come."""
-        if self.burns():
+        """One more moment has come; perhaps it does not go by."""
+        if self.burns(name):
             kill_now()
-        self.names.append(name)
 
-    def burns(self) -> bool:
+    def burns(self, name: str) -> bool:
         """Count one more moment, and say whether it is the last."""
         self.passed += 1
-        return self.passed == self.last
+        if not self.at:
+            return self.passed == self.last
+        if re.match(self.at[0], name):
+            self.at = self.at[1:]
+            return not self.at
+        return False
 
 
 def kill_now() -> None:
@@ -61,9 +64,10 @@ class FusedWire(httpx.AsyncBaseTransport):
         self._fuse = fuse
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        self._fuse.moment(f"before {request.method} {request.url.path}")
+        line = f"{request.method} {request.url.path.split('/', 3)[3]}"
+        self._fuse.moment(f"before {line}")
         response = await self._inner.handle_async_request(request)
-        self._fuse.moment(f"after {request.method} {request.url.path}")
+        self._fuse.moment(f"after {line}")
         return response
 
 
@@ -79,7 +83,7 @@ class FusedFiles(Files):
 
     def write(self, descriptor: int, data: bytes) -> None:
         self._fuse.moment("write")
-        if self._fuse.burns():
+        if self._fuse.burns("half written"):
             os.write(descriptor, data[: len(data) // 2])
             kill_now()
         super().write(descriptor, data)
@@ -105,8 +109,8 @@ class FusedFiles(Files):
         super().truncate(descriptor, size)
 
 
-def run_fused(site: Site, act: Callable[[Site], object], *, last: int) -> bool:
-    """Run `act` in a child that is killed at moment `last`. True when it lived to its end.
+def run_fused(site: Site, act: Callable[[Site], object], *, last: int = 0, at: Sequence[str] = ()) -> bool:
+    """Run `act` in a child that is killed at moment `last`, or when the moments `at` have come. True when it lived.
 
     Raises AssertionError with the child's traceback when it failed of itself.
     """
@@ -114,9 +118,11 @@ def run_fused(site: Site, act: Callable[[Site], object], *, last: int) -> bool:
     report = site.folder / "child.txt"
 
     def work() -> None:
-        fuse = Fuse(last)
-        _fuse_stores(FusedFiles(fuse))
-        with site.suffering(wire=lambda inner: FusedWire(inner, fuse), disk=_fused_disk(fuse)):
+        fuse = Fuse(last, at)
+        with (
+            stores_on(FusedFiles(fuse)),
+            site.suffering(wire=lambda inner: FusedWire(inner, fuse), disk=_fused_disk(fuse)),
+        ):
             act(site)
 
     lived = in_child(work, report=report)
@@ -151,20 +157,7 @@ def in_child(work: Callable[[], object], *, report: Path) -> bool:
 def _fused_disk(fuse: Fuse) -> Callable[[Callable[[], object]], object]:
     async def disk(work: Callable[[], object]) -> object:
         result = work()
-        fuse.moment("durable, not told")
+        fuse.moment("durable")
         return result
 
     return disk
-
-
-def _fuse_stores(files: Files) -> None:
-    """Let every store that is opened from now on, in this process, write through `files`."""
-    opened = project_module.store_of
-
-    def store_of(project: Project, stack: Stack) -> Store:
-        store = opened(project, stack)
-        assert isinstance(store, LocalStore)
-        return replace(store, files=files)
-
-    project_module.store_of = store_of
-    workflow.store_of = store_of

@@ -1,0 +1,60 @@
+"""A stack and a cloud of its own, and the installed command between them."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from benchmarks.cloud import Cloud, CloudSettings
+from benchmarks.command import CommandFailed, Ran, clean_environment, run
+from benchmarks.stack import write_stack
+
+
+def installed(name: str = "declarative") -> Path:
+    """The command as it is installed beside the Python that runs this. CommandFailed if it isn't."""
+    path = Path(sys.executable).with_name(name)
+    if not os.access(path, os.X_OK):
+        raise CommandFailed(f"{path} is not there. Install the project first: make install")
+    return path
+
+
+class Site:
+    """Everything for one measurement, below `folder`, as a context manager."""
+
+    def __init__(self, folder: Path, groups: int, settings: CloudSettings | None = None) -> None:
+        self.groups = groups
+        self._folder = folder
+        write_stack(folder / "stack", groups)
+        self.cloud = Cloud(settings or CloudSettings())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, cls: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.cloud.__exit__(cls, error, traceback)
+
+    def apply(self) -> Ran:
+        """Apply the stack with the usual options. CommandFailed unless each group then exists once."""
+        ran = self._run("apply", "--auto-approve")
+        found = self.cloud.numbers().groups
+        if found != self.groups:
+            raise CommandFailed(f"apply made {found} groups, not {self.groups}.")
+        return ran
+
+    def plan(self) -> Ran:
+        """Plan the stack. CommandFailed if there is something to do."""
+        return self._run("plan", "--detailed-exitcode")
+
+    def _run(self, *arguments: str) -> Ran:
+        environ = {**clean_environment(), **self.cloud.variables, "XDG_STATE_HOME": str(self._folder / "marks")}
+        return run(
+            [installed(), "-C", self._folder / "stack", *arguments],
+            cwd=self._folder,
+            environ=environ,
+            output=self._folder / "output",
+        )

@@ -1,0 +1,24 @@
+"""Stacks that most proofs of single faults start from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.scaffold.cloud import Site, done
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    """A stack of one group, not applied yet, on a world in memory whose jobs take time."""
+    site = Site(tmp_path, speed=1.0, latency=0.02)
+    site.write({"web": {"description": "shop"}})
+    return site
+
+
+@pytest.fixture
+def applied(site: Site) -> Site:
+    """The same, applied."""
+    done(site.apply())
+    return site
