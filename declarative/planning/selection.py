@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from declarative.errors import UsageError
@@ -47,37 +47,68 @@ def replaced_addresses(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The addresses that a plan is about. `named`: those that a selector means by themselves; None without one."""
+
+    addresses: frozenset[Address]
+    named: frozenset[Address] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ties:
+    """What addresses have to do with each other, as far as selectors need to know.
+
+    `needs`: what the desired or else the recorded object of an address depends on. `held_by`: the same of recorded
+    objects that are deleted, for good or to be replaced; `ending` are those that go for good. `moves`: old addresses
+    by new ones.
+    """
+
+    needs: Mapping[Address, Collection[Address]]
+    held_by: Mapping[Address, Collection[Address]]
+    ending: Collection[Address]
+    moves: Mapping[Address, Address]
+
+
 def chosen_addresses(
     request: PlanRequest,
     desired: Mapping[Address, Desired],
     recorded: Mapping[Address, Resource],
     *,
-    moves: Mapping[Address, Address],
-) -> frozenset[Address]:
+    ties: Callable[[], Ties],
+) -> Chosen:
     """Return the addresses that the plan is about. Raises UsageError for a selector without a match.
 
-    A target brings what it depends on; one that is to be deleted, what depends on it. An exclusion takes with it what
-    depends on it; one that would have been deleted, also what it depends on. Both ends of a move (new address: old
-    one) go together.
+    A target brings what it depends on; one that is to be deleted or replaced, what depends on it. An exclusion takes
+    with it what depends on it; one that would have been deleted, also what it depends on. Both ends of a move go
+    together. A step that switches a group's protection belongs to the group: it comes along when the group itself is
+    named, or is created or deleted, and does not wait for members that are left out.
     """
     if not (request.targets or request.excludes):
-        return frozenset(desired.keys() | recorded.keys())
-    known = _known(desired, recorded)
-    ending = recorded.keys() if request.destroy else recorded.keys() - desired.keys()
-    needs = {
-        address: recorded[address].depends_on if address in ending else desired[address].depends_on for address in known
-    }
-    users = reversed_edges(needs)
-    chosen = set(known)
+        return Chosen(frozenset(desired.keys() | recorded.keys()))
+    known, tied = _known(desired, recorded), ties()
+    users = reversed_edges(tied.needs)
+    holders = reversed_edges(tied.held_by)
+    chosen, named = set(known), None
     if request.targets:
-        brings = {one: [u for u in users.get(one, ()) if u in ending] if one in ending else needs[one] for one in needs}
         hits = matching(request.targets, known, option="--target")
-        chosen = _with_moves(closure(hits, brings), moves)
+        brings = {
+            one: [*holders.get(one, ()), *(() if one in tied.ending else tied.needs.get(one, ()))] for one in known
+        }
+        chosen = _with_moves(closure(hits, brings), tied.moves)
+        named = frozenset(_with_moves(set(hits), tied.moves))
     if request.excludes:
-        takes = {one: [*users.get(one, ()), *(needs[one] if one in ending else ())] for one in needs}
         hits = matching(request.excludes, known, option="--exclude")
-        chosen -= _with_moves(closure(hits, takes), moves)
-    return frozenset(chosen & known.keys())
+        takes = {
+            one: [
+                *users.get(one, ()),
+                *(tied.needs.get(one, ()) if one in tied.ending else ()),
+                *(need for need in tied.held_by.get(one, ()) if need in tied.held_by),
+            ]
+            for one in known
+        }
+        chosen -= _with_moves(closure(hits, takes), tied.moves)
+    return Chosen(frozenset(chosen & known.keys()), named)
 
 
 def _known(

@@ -188,16 +188,25 @@ def read_resource(value: Json) -> Resource:
 
 _PLAIN_LIFE = Lifecycle()
 _LIFECYCLE = frozenset({"prevent_destroy", "ignore_changes"})
+_LIFECYCLE_MORE = frozenset({"adopt"})
 
 
 def _write_lifecycle(lifecycle: Lifecycle) -> dict[str, Json]:
-    return {"prevent_destroy": lifecycle.prevent_destroy, "ignore_changes": list(lifecycle.ignore_changes)}
+    shape: dict[str, Json] = {
+        "prevent_destroy": lifecycle.prevent_destroy,
+        "ignore_changes": list(lifecycle.ignore_changes),
+    }
+    if lifecycle.adopt:
+        shape["adopt"] = True
+    return shape
 
 
 def _read_lifecycle(value: Json) -> Lifecycle:
-    shape = fields(value, required=_LIFECYCLE)
+    shape = fields(value, required=_LIFECYCLE, optional=_LIFECYCLE_MORE)
     return Lifecycle(
-        boolean(shape["prevent_destroy"], "prevent_destroy"), texts(shape["ignore_changes"], "ignore_changes")
+        boolean(shape["prevent_destroy"], "prevent_destroy"),
+        texts(shape["ignore_changes"], "ignore_changes"),
+        boolean(shape.get("adopt", False), "adopt"),
     )
 
 
