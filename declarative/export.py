@@ -29,6 +29,11 @@ _FILES: Final = {
 }
 IMPORTS = "imports.sh"
 
+_SIMULATOR_NOTE = (
+    "the embedded simulator stays with its own stack; to go on with it in the new folder, copy"
+    " .declarative/simulator.sqlite there"
+)
+
 # What a reader of manifests accepts: one file has at most 1 MiB and 50,000 values, and a document of ours at most 100.
 _MAX_DOCUMENTS = 400
 _MAX_CHARACTERS = 200_000
@@ -92,6 +97,8 @@ def export(observed: Observed, *, stack: str, region: str = "", simulator: bool 
     for kind, name in _FILES.items():
         texts = [_document_text(one, variables) for one in documents if one.address.kind == kind]
         files.update(_in_files(name, texts))
+    if simulator:
+        writer.notes.append(_SIMULATOR_NOTE)
     imports = tuple((one.address, one.id) for one in documents)
     files[IMPORTS] = _imports_text(imports)
     return Exported(files, imports, tuple(writer.notes))

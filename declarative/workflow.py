@@ -212,7 +212,7 @@ async def export(project: Project, *, name: str) -> Exported:
     except manifest.StackMissing:
         stack = Stack(name="")
     async with cloud_of(project, stack) as provider:
-        deadline = project.clock.monotonic() + REFRESH_TIME
+        deadline = project.clock.monotonic() + min(REFRESH_TIME, project.timeout or REFRESH_TIME)
         objects = await provider.list_views(KINDS.values(), deadline=deadline)
         lookups = Lookups(await provider.domains(deadline=deadline))
         region = "" if stack.simulator else provider.binding.region

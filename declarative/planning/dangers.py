@@ -38,7 +38,8 @@ DESTROY_CONSENTS = tuple(
 class Stakes:
     """What dangers are judged by, beside the steps.
 
-    `seen`: what the cloud shows of the objects that steps delete; `gone`: how many recorded objects it shows no more.
+    `seen`: what the cloud shows of the objects that steps delete or unprotect; `gone`: how many recorded objects it
+    shows no more.
     """
 
     kinds: Mapping[str, Kind]
@@ -56,14 +57,23 @@ def find_dangers(steps: Sequence[Step], withheld: Collection[Withheld], stakes: 
     deletes = [step for step in steps if step.action is Action.DELETE]
     return (
         *_of_the_whole(len(deletes), stakes),
-        *(danger for step in _with_replaced(deletes, steps) for danger in _of_delete(*step, stakes=stakes)),
-        *(Danger(DangerClass.DR_IN_PROGRESS, one.message, one.address) for one in withheld),
+        *_of_steps(steps, stakes),
+        *dict.fromkeys(Danger(DangerClass.DR_IN_PROGRESS, one.message, one.address) for one in withheld),
     )
 
 
-def _with_replaced(deletes: Iterable[Step], steps: Iterable[Step]) -> Iterable[tuple[Step, bool]]:
+def _of_steps(steps: Sequence[Step], stakes: Stakes) -> Iterable[Danger]:
     created = {step.address for step in steps if step.action is Action.CREATE}
-    return ((step, step.address in created) for step in deletes)
+    for step in steps:
+        replaced = step.address in created
+        if step.action is Action.DELETE:
+            yield from _of_delete(step, replaced, stakes=stakes)
+        elif step.action is Action.DISABLE and not replaced:
+            # Who consents to a replacement has read that it costs the protection.
+            kind, seen = stakes.kinds[step.address.kind], stakes.seen.get(step.address, step.resource.attributes)
+            name = called(kind, step.resource, seen)
+            words = f"stops the protection of the {name}: nothing is copied any more"
+            yield Danger(DangerClass.UNPROTECT, words, step.address)
 
 
 def _of_the_whole(deletes: int, stakes: Stakes) -> Iterable[Danger]:
@@ -93,7 +103,7 @@ def _of_delete(step: Step, replaced: bool, *, stakes: Stakes) -> Iterable[Danger
     if not replaced:
         yield Danger(DangerClass.DELETE, f"deletes the {name}{also}", step.address)
     elif lost:
-        yield Danger(DangerClass.REPLACE, f"deletes the {name}{also}, and makes a new one without them", step.address)
+        yield Danger(DangerClass.REPLACE, f"deletes the {name}{also}, before a new one is made", step.address)
     desired = stakes.desired.get(step.address)
     if recorded.lifecycle.prevent_destroy or (desired is not None and desired.lifecycle.prevent_destroy):
         what = "replaced" if replaced else "deleted"

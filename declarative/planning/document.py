@@ -25,6 +25,7 @@ from declarative.model import (
     OpenOperation,
     Output,
     Plan,
+    Prerequisite,
     Reference,
     Resource,
     Step,
@@ -160,6 +161,7 @@ def plan_document(plan: Plan) -> dict[str, Json]:
         "outputs": [_output(output) for output in plan.outputs],
         "output_changes": _changes(plan.output_changes),
         "warnings": [_warning(warning) for warning in plan.warnings],
+        "prerequisites": [_prerequisite(one) for one in plan.prerequisites],
         "max_deletes": plan.max_deletes,
         "timeouts": dict(plan.timeouts),
     }
@@ -193,6 +195,8 @@ def _step(step: Step) -> dict[str, Json]:
     }
     if step.source is not None:
         document["source"] = str(step.source)
+    if step.leaves:
+        document["leaves"] = list(step.leaves)
     return document
 
 
@@ -200,14 +204,23 @@ def _resource(resource: Resource) -> dict[str, Json]:
     return {
         "address": str(resource.address),
         "id": resource.id,
-        "inputs": dict(resource.inputs),
+        "inputs": {name: _input(value) for name, value in resource.inputs.items()},
         "attributes": dict(resource.attributes),
         "lifecycle": {
             "prevent_destroy": resource.lifecycle.prevent_destroy,
             "ignore_changes": list(resource.lifecycle.ignore_changes),
+            "adopt": resource.lifecycle.adopt,
         },
         "depends_on": [str(address) for address in resource.depends_on],
     }
+
+
+def _input(value: Json | Reference) -> Json:
+    """A field; an id that only the run will tell is written as `{"ref": address}`."""
+    if not isinstance(value, Reference):
+        return value
+    reference = {"ref": str(value.address)}
+    return reference if value.attribute == "id" else {**reference, "attribute": value.attribute}
 
 
 def _changes(changes: Iterable[Change]) -> list[dict[str, Json]]:
@@ -251,6 +264,10 @@ def _part(part: Json | Reference) -> dict[str, Json]:
     if isinstance(part, Reference):
         return {"address": str(part.address), "attribute": part.attribute}
     return {"value": part}
+
+
+def _prerequisite(prerequisite: Prerequisite) -> dict[str, Json]:
+    return {"address": str(prerequisite.address), "message": prerequisite.message}
 
 
 def _warning(warning: Diagnostic) -> dict[str, Json]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 
 from declarative.kinds import KINDS
-from declarative.model import Address, Attributes, Health, Kind, Reason, Resource
+from declarative.model import Address, Attributes, Desired, Health, Kind, Reason, Resource
 from declarative.planning.moves import find_moves
 from declarative.planning.scene import Scene, with_moves
 from declarative.planning.selection import PlanRequest
@@ -26,7 +26,7 @@ def draft(scene: Scene, request: PlanRequest, *, replaced: Collection[Address], 
     """Return what every desired and recorded address wants, whatever the selectors say. `replaced`: on request."""
     sketch = Sketch(scene, request.refreshed, replaced, open_)
     if request.destroy or request.refresh_only:
-        for address, recorded in scene.recorded.items():
+        for recorded in scene.recorded.values():
             _ending(sketch, recorded, request)
         return sketch
     addresses = _by_kind(scene)
@@ -38,7 +38,9 @@ def draft(scene: Scene, request: PlanRequest, *, replaced: Collection[Address], 
 
 def _by_kind(scene: Scene) -> dict[str, list[Address]]:
     found: dict[str, list[Address]] = {}
-    for address in {**scene.desired, **scene.recorded}:
+    for address in scene.desired:
+        found.setdefault(address.kind, []).append(address)
+    for address in scene.recorded.keys() - scene.desired.keys():
         found.setdefault(address.kind, []).append(address)
     return found
 
@@ -72,46 +74,48 @@ def _remove(sketch: Sketch, recorded: Resource, reason: Reason) -> None:
 
 def _of_kind(sketch: Sketch, kind: Kind, addresses: Iterable[Address]) -> None:
     scene = sketch.scene
-    wanted = {
-        address: _wanted(sketch, kind, address)
-        for address in addresses
-        if address in scene.desired and address not in scene.problems
-    }
-    _find_moves(sketch, kind, wanted, addresses)
+    wanted = {}
+    gone = []
+    for address in addresses:
+        desired = scene.desired.get(address)
+        if desired is None:
+            gone.append(address)
+        elif not scene.problems or address not in scene.problems:
+            wanted[address] = _wanted(sketch, kind, desired)
+    _find_moves(sketch, kind, wanted, gone)
     left = set(sketch.moves.values())
     claims = Claims(sketch, kind) if kind.natural_key else None
-    for address in addresses:
-        if address in wanted:
-            _want(sketch, kind, wanted[address], claims)
-        elif address not in scene.desired and address not in left:
+    for one in wanted.values():
+        _want(sketch, kind, one, claims)
+    for address in gone:
+        if address not in left:
             _remove(sketch, scene.recorded[address], Reason.GONE_FROM_MANIFESTS)
     if claims is not None:
         clashes(sketch, kind, claims, [address for address in wanted if not wanted[address].desired.lifecycle.adopt])
 
 
-def _wanted(sketch: Sketch, kind: Kind, address: Address) -> Wanted:
-    inputs = sketch.scene.inputs[address]
+def _wanted(sketch: Sketch, kind: Kind, desired: Desired) -> Wanted:
+    inputs = sketch.scene.inputs[desired.address]
     if kind.refers:
         inputs = sketch.resolved(inputs)
-    return Wanted(sketch.scene.desired[address], inputs, requested=address in sketch.replaced)
+    return Wanted(desired, inputs, requested=bool(sketch.replaced) and desired.address in sketch.replaced)
 
 
-def _find_moves(sketch: Sketch, kind: Kind, wanted: Mapping[Address, Wanted], addresses: Iterable[Address]) -> None:
+def _find_moves(sketch: Sketch, kind: Kind, wanted: Mapping[Address, Wanted], gone: Iterable[Address]) -> None:
     """Note which new addresses have taken over an object, of those that are not to be made anew on request."""
     scene = sketch.scene
+    disappearing: dict[Address, tuple[Resource, Attributes]] = {}
+    for address in gone:
+        sight = scene.sights[address]
+        if address in sketch.replaced or sight is None or sight.health in (Health.BROKEN, Health.LEAVING):
+            continue
+        disappearing[address] = (scene.recorded[address], sight.seen)
+    if not disappearing:
+        return
     appearing = {
         address: one.inputs for address, one in wanted.items() if address not in scene.recorded and not one.requested
     }
-    if not appearing:
-        return
-    disappearing: dict[Address, tuple[Resource, Attributes]] = {}
-    for address in addresses:
-        if address in scene.desired or address in sketch.replaced:
-            continue
-        sight = scene.sights[address]
-        if sight is not None and sight.health not in (Health.BROKEN, Health.LEAVING):
-            disappearing[address] = (scene.recorded[address], sight.seen)
-    moves = find_moves(kind, appearing, disappearing) if disappearing else {}
+    moves = find_moves(kind, appearing, disappearing)
     sketch.moves.update(moves)
     sketch.scene = with_moves(scene, moves)
 
@@ -119,7 +123,7 @@ def _find_moves(sketch: Sketch, kind: Kind, wanted: Mapping[Address, Wanted], ad
 def _want(sketch: Sketch, kind: Kind, wanted: Wanted, claims: Claims | None) -> None:
     """Note what a desired address wants."""
     address, scene = wanted.desired.address, sketch.scene
-    source = sketch.source(address)
+    source = sketch.source(address) if sketch.moves else address
     recorded, sight = scene.recorded.get(source), scene.sights.get(source)
     if wanted.desired.lifecycle.adopt and claims is not None:
         steps = adoption(sketch, kind, wanted, claims, recorded=recorded, sight=sight)
@@ -129,9 +133,10 @@ def _want(sketch: Sketch, kind: Kind, wanted: Wanted, claims: Claims | None) -> 
         steps = create(kind, wanted, Reason.GONE_FROM_CLOUD, old_id=recorded.id)
     else:
         steps = adjust(kind, wanted, recorded, sight)
-    if sight is not None and recorded is not None and recorded.lifecycle.adopt:
-        still_adopted(sketch, wanted, sight)
-    if sight is not None and SIZE in wanted.inputs:
-        shrinks(sketch, kind, wanted, sight.seen)
+    if recorded is not None and sight is not None:
+        if recorded.lifecycle.adopt:
+            still_adopted(sketch, wanted, sight)
+        if SIZE in wanted.inputs:
+            shrinks(sketch, kind, wanted, sight.seen)
     if steps:
         sketch.wishes[address] = steps

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 
 from declarative.errors import Diagnostic, did_you_mean, visible
 from declarative.model import Action, Address, Change, Json, Output, Reference, Resource, Step
@@ -39,9 +40,15 @@ def _coming(scene: Scene, steps: Steps, address: Address) -> Resource | None:
 
 def _updated(step: Step) -> Resource:
     resource = step.resource
-    if step.action is not Action.UPDATE:
-        return resource
-    return _with_attributes(resource, {**resource.attributes, **resource.inputs})
+    known = {name: value for name, value in resource.inputs.items() if not isinstance(value, Reference)}
+    if len(known) < len(resource.inputs):
+        resource = replace(resource, inputs=known)
+    if step.action is Action.UPDATE:
+        return _with_attributes(resource, {**resource.attributes, **known})
+    if step.action in (Action.ENABLE, Action.DISABLE):
+        status = {change.field: change.new for change in step.changes if change.field == "status"}
+        return _with_attributes(resource, {**resource.attributes, **status})
+    return resource
 
 
 def _now(scene: Scene, address: Address) -> Resource | None:

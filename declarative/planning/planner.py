@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from declarative.errors import Diagnostic, InputError, Severity, visible
+from declarative.errors import Diagnostic, InputError
 from declarative.kinds import KINDS
 from declarative.model import (
     Action,
@@ -15,27 +15,27 @@ from declarative.model import (
     Danger,
     DesiredView,
     Drift,
-    Health,
     Json,
     Observed,
     OpenOperation,
-    Output,
     Plan,
-    Reason,
     Resource,
     Step,
     Withheld,
 )
+from declarative.planning.belonging import Belonging
 from declarative.planning.dangers import DESTROY_CONSENTS, Stakes, find_dangers, merged
 from declarative.planning.differences import baseline, drifted, field_changes
+from declarative.planning.drafting import draft
 from declarative.planning.forecast import coming_outputs, nothing_stays, output_findings
-from declarative.planning.graph import by_address, closure, in_order, linked, reversed_edges
-from declarative.planning.preflight import full_quotas, held_members
-from declarative.planning.scene import Scene, complete, dependency_findings, look, moves
-from declarative.planning.selection import PlanRequest, check_request, chosen_addresses, replaced_addresses
-from declarative.planning.wishes import Wanted, adjust, create, delete, forget, refresh
-
-Wishes = dict[Address, tuple[Step, ...]]
+from declarative.planning.graph import by_address, in_order
+from declarative.planning.holding import held_back
+from declarative.planning.links import with_links
+from declarative.planning.preflight import Situation, findings, prerequisites
+from declarative.planning.protection import with_protection
+from declarative.planning.scene import Scene, dependency_findings, look
+from declarative.planning.selection import PlanRequest, Ties, check_request, chosen_addresses, replaced_addresses
+from declarative.planning.sketch import Sketch, Wishes
 
 
 def make_plan(
@@ -57,86 +57,66 @@ def make_plan(
     itself, ValueError when a refresh has left out a recorded object.
     """
     check_request(request)
-    scene = look(desired.resources, recorded, observed, refreshed=request.refreshed)
-    draft = _draft(scene, request, desired.outputs)
-    kept, withheld, notes = _held_back(scene, draft.wishes, {operation.address for operation in open})
-    steps = [step for group in kept.values() for step in group]
-    outputs = () if request.destroy and nothing_stays(scene, kept) else desired.outputs
-    if findings := [*draft.findings, *_findings(scene, steps, request)]:
-        raise InputError(findings)
-    ordered = in_order(steps)
+    changing = not (request.destroy or request.refresh_only)
+    replaced = replaced_addresses(request, desired.resources, recorded)
+    open_addresses = {operation.address for operation in open}
+    sketch = draft(
+        look(desired.resources, recorded, observed, refreshed=request.refreshed),
+        request,
+        replaced=replaced,
+        open_=open_addresses,
+    )
+    scene, belonging = sketch.scene, Belonging(sketch)
+    chosen = chosen_addresses(request, scene.desired, recorded, ties=lambda: _ties(sketch, belonging, request))
+    protected = with_protection(sketch, belonging, chosen, goals=changing)
+    linked = _regrouped(with_links((step for steps in protected.wishes.values() for step in steps), sketch, belonging))
+    kept = held_back(sketch, linked, belonging)
+    steps = in_order(step for group in kept.wishes.values() for step in group)
+    outputs = () if request.destroy and nothing_stays(scene, kept.wishes) else desired.outputs
+    seen = _seen(sketch, steps)
+    wrong = [*(_faults(sketch, desired, chosen.addresses) if changing else ()), *protected.findings]
+    if wrong := [*wrong, *findings(Situation(steps, scene, belonging, seen), refreshed=request.refreshed)]:
+        raise InputError(wrong)
     return Plan(
-        basis=_asked_for(basis, request),
-        steps=ordered,
-        dangers=_dangers(scene, ordered, withheld, request=request, max_deletes=desired.stack.max_deletes),
+        basis=replace(basis, destroy=request.destroy, refresh_only=request.refresh_only, refreshed=request.refreshed),
+        steps=steps,
+        dangers=_dangers(
+            scene, steps, kept.withheld, seen=seen, request=request, max_deletes=desired.stack.max_deletes
+        ),
         consents=merged(request.consents, DESTROY_CONSENTS if request.destroy else ()),
-        withheld=withheld,
-        drift=tuple(_drift(scene, draft.chosen)) if request.refreshed else (),
+        withheld=kept.withheld,
+        drift=_drift(scene, chosen.addresses) if request.refreshed else (),
         open=open,
         outputs=outputs,
-        output_changes=() if request.refresh_only else coming_outputs(scene, kept, outputs, recorded=recorded_outputs),
-        warnings=(*warnings, *notes),
+        output_changes=(
+            () if request.refresh_only else coming_outputs(scene, kept.wishes, outputs, recorded=recorded_outputs)
+        ),
+        warnings=(*warnings, *_notes(sketch, chosen.addresses), *protected.notes, *kept.notes),
+        prerequisites=prerequisites(steps),
         max_deletes=desired.stack.max_deletes,
         timeouts=desired.stack.timeouts,
     )
 
 
-def _asked_for(basis: Basis, request: PlanRequest) -> Basis:
-    return replace(basis, destroy=request.destroy, refresh_only=request.refresh_only, refreshed=request.refreshed)
-
-
 # ---------------------------------------------------------------- wishes
 
 
-@dataclass(frozen=True, slots=True)
-class _Draft:
-    """What each chosen address wants, before anything is held back. `moves`: old addresses by new ones."""
-
-    wishes: Wishes
-    chosen: Sequence[Address]
-    moves: Mapping[Address, Address]
-    findings: Sequence[Diagnostic]
-
-
-def _draft(scene: Scene, request: PlanRequest, outputs: Iterable[Output]) -> _Draft:
-    ready: dict[Address, Wanted] = {}
-    problems: dict[Address, list[Diagnostic]] = {}
-    findings: list[Diagnostic] = []
-    if not (request.destroy or request.refresh_only):
-        ready, problems = complete(scene)
-        findings.extend(dependency_findings(scene.desired))
-    replaced = replaced_addresses(request, scene.desired, scene.recorded)
-    ready.update({one: replace(ready[one], requested=True) for one in replaced & ready.keys()})
-    moved = moves(scene, ready, fixed=replaced)
-    if not (request.destroy or request.refresh_only):
-        findings.extend(output_findings(scene, outputs, moves=moved))
-    chosen = chosen_addresses(request, scene.desired, scene.recorded, moves=moved)
-    left = set(moved.values())
-    wishes: Wishes = {}
-    for address in sorted(chosen, key=by_address):
-        if address in problems:
-            findings.extend(problems[address])
-        elif address not in left and (steps := _wish(scene, address, ready.get(address), request, moved.get(address))):
-            wishes[address] = steps
-    wishes = _regrouped(linked(step for steps in wishes.values() for step in steps))
-    return _Draft(wishes, sorted(chosen, key=by_address), moved, findings)
-
-
-def _wish(
-    scene: Scene, address: Address, wanted: Wanted | None, request: PlanRequest, source: Address | None
-) -> tuple[Step, ...]:
-    """What the address wants. `wanted` is None when nothing is desired there, `source` where its object moves from."""
-    recorded = scene.recorded.get(source or address)
-    if recorded is None:
-        return create(wanted, Reason.NEW) if wanted else ()
-    kind, sight = scene.kind(address), scene.sights[recorded.address]
-    if sight is None:
-        return create(wanted, Reason.GONE_FROM_CLOUD, old_id=recorded.id) if wanted else (forget(recorded),)
-    if request.refresh_only:
-        return refresh(kind, recorded, sight)
-    if wanted is None:
-        return (delete(kind, recorded, sight, Reason.DESTROY if request.destroy else Reason.GONE_FROM_MANIFESTS),)
-    return adjust(kind, wanted, recorded, sight)
+def _ties(sketch: Sketch, belonging: Belonging, request: PlanRequest) -> Ties:
+    """What selectors need to know of what hangs on what."""
+    scene = sketch.scene
+    hanging = {address: belonging.hangs_on(recorded) for address, recorded in scene.recorded.items()}
+    needs: dict[Address, Collection[Address]] = {
+        address: {*desired.depends_on, *sketch.waits.get(address, ())} for address, desired in scene.desired.items()
+    }
+    ending = scene.recorded.keys() if request.destroy else scene.recorded.keys() - scene.desired.keys()
+    needs.update({address: hanging[address] for address in ending})
+    goes = (Action.DELETE, Action.FORGET)
+    held_by = {
+        address: hanging[address]
+        for address, steps in sketch.wishes.items()
+        if address in hanging and any(step.action in goes for step in steps)
+    }
+    return Ties(needs, held_by, ending, sketch.moves)
 
 
 def _regrouped(steps: Iterable[Step]) -> Wishes:
@@ -146,88 +126,49 @@ def _regrouped(steps: Iterable[Step]) -> Wishes:
     return {address: tuple(group) for address, group in wishes.items()}
 
 
-# ---------------------------------------------------------------- what must not be done now
+def _faults(sketch: Sketch, desired: DesiredView, chosen: Collection[Address]) -> Iterable[Diagnostic]:
+    """The findings of the documents that the plan is about; dependencies and outputs concern all."""
+    problems, found = sketch.scene.problems, sketch.findings
+    yield from dependency_findings(desired.resources)
+    yield from output_findings(sketch.scene, desired.outputs, moves=sketch.moves)
+    for address in sorted((problems.keys() | found.keys()) & set(chosen), key=by_address):
+        yield from problems.get(address, ())
+        yield from found.get(address, ())
 
 
-def _held_back(
-    scene: Scene, wishes: Wishes, open_: Collection[Address]
-) -> tuple[Wishes, tuple[Withheld, ...], list[Diagnostic]]:
-    """Take out what is held or still open, and all that waits for it. Returns the rest, what is withheld, warnings."""
-    targets = {step.source: address for address, steps in wishes.items() for step in steps if step.source}
-    held = _held(scene, targets)
-    notes = [_left_alone(address, why) for address, why in held.items() if address not in wishes]
-    undecided = {targets.get(address, address) for address in open_} & wishes.keys()
-    if not undecided and held.keys().isdisjoint(wishes):
-        return wishes, (), notes
-    needs = _needs(wishes)
-    users = reversed_edges(needs)
-    withheld = closure(held.keys() & wishes.keys(), users)
-    waiting = closure(undecided, users) - withheld
-    notes += [_waits_for_open(one, needs[one] & waiting) for one in sorted(waiting - undecided, key=by_address)]
-    kept = {address: steps for address, steps in wishes.items() if address not in withheld and address not in waiting}
-    reasons = [
-        Withheld(one, wishes[one][0].action, held.get(one) or _waits_for_held(needs[one] & withheld))
-        for one in sorted(withheld, key=by_address)
-    ]
-    return kept, tuple(reasons), notes
-
-
-def _held(scene: Scene, targets: Mapping[Address, Address]) -> dict[Address, str]:
-    """Why held objects are, by address; `targets` tells where a moving object's steps have theirs."""
-    held: dict[Address, str] = {}
-    for address, sight in sorted(scene.sights.items(), key=lambda pair: by_address(pair[0])):
-        if sight is not None and sight.health is Health.HELD:
-            because = scene.kind(address).held_because(sight.attributes)
-            held[targets.get(address, address)] = f"disaster recovery is in progress: {visible(because, limit=200)}"
-    return held
-
-
-def _left_alone(address: Address, why: str) -> Diagnostic:
-    return Diagnostic(f"{address} is left alone: {why}", address=str(address), severity=Severity.WARNING)
-
-
-def _waits_for_held(causes: Collection[Address]) -> str:
-    return f"it waits for {min(causes, key=by_address)}, whose step is withheld"
-
-
-def _waits_for_open(address: Address, causes: Collection[Address]) -> Diagnostic:
-    cause = min(causes, key=by_address)
-    summary = f"{address} gets no step: it waits for {cause}, where an earlier operation is still open"
-    return Diagnostic(summary, "Plan again once that is settled.", address=str(address), severity=Severity.WARNING)
-
-
-def _needs(wishes: Wishes) -> dict[Address, set[Address]]:
-    """Which addresses each address waits for."""
-    owner = {step.id: address for address, steps in wishes.items() for step in steps}
-    return {
-        address: {owner[one] for step in steps for one in step.requires} - {address}
-        for address, steps in wishes.items()
-    }
+def _notes(sketch: Sketch, chosen: Collection[Address]) -> Iterable[Diagnostic]:
+    for address in sorted(sketch.notes.keys() & set(chosen), key=by_address):
+        yield from sketch.notes[address]
 
 
 # ---------------------------------------------------------------- what the reader must know
 
 
-def _findings(scene: Scene, steps: Sequence[Step], request: PlanRequest) -> Iterable[Diagnostic]:
-    if request.refreshed:
-        yield from held_members(steps, kinds=KINDS, seen=_deleted(scene, steps), desired=scene.desired)
-    yield from full_quotas(steps, kinds=KINDS, lookups=scene.observed.lookups)
-
-
-def _deleted(scene: Scene, steps: Iterable[Step]) -> dict[Address, Attributes]:
-    """What is seen of the objects that the steps delete."""
-    sights = {step.address: scene.sights[step.address] for step in steps if step.action is Action.DELETE}
-    return {address: sight.attributes for address, sight in sights.items() if sight is not None}
+def _seen(sketch: Sketch, steps: Iterable[Step]) -> dict[Address, Attributes]:
+    """What is seen of the objects that the steps delete or unprotect."""
+    seen = {}
+    for step in steps:
+        if step.action in (Action.DELETE, Action.DISABLE):
+            sight = sketch.scene.sights.get(sketch.source(step.address))
+            if sight is not None:
+                seen[step.address] = sight.attributes
+    return seen
 
 
 def _dangers(
-    scene: Scene, steps: Sequence[Step], withheld: Collection[Withheld], *, request: PlanRequest, max_deletes: int
+    scene: Scene,
+    steps: Sequence[Step],
+    withheld: Collection[Withheld],
+    *,
+    seen: Mapping[Address, Attributes],
+    request: PlanRequest,
+    max_deletes: int,
 ) -> tuple[Danger, ...]:
     stakes = Stakes(
         kinds=KINDS,
         desired=scene.desired,
         recorded=scene.recorded,
-        seen=_deleted(scene, steps),
+        seen=seen,
         gone=sum(1 for sight in scene.sights.values() if sight is None),
         max_deletes=max_deletes,
         destroy=request.destroy,
@@ -236,13 +177,12 @@ def _dangers(
     return find_dangers(steps, withheld, stakes)
 
 
-def _drift(scene: Scene, chosen: Iterable[Address]) -> Iterable[Drift]:
-    for address in chosen:
-        recorded = scene.recorded.get(address)
-        if recorded is None:
-            continue
-        kind, sight = scene.kind(address), scene.sights[address]
+def _drift(scene: Scene, chosen: Collection[Address]) -> tuple[Drift, ...]:
+    found = []
+    for (address, recorded), sight in zip(scene.recorded.items(), scene.sights.values(), strict=True):
         if sight is None:
-            yield Drift(address, gone=True)
-        elif names := drifted(kind, recorded, sight.seen):
-            yield Drift(address, field_changes(names, old=baseline(kind, recorded), new=sight.seen))
+            found.append(Drift(address, gone=True))
+        elif names := drifted(scene.kind(address), recorded, sight.seen):
+            changes = field_changes(names, old=baseline(scene.kind(address), recorded), new=sight.seen)
+            found.append(Drift(address, changes))
+    return tuple(sorted((one for one in found if one.address in chosen), key=lambda one: by_address(one.address)))

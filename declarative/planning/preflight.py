@@ -1,33 +1,62 @@
-"""What SDRS itself would refuse, found before anything is sent: members that are left, quotas that are full."""
+"""What SDRS itself would refuse, found before anything is sent, and what other services must have ready.
+
+Source: SDRS API reference, "Dependencies and ordering" and "Quotas and constraints".
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
-from declarative.errors import Diagnostic
-from declarative.model import Action, Address, Attributes, Desired, Kind, Lookups, Step
-from declarative.planning.losses import called, listed, members, number
+from declarative.errors import Diagnostic, visible
+from declarative.kinds import KINDS
+from declarative.kinds.compare import same
+from declarative.model import Action, Address, Attributes, Desired, Lookups, Prerequisite, Reference, Step
+from declarative.planning.belonging import GROUP, Belonging
+from declarative.planning.losses import called, counted, in_words, listed, number
+from declarative.planning.scene import Scene
+from declarative.planning.takeover import INSTANCE, attached
+
+_ATTACHMENT, _PAIR = "ReplicationAttachment", "ReplicationPair"
+
+# What a change in place needs elsewhere, by field.
+_ON_UPDATE = {"flavorRef": "the DR server must be stopped while its flavor is changed; start it again if needed"}
 
 
-def held_members(
-    steps: Sequence[Step],
-    *,
-    kinds: Mapping[str, Kind],
-    seen: Mapping[Address, Attributes],
-    desired: Mapping[Address, Desired],
-) -> Iterable[Diagnostic]:
-    """Yield an error for each object to delete that holds members (SDRS.1001, 1003, 1010).
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """The steps that are left, and what they are judged by. `seen`: what is shown of the objects they delete."""
 
-    `seen` holds what the cloud shows now of the objects that the steps delete; without it there is no finding.
-    """
-    created = {step.address for step in steps if step.action is Action.CREATE}
-    for step in steps:
-        if step.action is not Action.DELETE or step.address not in seen:
+    steps: Sequence[Step]
+    scene: Scene
+    belonging: Belonging
+    seen: Mapping[Address, Attributes]
+
+
+def findings(situation: Situation, *, refreshed: bool) -> Iterator[Diagnostic]:
+    """Yield an error for each thing that SDRS would refuse."""
+    if refreshed:
+        yield from _held_members(situation)
+        yield from _closed_groups(situation)
+    yield from _attachments(situation)
+    yield from _full_quotas(situation.steps, situation.scene.observed.lookups)
+
+
+# ---------------------------------------------------------------- groups that still hold something
+
+
+def _held_members(situation: Situation) -> Iterator[Diagnostic]:
+    """Groups to delete that hold members which no step deletes (SDRS.1001, 1003, 1010)."""
+    created = {step.address for step in situation.steps if step.action is Action.CREATE}
+    going: dict[str, set[str]] | None = None
+    for step in situation.steps:
+        kind, shown = KINDS[step.address.kind], situation.seen.get(step.address)
+        if step.action is not Action.DELETE or shown is None or not kind.member_counts:
             continue
-        kind, shown = kinds[step.address.kind], seen[step.address]
-        if left := members(kind, shown):
-            wanted = desired.get(step.address)
+        going = _going(situation) if going is None else going
+        if left := in_words(_left(situation, step, shown, going)):
+            wanted = situation.scene.desired.get(step.address)
             what = "replaced" if step.address in created else "deleted"
             yield Diagnostic(
                 f"the {called(kind, step.resource, shown)} can't be {what}: it still holds {listed(left)}"
@@ -38,18 +67,145 @@ def held_members(
             )
 
 
-def full_quotas(steps: Sequence[Step], *, kinds: Mapping[str, Kind], lookups: Lookups) -> Iterable[Diagnostic]:
-    """Yield an error for each kind of which more would be created than its quota leaves room for (SDRS.0305)."""
+def _going(situation: Situation) -> dict[str, set[str]]:
+    """The ids of what goes, by kind: what steps delete or forget, and the pairs that go with their instances."""
+    going: dict[str, set[str]] = {}
+    for step in situation.steps:
+        if step.action in (Action.DELETE, Action.FORGET):
+            going.setdefault(step.address.kind, set()).add(step.resource.id)
+    instances, pairs = going.get(INSTANCE, set()), going.setdefault(_PAIR, set())
+    for step in situation.steps:
+        if step.action is Action.DELETE and step.address.kind == INSTANCE:
+            shown = situation.seen.get(step.address, step.resource.attributes)
+            pairs.update(str(one.get("replication")) for one in attached(shown))
+    for object_id, shown in situation.scene.observed.objects.get(_PAIR, {}).items():
+        homes = {str(one.get("protected_instance")) for one in attached(shown)}
+        if homes and homes <= instances:
+            pairs.add(object_id)
+        elif homes - instances:
+            pairs.discard(object_id)
+    return going
+
+
+def _left(situation: Situation, group: Step, shown: Attributes, going: Mapping[str, Collection[str]]) -> dict[str, int]:
+    """How many members of each sort stay: by the lists, where they were read, else by the group's own counts."""
+    left = {}
+    counts = counted(KINDS[group.address.kind], shown)
+    for kind in KINDS.values():
+        noun = f"{kind.noun}s"
+        if noun not in GROUP.member_counts.values():
+            continue
+        gone = going.get(kind.name, ())
+        if kind.name in situation.scene.observed.objects:
+            listed_ = situation.scene.observed.objects[kind.name].items()
+            count = sum(1 for one, other in listed_ if other.get(kind.group) == group.resource.id and one not in gone)
+        else:
+            count = counts.get(noun, 0) - len(gone)
+        if count > 0:
+            left[noun] = count
+    return left
+
+
+# ---------------------------------------------------------------- groups that take no members
+
+
+def _closed_groups(situation: Situation) -> Iterator[Diagnostic]:
+    """Members for a group whose protection failed to start or to stop, and is not switched now (SDRS.1024)."""
+    switched = {step.address for step in situation.steps if step.action in (Action.ENABLE, Action.DISABLE)}
+    remade = {step.address for step in situation.steps if step.action is Action.CREATE}
+    for step in situation.steps:
+        kind = KINDS[step.address.kind]
+        if step.action is not Action.CREATE or not kind.group or kind.copies_first:
+            continue
+        for group in situation.belonging.joins(step.address):
+            if group in switched or group in remade or situation.belonging.takes_members(group):
+                continue
+            status = visible((situation.belonging.shown(group) or {}).get("status"), limit=80)
+            yield Diagnostic(
+                f"{step.address} can't be created now: the status of {visible(group, limit=200)} is {status}, and SDRS"
+                " takes members only while a group is available or protected",
+                "Set the group's protection to what it shall be, enabled or disabled: the switch is tried again first.",
+                situation.scene.desired[step.address].position("metadata", "name"),
+                str(step.address),
+            )
+
+
+# ---------------------------------------------------------------- attachments
+
+
+def _attachments(situation: Situation) -> Iterator[Diagnostic]:
+    deleted = {step.resource.id for step in situation.steps if step.action is Action.DELETE}
+    for step in situation.steps:
+        if step.action is Action.CREATE and step.address.kind == _ATTACHMENT:
+            desired = situation.scene.desired[step.address]
+            yield from _two_groups(situation, desired)
+            yield from _taken_device(situation, step, desired, deleted)
+
+
+def _two_groups(situation: Situation, desired: Desired) -> Iterator[Diagnostic]:
+    groups = sorted(visible(group, limit=200) for group in situation.belonging.joins(desired.address))
+    if len(groups) > 1:
+        yield Diagnostic(
+            f"{desired.address} joins an instance and a pair of different groups: {' and '.join(groups)}",
+            "Put both into one group.",
+            desired.position("spec"),
+            str(desired.address),
+        )
+
+
+def _taken_device(situation: Situation, step: Step, desired: Desired, deleted: Collection[str]) -> Iterator[Diagnostic]:
+    """The device must be free on an instance that stays."""
+    kind, inputs = KINDS[_ATTACHMENT], step.resource.inputs
+    instance = inputs.get("protected_instance_id")
+    if isinstance(instance, Reference):
+        return
+    for one in attached(situation.scene.observed.objects.get(INSTANCE, {}).get(str(instance), {})):
+        pair = one.get("replication")
+        if pair == inputs.get("replication_id") or f"{instance}/{pair}" in deleted:
+            continue
+        if same(kind, "device", inputs.get("device"), one.get("device")):
+            yield Diagnostic(
+                f"device {visible(inputs.get('device'), limit=80)} of instance {visible(instance, limit=80)} holds pair"
+                f" {visible(pair, limit=80)} already",
+                "Name a free device.",
+                desired.position("spec", "device"),
+                str(step.address),
+            )
+
+
+# ---------------------------------------------------------------- quotas
+
+
+def _full_quotas(steps: Iterable[Step], lookups: Lookups) -> Iterator[Diagnostic]:
+    """Kinds of which more would be created than the quota leaves room for (SDRS.0305, 0306)."""
     net: Counter[str] = Counter()
     for step in steps:
         net[step.address.kind] += (step.action is Action.CREATE) - (step.action is Action.DELETE)
     for name, more in sorted(net.items()):
-        quota = (lookups.quotas or {}).get(kinds[name].quota, {})
+        kind = KINDS[name]
+        quota = (lookups.quotas or {}).get(kind.quota, {})
         limit, used = number(quota.get("quota")), number(quota.get("used"))
         if more <= 0 or limit is None or used is None or limit < 0 or more <= limit - used:
             continue
         yield Diagnostic(
-            f"the quota leaves room for {max(limit - used, 0)} more {kinds[name].noun}s, and {more} more are planned"
+            f"the quota leaves room for {max(limit - used, 0)} more {kind.noun}s, and {more} more are planned"
             f" ({used} of {limit} are used)",
             "Ask for a higher quota, or describe fewer.",
         )
+
+
+# ---------------------------------------------------------------- what other services must have ready
+
+
+def prerequisites(steps: Iterable[Step]) -> tuple[Prerequisite, ...]:
+    """Return what SDRS can't tell and would refuse a step for, in the order of the steps, each once."""
+    found: dict[Prerequisite, None] = {}
+    for step in steps:
+        if step.action is Action.CREATE:
+            for words in KINDS[step.address.kind].needs(step.resource.inputs):
+                found[Prerequisite(step.address, words)] = None
+        elif step.action is Action.UPDATE:
+            for change in step.changes:
+                if change.field in _ON_UPDATE:
+                    found[Prerequisite(step.address, _ON_UPDATE[change.field])] = None
+    return tuple(found)

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from declarative.errors import Diagnostic, Severity, visible
@@ -15,7 +15,8 @@ from declarative.model import Action, Address, Attributes, Change, Kind, Reason,
 from declarative.planning.belonging import Belonging, Group, switch_kinds
 from declarative.planning.differences import ignored_fields
 from declarative.planning.losses import number
-from declarative.planning.sketch import Sketch, Wishes
+from declarative.planning.selection import Chosen
+from declarative.planning.sketch import Sketch, Wishes, chosen_part
 from declarative.planning.wishes import Sight, before, creates, deletes, new_step
 
 ENABLED, DISABLED = "enabled", "disabled"
@@ -48,24 +49,22 @@ class _Case:
         return str(self.sight.attributes.get("status") or "") if self.sight is not None else ""
 
 
-def with_protection(
-    sketch: Sketch, wishes: Wishes, belonging: Belonging, *, named: Collection[Address] | None, goals: bool
-) -> Protected:
-    """Return the chosen wishes with a step for each group whose protection has to be switched.
+def with_protection(sketch: Sketch, belonging: Belonging, chosen: Chosen, *, goals: bool) -> Protected:
+    """Return the wishes of the chosen addresses, with a step for each group whose protection has to be switched.
 
-    `named`: the addresses that a selector means by themselves, None when there is no selector. A group that is only
-    brought along by a member is switched when it is created or deleted, else not. `goals` is False when the plan
-    destroys or only refreshes. Raises nothing; findings and notes come with the wishes.
+    A group that is only brought along by a member is switched when it is created or deleted, else not. `goals` is
+    False when the plan destroys or only refreshes. Raises nothing; findings and notes come with the wishes.
     """
+    wishes, named = chosen_part(sketch.wishes, chosen.addresses), chosen.named
     work = _Work(sketch, wishes, belonging)
     kinds = switch_kinds()
     scene = sketch.scene
-    addresses = [one for one in {**scene.recorded, **scene.desired} if one.kind in kinds]
-    for address in addresses:
+    aims = [address for address, inputs in scene.inputs.items() if _GOAL in inputs] if goals else []
+    for address in {**dict.fromkeys(aims), **wishes}:
+        if address.kind not in kinds or address not in chosen.addresses:
+            continue
         steps = wishes.get(address, ())
         goal = _goal(sketch, address, steps) if goals else ""
-        if not steps and not goal:
-            continue
         source = sketch.source(address)
         case = _Case(address, kinds[address.kind], steps, scene.recorded.get(source), scene.sights.get(source))
         work.stop_first(case)

@@ -24,6 +24,7 @@ from declarative.model import (
     OpenOperation,
     Output,
     Plan,
+    Prerequisite,
     Reason,
     Reference,
     Resource,
@@ -36,6 +37,8 @@ Word = TypeVar("Word", bound=StrEnum)
 
 _CONSENTED_BY = frozenset({"option", "destroy", "prompt"})
 _ID = re.compile(r"[A-Za-z0-9_-]{0,64}")
+# Of a kind without ids of its own: those of the two objects that it joins.
+_JOINT_ID = re.compile(r"(?:[A-Za-z0-9_-]{1,64}/[A-Za-z0-9_-]{1,64})?")
 
 
 def read_plan(document: Json) -> Plan:
@@ -55,6 +58,7 @@ def read_plan(document: Json) -> Plan:
         outputs=_list(_output, document, "outputs"),
         output_changes=_list(_change, document, "output_changes"),
         warnings=_list(_warning, document, "warnings"),
+        prerequisites=_list(_prerequisite, document, "prerequisites"),
         max_deletes=_number(document, "max_deletes"),
         timeouts=_timeouts(document),
     )
@@ -165,22 +169,36 @@ def _step(document: Json) -> Step:
         requires=_list(_string, document, "requires"),
         before=_mapping(document, "before"),
         source=_address(_text(document, "source")) if "source" in document else None,
+        leaves=_list(_string, document, "leaves") if "leaves" in document else (),
     )
 
 
 def _resource(document: Json) -> Resource:
-    lifecycle = _mapping(document, "lifecycle")
+    lifecycle, address = _mapping(document, "lifecycle"), _address(_text(document, "address"))
     object_id = _text(document, "id")
-    if _ID.fullmatch(object_id) is None:
+    kind = KINDS.get(address.kind)
+    form = _JOINT_ID if kind is not None and kind.identity is not None else _ID
+    if form.fullmatch(object_id) is None:
         raise ValueError("an id is of another form")
     return Resource(
-        address=_address(_text(document, "address")),
+        address=address,
         id=object_id,
-        inputs=_mapping(document, "inputs"),
+        inputs={name: _input(value) for name, value in _mapping(document, "inputs").items()},
         attributes=_mapping(document, "attributes"),
-        lifecycle=Lifecycle(_flag(lifecycle, "prevent_destroy"), _list(_string, lifecycle, "ignore_changes")),
+        lifecycle=Lifecycle(
+            _flag(lifecycle, "prevent_destroy"),
+            _list(_string, lifecycle, "ignore_changes"),
+            adopt=_flag(lifecycle, "adopt"),
+        ),
         depends_on=_list(_address, document, "depends_on"),
     )
+
+
+def _input(value: Json) -> Json | Reference:
+    if not isinstance(value, dict) or "ref" not in value:
+        return value
+    address = _address(value["ref"])
+    return Reference(address, _text(value, "attribute")) if "attribute" in value else Reference(address)
 
 
 def _change(document: Json) -> Change:
@@ -226,6 +244,10 @@ def _part(document: Json) -> Json | Reference:
     if "address" in document:
         return Reference(_address(document["address"]), _text(document, "attribute"))
     return document.get("value")
+
+
+def _prerequisite(document: Json) -> Prerequisite:
+    return Prerequisite(_address(_text(document, "address")), _text(document, "message"))
 
 
 def _warning(document: Json) -> Diagnostic:

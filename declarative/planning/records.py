@@ -57,6 +57,8 @@ def resource_lines(resource: Resource) -> list[Line]:
     lines += [line(f"      {field_name(name):<{width}}  {value(known[name])}") for name in sorted(known)]
     if resource.lifecycle.prevent_destroy:
         lines.append(line("      prevent_destroy: it must not be deleted", Tone.CHANGE))
+    if resource.lifecycle.adopt:
+        lines.append(line("      adopt: it came with its instance and goes with it", Tone.FAINT))
     return lines
 
 
@@ -71,6 +73,7 @@ def resource_json(resource: Resource) -> Json:
         "lifecycle": {
             "prevent_destroy": resource.lifecycle.prevent_destroy,
             "ignore_changes": list(resource.lifecycle.ignore_changes),
+            "adopt": resource.lifecycle.adopt,
         },
         "depends_on": [str(address) for address in resource.depends_on],
     }

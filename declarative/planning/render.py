@@ -28,6 +28,7 @@ from declarative.model import (
     Outcome,
     Plan,
     Reason,
+    Reference,
     Result,
     Step,
     StepOutcome,
@@ -39,6 +40,7 @@ _NAME_LIMIT = 200
 _TEXT_LIMIT = 1000
 _FINDING_LIMIT = 2000
 _LIST_LIMIT = 50
+_LATER = "(known after apply)"
 
 
 class Tone(enum.Enum):
@@ -99,11 +101,15 @@ def finding(diagnostic: Diagnostic) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What the reader sees of one address: one step, or a delete and a create that together replace it."""
+    """What the reader sees of one address: one step, or a delete and a create that together replace it.
+
+    `leaves`: what stays behind, and is billed.
+    """
 
     verb: str
     step: Step
     changes: tuple[Change, ...]
+    leaves: tuple[str, ...] = ()
 
 
 def entries(steps: Iterable[Step]) -> Iterator[Entry]:
@@ -113,11 +119,11 @@ def entries(steps: Iterable[Step]) -> Iterator[Entry]:
     replaced = {step.address for step in steps if step.action is Action.CREATE} & deleted.keys()
     for step in steps:
         if step.address not in replaced or step.action not in (Action.CREATE, Action.DELETE):
-            yield Entry(_verb(step), step, step.changes)
+            yield Entry(_verb(step), step, step.changes, step.leaves)
         elif step.action is Action.CREATE:
             first = deleted[step.address]
             reason = first.reason if step.reason is Reason.REPLACED else step.reason
-            yield Entry("replace", replace(step, reason=reason), first.changes or step.changes)
+            yield Entry("replace", replace(step, reason=reason), first.changes or step.changes, first.leaves)
 
 
 def _verb(step: Step) -> str:
@@ -154,6 +160,16 @@ _REASONS = {
     Reason.DESTROY: "everything is to be destroyed",
 }
 
+# Where the reason alone would not say it.
+_SAID = {
+    (Action.ADOPT, Reason.NEW): "the service makes it with its instance",
+    (Action.ADOPT, Reason.REPLACED): "its instance is replaced",
+    (Action.FORGET, Reason.REPLACED): "it goes with its instance",
+    (Action.UPDATE, Reason.REPLACED): "after it is replaced",
+    (Action.DISABLE, Reason.REPLACED): "the group is replaced",
+    (Action.DISABLE, Reason.REQUESTED): "the group is replaced",
+}
+
 _DONE = {
     "create": "created",
     "update": "updated",
@@ -185,6 +201,7 @@ def plan_lines(plan: Plan, *, missing: Sequence[Danger]) -> list[Line]:
     lines += _block("Steps:", _steps(plan))
     lines += _block("Withheld, because a disaster recovery is in progress there:", _withheld(plan))
     lines += _block("Outputs:", _output_changes(plan))
+    lines += _block("To have ready in other services, which SDRS can't be asked about:", _prerequisites(plan))
     lines += _block("Warnings:", [line(f"  ! {finding(warning)}", Tone.CHANGE) for warning in plan.warnings])
     lines += _block("Dangers:", _dangers(plan.dangers, missing))
     return [*lines, line(), line(summary(plan), Tone.STRONG)]
@@ -260,7 +277,7 @@ def _entry_line(entry: Entry) -> Line:
     symbol, tone = _LOOK[entry.verb]
     step = entry.step
     target = f"{step.source} → {step.address}" if step.action is Action.MOVE and step.source else str(step.address)
-    reason = _REASONS[step.reason]
+    reason = _SAID.get((step.action, step.reason), _REASONS[step.reason])
     return (
         Span(f"{symbol:>5} {entry.verb} ", tone),
         Span(target, Tone.STRONG),
@@ -273,12 +290,23 @@ def _change_lines(entry: Entry) -> Iterator[Line]:
     changes = [change for change in entry.changes if not (born and change.new is None and change.new_known)]
     width = max((len(change.field) for change in changes), default=0)
     for change in changes:
-        yield (*_change_line(change, width=min(width, 40), born=born), *_forcing(entry, change))
+        told = _change_line(change, width=min(width, 40), born=born, new=_coming(entry, change))
+        yield (*told, *_forcing(entry, change))
     if entry.verb in ("delete", "forget"):
         resource = entry.step.resource
         name = resource.attributes.get("name", resource.inputs.get("name"))
         facts = [f"{label} {value(text)}" for label, text in (("id", resource.id), ("name", name)) if text]
         yield line(f"        {', '.join(facts)}", Tone.FAINT)
+    for one in entry.leaves:
+        yield line(f"        stays behind and goes on costing: {shown(one)}", Tone.CHANGE)
+
+
+def _coming(entry: Entry, change: Change) -> str:
+    """The value after, in words; for an id that only the run will tell, whose it is."""
+    if change.new_known:
+        return _side(change.new)
+    coming = entry.step.resource.inputs.get(change.field)
+    return f"(known after apply: {coming.attribute} of {coming.address})" if isinstance(coming, Reference) else _LATER
 
 
 def _forcing(entry: Entry, change: Change) -> Line:
@@ -289,8 +317,7 @@ def _forcing(entry: Entry, change: Change) -> Line:
     return (Span("  (forces a new object)", Tone.FAINT),) if forces else ()
 
 
-def _change_line(change: Change, *, width: int, born: bool) -> Line:
-    new = _side(change.new) if change.new_known else "(known after apply)"
+def _change_line(change: Change, *, width: int, born: bool, new: str) -> Line:
     start = Span(f"        {field_name(change.field):<{width}}  ", Tone.FAINT)
     if born:
         return start, Span(new, Tone.ADD)
@@ -308,7 +335,7 @@ def drift_lines(drift: Sequence[Drift]) -> list[Line]:
         what = "is gone" if one.gone else "differs"
         lines.append((Span("    ! ", Tone.CHANGE), Span(str(one.address), Tone.STRONG), Span(f" {what}")))
         width = min(max((len(change.field) for change in one.changes), default=0), 40)
-        lines += [_change_line(change, width=width, born=False) for change in one.changes]
+        lines += [_change_line(change, width=width, born=False, new=_side(change.new)) for change in one.changes]
     return lines
 
 
@@ -321,11 +348,15 @@ def _output_changes(plan: Plan) -> list[Line]:
     for change in plan.output_changes:
         symbol = "+" if change.old is None else "-" if change.new is None and change.new_known else "~"
         born = symbol == "+"
-        new = value(change.new) if change.new_known else "(known after apply)"
+        new = value(change.new) if change.new_known else _LATER
         old = "" if born else value(change.old)
         text = new if born else old if symbol == "-" else f"{old} → {new}"
         lines.append(line(f"    {symbol} {field_name(change.field)} = {text}"))
     return lines
+
+
+def _prerequisites(plan: Plan) -> list[Line]:
+    return [line(f"    ! {one.address}: {shown(one.message)}", Tone.CHANGE) for one in plan.prerequisites]
 
 
 NO_CONSENT = frozenset({DangerClass.PREVENT_DESTROY, DangerClass.DR_IN_PROGRESS})
@@ -373,6 +404,7 @@ def outcome_lines(outcome: Outcome) -> list[Line]:
         line(f"    ! {one.action.value} {one.address}: {shown(one.message)}", Tone.REMOVE) for one in outcome.withheld
     ]
     lines += _block("Withheld, because a disaster recovery is in progress there:", held)
+    lines += _block("Stays behind in the cloud and goes on costing:", _left_behind(outcome))
     if outcome.conflict:
         kept = shown(outcome.conflict, limit=None)  # whole: it may be the content itself
         lines += [line(), line(f"The state could not be written. What this run did is kept: {kept}", Tone.REMOVE)]
@@ -380,6 +412,16 @@ def outcome_lines(outcome: Outcome) -> list[Line]:
     if outcome.steps:
         lines += [line(), line(result(outcome), Tone.STRONG)]
     return lines
+
+
+def _left_behind(outcome: Outcome) -> list[Line]:
+    left = [
+        f"    ! {end.step.address}: {shown(', '.join(end.step.leaves))}"
+        for end in outcome.steps
+        if end.result is Result.DONE and end.step.leaves
+    ]
+    more = [f"    … and {len(left) - _LIST_LIMIT} more"] if len(left) > _LIST_LIMIT else []
+    return [line(one, Tone.CHANGE) for one in (*left[:_LIST_LIMIT], *more)]
 
 
 def result(outcome: Outcome) -> str:

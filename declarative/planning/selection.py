@@ -85,7 +85,7 @@ def chosen_addresses(
     named, or is created or deleted, and does not wait for members that are left out.
     """
     if not (request.targets or request.excludes):
-        return Chosen(frozenset(desired.keys() | recorded.keys()))
+        return Chosen(frozenset(desired).union(recorded))
     known, tied = _known(desired, recorded), ties()
     users = reversed_edges(tied.needs)
     holders = reversed_edges(tied.held_by)
@@ -93,7 +93,11 @@ def chosen_addresses(
     if request.targets:
         hits = matching(request.targets, known, option="--target")
         brings = {
-            one: [*holders.get(one, ()), *(() if one in tied.ending else tied.needs.get(one, ()))] for one in known
+            one: [
+                *(holders.get(one, ()) if one in tied.held_by else ()),
+                *(() if one in tied.ending else tied.needs.get(one, ())),
+            ]
+            for one in known
         }
         chosen = _with_moves(closure(hits, brings), tied.moves)
         named = frozenset(_with_moves(set(hits), tied.moves))

@@ -5,7 +5,7 @@ Kinds are worked on in the order in which they can refer to each other, so that 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -91,6 +91,6 @@ class Sketch:
         self.notes.setdefault(address, []).append(note)
 
 
-def chosen_part(wishes: Mapping[Address, tuple[Step, ...]], chosen: Iterable[Address]) -> Wishes:
+def chosen_part(wishes: Mapping[Address, tuple[Step, ...]], chosen: Collection[Address]) -> Wishes:
     """The wishes of the chosen addresses."""
-    return {address: wishes[address] for address in chosen if address in wishes}
+    return {address: steps for address, steps in wishes.items() if address in chosen}

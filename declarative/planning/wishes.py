@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from declarative.kinds import KINDS
 from declarative.model import (
     Action,
     Address,
@@ -31,6 +32,14 @@ from declarative.planning.differences import (
     must_replace,
     seen_inputs,
 )
+
+# Fields that no create sends, and another call changes, by kind.
+_LATER = {
+    kind.name: [
+        name for name, rule in kind.fields.items() if not rule.at_creation and rule.on_change is OnChange.UPDATE
+    ]
+    for kind in KINDS.values()
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +108,10 @@ def create(
 
     What the create call does not send and another call changes, such as a disk's size, is an update after it.
     """
-    inputs = wanted.inputs
-    later = _later(kind, inputs)
-    first = {name: value for name, value in inputs.items() if name not in later}
+    first = wanted.inputs
+    later = _later(kind, first)
+    if later:
+        first = {name: value for name, value in first.items() if name not in later}
     step = new_step(
         Action.CREATE, reason, _born(wanted, first), changes=birth_changes(first, old_id=old_id), requires=requires
     )
@@ -109,8 +119,7 @@ def create(
 
 
 def _later(kind: Kind, inputs: Attributes) -> list[str]:
-    fields = kind.fields
-    return [name for name in inputs if not fields[name].at_creation and fields[name].on_change is OnChange.UPDATE]
+    return [name for name in _LATER[kind.name] if name in inputs]
 
 
 def _grown(wanted: Wanted, names: list[str], reason: Reason, *, requires: str) -> tuple[Step, ...]:
@@ -124,15 +133,11 @@ def _grown(wanted: Wanted, names: list[str], reason: Reason, *, requires: str) -
 
 def birth_changes(inputs: Attributes, *, old_id: str | None = None, new_id: str | None = None) -> tuple[Change, ...]:
     """What a reader sees of an object that comes to be, or is taken over: its id and all that is said of it."""
-    return (
-        Change("id", old_id, new_id, new_known=new_id is not None),
-        *(
-            Change(name, None, new_known=False)
-            if isinstance(inputs[name], Reference)
-            else Change(name, None, inputs[name])
-            for name in sorted(inputs)
-        ),
-    )
+    changes = [Change("id", old_id, new_id, new_known=new_id is not None)]
+    for name in sorted(inputs):
+        value = inputs[name]
+        changes.append(Change(name, new_known=False) if isinstance(value, Reference) else Change(name, None, value))
+    return tuple(changes)
 
 
 def take_over(
@@ -245,7 +250,7 @@ def _replacement(
     first = delete(kind, recorded, sight, reason)
     create_, *more = create(kind, wanted, reason, requires=(first.id,))
     names = [name for name in names if name in create_.resource.inputs]
-    changes = field_changes(names, old=sight.seen, new=wanted.inputs)
+    changes = field_changes(names, old=_old(kind, recorded, sight), new=wanted.inputs)
     changes += bookkeeping_changes(recorded, create_.resource)
     return first, replace(create_, changes=changes), *more
 
@@ -254,7 +259,8 @@ def _update(kind: Kind, wanted: Wanted, recorded: Resource, sight: Sight, *, nam
     edited = any(recorded.inputs.get(name) != wanted.inputs[name] for name in names)
     reason = (Reason.EDITED if edited else Reason.DRIFTED) if recorded.inputs else Reason.IMPORTED
     resource = _kept(wanted, recorded, sight)
-    changes = field_changes(names, old=sight.seen, new=wanted.inputs) + bookkeeping_changes(recorded, resource)
+    old = _old(kind, recorded, sight)
+    changes = field_changes(names, old=old, new=wanted.inputs) + bookkeeping_changes(recorded, resource)
     shown = before(kind, recorded.id, sight.attributes)
     if recorded.address == resource.address:
         return (new_step(Action.UPDATE, reason, resource, changes=changes, before=shown),)
@@ -263,11 +269,21 @@ def _update(kind: Kind, wanted: Wanted, recorded: Resource, sight: Sight, *, nam
         Action.UPDATE,
         reason,
         resource,
-        changes=field_changes(names, old=sight.seen, new=wanted.inputs),
+        changes=field_changes(names, old=old, new=wanted.inputs),
         requires=(moved.id,),
         before=shown,
     )
     return moved, update
+
+
+def _old(kind: Kind, recorded: Resource, sight: Sight) -> Attributes:
+    """The fields as they are seen; of what the cloud does not show, as they were recorded."""
+    hidden = {
+        name: value
+        for name, value in recorded.inputs.items()
+        if sight.seen.get(name) is None and not kind.fields[name].empty_is_absent
+    }
+    return {**sight.seen, **hidden} if hidden else sight.seen
 
 
 def _moved(wanted: Wanted, recorded: Resource, sight: Sight) -> Step:

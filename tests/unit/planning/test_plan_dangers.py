@@ -52,11 +52,24 @@ def test_danger_says_what_would_be_lost():
     made = plan([KEPT], [recorded("a"), OTHER], cloud(seen(status="protected"), OTHER.attributes))
     assert made.dangers == (
         Danger(
+            DangerClass.UNPROTECT,
+            "stops the protection of the protection group 'shop' (id-1): nothing is copied any more",
+            at("a"),
+        ),
+        Danger(
             DangerClass.DELETE,
             "deletes the protection group 'shop' (id-1), and with it its protection (status protected)",
             at("a"),
         ),
     )
+
+
+def test_replacement_says_what_is_lost():
+    made = plan([desired("a", source_vpc_id="v2")], [recorded("a")], cloud(seen(status="protected")))
+    assert [danger.message for danger in made.dangers] == [
+        "deletes the protection group 'shop' (id-1), and with it its protection (status protected), before a new one"
+        " is made"
+    ]
 
 
 def test_message_shows_no_control_characters():

@@ -46,8 +46,8 @@ def test_loop_is_named_with_its_places():
         plan(wanted)
     (finding,) = refusal.value.findings
     assert "ProtectionGroup/a → ProtectionGroup/c → ProtectionGroup/a" in finding.summary
-    assert str(finding.position) == "depends_on/0:1:1"
-    assert "depends_on/0:1:1" in finding.fix
+    assert str(finding.position) == "depends_on:1:1"
+    assert "depends_on:1:1" in finding.fix
 
 
 def test_object_that_waits_for_itself_is_a_loop():
@@ -56,7 +56,7 @@ def test_object_that_waits_for_itself_is_a_loop():
 
 
 def test_unknown_dependency_is_an_error():
-    with pytest.raises(InputError, match=r"depends_on/1:1:1: .*ProtectionGroup/zz, which no manifest describes"):
+    with pytest.raises(InputError, match=r"depends_on:1:1: .*ProtectionGroup/zz, which no manifest describes"):
         plan([desired("a", depends_on=["b", "zz"]), desired("b")])
 
 

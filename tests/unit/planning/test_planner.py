@@ -144,7 +144,13 @@ def test_object_gone_from_manifests_is_deleted_with_what_must_still_hold():
     assert brief(made) == ["delete a", "update b"]
     step = made.steps[0]
     assert (step.reason, step.resource) == (Reason.GONE_FROM_MANIFESTS, recorded("a"))
-    assert step.before == {**inputs(), "id": "id-1", "description": None, "dr_type": "migration"}
+    assert step.before == {
+        **inputs(),
+        "id": "id-1",
+        "description": None,
+        "dr_type": "migration",
+        "priority_station": "source",
+    }
 
 
 @pytest.mark.parametrize(

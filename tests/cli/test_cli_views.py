@@ -1,0 +1,104 @@
+"""`status`, `graph` and `export` at the command line, on the embedded simulator."""
+
+import json
+import re
+import shutil
+
+import pytest
+
+from declarative.simulator import World
+
+
+@pytest.fixture
+def shop(cli, folder):
+    """The example stack, applied."""
+    cli("init", "shop")
+    assert cli("-C", "shop", "apply", "--auto-approve").code == 0
+    return folder / "shop"
+
+
+def test_an_applied_stack_is_healthy(cli, shop):
+    ran = cli("-C", "shop", "status")
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out.startswith("ProtectionGroup/orders ")
+    assert ran.out.endswith("Healthy: 3 groups.\n")
+
+
+def test_one_address_can_be_asked_for(cli, shop):
+    document = json.loads(cli("-C", "shop", "status", "ProtectionGroup/shop", "--format", "json").out)
+    assert [group["address"] for group in document["groups"]] == ["ProtectionGroup/shop"]
+    assert document["healthy"] is True
+
+
+def test_a_broken_group_is_an_error(cli, shop):
+    with World.open(shop / ".declarative" / "simulator.sqlite") as world:
+        broken = next(group for group in world.groups() if group["name"] == "orders-demo")
+        world.set_status(broken["id"], "error-starting")
+    ran = cli("-C", "shop", "status", "ProtectionGroup/orders")
+    assert ran.code == 1
+    assert "! status error-starting: enabling protection failed" in ran.out
+    assert cli("-C", "shop", "status", "ProtectionGroup/shop").code == 0
+
+
+def test_an_unknown_address_is_a_mistake(cli, shop):
+    ran = cli("-C", "shop", "status", "ProtectionGroup/order")
+    assert (ran.code, ran.out) == (64, "")
+    assert "Did you mean 'ProtectionGroup/orders'?" in ran.err
+
+
+def test_a_stack_that_was_never_applied_has_no_status(cli):
+    cli("init")
+    ran = cli("status")
+    assert (ran.code, ran.out) == (0, "Nothing is recorded.\n")
+
+
+@pytest.mark.parametrize(
+    ("form", "first", "node"),
+    [("mermaid", "flowchart LR", 'n0["create ProtectionGroup/orders'), ("dot", "digraph plan {", "n0 [label=")],
+)
+def test_the_graph_has_a_box_for_each_step(cli, form, first, node):
+    cli("init")
+    ran = cli("graph", "--format", form)
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out.startswith(first)
+    assert node in ran.out
+
+
+def test_the_graph_of_nothing_says_so(cli, shop):
+    ran = cli("-C", "shop", "graph")
+    assert (ran.code, ran.err) == (0, "The plan has no steps.\n")
+    assert "n0" not in ran.out
+    assert "delete ProtectionGroup/shop" in cli("-C", "shop", "graph", "--destroy").out
+
+
+def test_an_export_can_be_imported_as_it_is(cli, shop, folder):
+    ran = cli("-C", "shop", "export", "../copy")
+    assert ran.code == 0
+    assert [line.rpartition("/")[2] for line in ran.out.splitlines()] == ["stack.yaml", "groups.yaml", "imports.sh"]
+    assert "3 objects. Next:" in ran.err
+    copy = folder / "copy"
+    (copy / ".declarative").mkdir()
+    shutil.copy(shop / ".declarative" / "simulator.sqlite", copy / ".declarative")
+    commands = re.findall(r"^declarative import '(.+)' '(.+)'$", (copy / "imports.sh").read_text(), re.MULTILINE)
+    assert len(commands) == 3
+    for address, object_id in commands:
+        assert cli("-C", "copy", "import", address, object_id).code == 0
+    document = json.loads(cli("-C", "copy", "plan", "--format", "json").out)
+    assert {step["action"] for step in document["steps"]} == {"adopt"}
+    assert cli("-C", "copy", "apply", "--auto-approve").code == 0
+    assert cli("-C", "copy", "plan", "--detailed-exitcode").code == 0
+
+
+def test_an_export_overwrites_nothing(cli, shop):
+    before = (shop / "stack.yaml").read_bytes()
+    ran = cli("-C", "shop", "export")
+    assert (ran.code, ran.out) == (1, "")
+    assert "nothing was written, these exist already" in ran.err
+    assert (shop / "stack.yaml").read_bytes() == before
+
+
+@pytest.mark.parametrize("command", ["status", "graph", "export"])
+def test_the_help_has_an_example(cli, command):
+    ran = cli(command, "--help")
+    assert ran.code == 0
+    assert re.search(rf"Example.*\n(?:.*\n)*?\s+declarative {command}", ran.out)

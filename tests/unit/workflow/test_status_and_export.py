@@ -1,0 +1,174 @@
+"""`status`, `export` and the imports between them, on a cloud that is given by its lists."""
+
+import asyncio
+import json
+import random
+from pathlib import Path
+
+import httpx
+import pytest
+
+from declarative import workflow
+from declarative.clock import Clock
+from declarative.errors import StateError, UsageError
+from declarative.kinds import KINDS
+from declarative.model import Address
+from declarative.project import Embedded, Project
+
+DOMAIN = {"id": "dom-1", "name": "aa-domain-01"}
+GROUP = {
+    "id": "g1",
+    "name": "shop",
+    "status": "protected",
+    "progress": 100,
+    "priority_station": "source",
+    "source_availability_zone": "eu-de-01",
+    "target_availability_zone": "eu-de-02",
+    "domain_id": "dom-1",
+    "source_vpc_id": "vpc-1",
+    "description": None,
+}
+MEMBER = {"server_group_id": "g1", "status": "protected"}
+WEB = {"id": "i1", "name": "web-1", **MEMBER, "source_server": "s1", "tags": []}
+APP = {"id": "i2", "name": "web-2", **MEMBER, "source_server": "s2", "tags": []}
+SHARED = {"id": "r1", "name": "shared", **MEMBER, "volume_ids": "v1,w1", "replication_status": "active"}
+QUARTER = {"id": "d1", "name": "q1", "server_group_id": "g1", "status": "available"}
+
+
+class Cloud(httpx.AsyncBaseTransport):
+    """The objects of all collections, changed by nobody but the test; writes are refused by there being none."""
+
+    def __init__(self):
+        attachment = [{"replication": "r1", "device": "/dev/vdb"}]
+        self.lists = {
+            "server-groups": [dict(GROUP)],
+            "protected-instances": [{**WEB, "attachment": attachment}, {**APP, "attachment": attachment}],
+            "replications": [dict(SHARED)],
+            "disaster-recovery-drills": [dict(QUARTER)],
+        }
+        self.requests = []
+
+    async def handle_async_request(self, request):
+        assert request.method == "GET"
+        path = request.url.path.partition("/v1/p1/")[2]
+        self.requests.append(path)
+        status, document = self._answer(*path.split("/"))
+        return httpx.Response(status, content=json.dumps(document).encode())
+
+    def _answer(self, collection, object_id=""):
+        if collection == "active-domains":
+            return 200, {"domains": [DOMAIN]}
+        kind = next(kind for kind in KINDS.values() if kind.collection == collection)
+        if not object_id:
+            return 200, {kind.list_key: self.lists[collection]}
+        found = [one for one in self.lists[collection] if one["id"] == object_id]
+        code = next(iter(kind.gone_codes))
+        return (200, {kind.envelope: found[0]}) if found else (400, {"error": {"code": code, "message": "none"}})
+
+
+class Nobody:
+    """A front end that nobody watches."""
+
+    def event(self, event):
+        """Nothing is shown."""
+
+
+@pytest.fixture
+def cloud():
+    return Cloud()
+
+
+@pytest.fixture
+def project(tmp_path, cloud):
+    """A folder with nothing but a Stack in it."""
+    head = {"apiVersion": "sdrs/v1", "kind": "Stack", "metadata": {"name": "shop-dr"}}
+    (tmp_path / "stack.yaml").write_text(json.dumps({**head, "spec": {"provider": {"simulator": True}}}))
+    return at(tmp_path, cloud)
+
+
+def at(folder, cloud):
+    return Project(
+        folder=Path(folder),
+        environ={},
+        embedded=lambda folder: Embedded("p1", cloud),
+        clock=Clock(random=random.Random(1)),
+    )
+
+
+def exported(project, folder, cloud):
+    """The export of the project's cloud, written into a folder of its own and imported there."""
+    found = asyncio.run(workflow.export(project, name="copy"))
+    folder.mkdir()
+    for name, text in found.files.items():
+        (folder / name).write_text(text)
+    copy = at(folder, cloud)
+    for address, object_id in found.imports:
+        asyncio.run(workflow.import_object(copy, str(address), object_id, watch=Nobody()))
+    return copy
+
+
+def test_what_was_exported_can_be_imported_as_it_is(project, cloud, tmp_path):
+    copy = exported(project, tmp_path / "copy", cloud)
+    assert {str(one.address): one.id for one in workflow.state_list(copy)} == {
+        "DRDrill/q1": "d1",
+        "ProtectedInstance/web-1": "i1",
+        "ProtectedInstance/web-2": "i2",
+        "ProtectionGroup/shop": "g1",
+        "ReplicationAttachment/shared-on-web-1": "i1/r1",
+        "ReplicationAttachment/shared-on-web-2": "i2/r1",
+        "ReplicationPair/shared": "r1",
+    }
+
+
+def test_an_export_reads_each_list_once(project, cloud):
+    asyncio.run(workflow.export(project, name="copy"))
+    assert sorted(cloud.requests) == sorted([*cloud.lists, "active-domains"])
+
+
+def test_an_export_needs_no_stack_in_the_folder(tmp_path, cloud):
+    elsewhere = Project(folder=tmp_path, environ={}, embedded=lambda folder: Embedded("p1", cloud))
+    with pytest.raises(UsageError, match="the cloud is not known"):
+        asyncio.run(workflow.export(elsewhere, name="copy"))
+
+
+def test_what_is_imported_is_healthy(project, cloud, tmp_path):
+    copy = exported(project, tmp_path / "copy", cloud)
+    cloud.requests.clear()
+    found = asyncio.run(workflow.status(copy))
+    assert found.healthy
+    assert [group.address for group in found.groups] == [Address("ProtectionGroup", "shop")]
+    assert sorted(cloud.requests) == sorted(cloud.lists)
+
+
+def test_trouble_shows_at_once(project, cloud, tmp_path):
+    copy = exported(project, tmp_path / "copy", cloud)
+    cloud.lists["replications"][0]["fault_level"] = 5
+    assert not asyncio.run(workflow.status(copy)).healthy
+    assert asyncio.run(workflow.status(copy, "ProtectedInstance/web-1")).healthy
+    assert not asyncio.run(workflow.status(copy, "ReplicationAttachment/shared-on-web-2")).healthy
+
+
+def test_what_is_gone_is_confirmed_before_it_is_said(project, cloud, tmp_path):
+    copy = exported(project, tmp_path / "copy", cloud)
+    cloud.lists["disaster-recovery-drills"].clear()
+    cloud.requests.clear()
+    found = asyncio.run(workflow.status(copy))
+    assert found.troubles == ("DRDrill/q1 is recorded, and gone from the cloud (id d1)",)
+    assert "disaster-recovery-drills/d1" in cloud.requests
+
+
+def test_an_address_that_is_not_recorded_is_a_mistake(project):
+    with pytest.raises(UsageError, match="is not recorded"):
+        asyncio.run(workflow.status(project, "ProtectionGroup/shop"))
+
+
+def test_nothing_recorded_asks_the_cloud_nothing(project, cloud):
+    assert asyncio.run(workflow.status(project)).healthy
+    assert cloud.requests == []
+
+
+def test_status_refuses_another_cloud(project, cloud, tmp_path):
+    copy = exported(project, tmp_path / "copy", cloud)
+    other = Project(folder=copy.folder, environ={}, embedded=lambda folder: Embedded("p2", cloud))
+    with pytest.raises(StateError, match="belongs to project p1"):
+        asyncio.run(workflow.status(other))
