@@ -236,7 +236,7 @@ class Runner:
         resource = run.ledger.state.resources.get(step.address)
         if resource is None:
             return
-        kind, deadline = run.kind(step.address), run.clock.monotonic() + 120.0
+        kind, deadline = run.kind(step.address), run.until(run.grace + 30.0)
         age, pause = run.clock.monotonic() - since, 1.0
         while (observed := await run.lookout.look(kind, resource.id, max_age=age, deadline=deadline)) is None:
             if run.clock.monotonic() - since + pause > run.grace:
