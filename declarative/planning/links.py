@@ -106,16 +106,16 @@ class _Web:
         return (lambda group: joining.get(group, [])), (lambda group: leaving.get(group, []))
 
     def _around_disable(self, switch: Step, joining: list[Step], leaving: list[Step], belonging: Belonging) -> None:
-        """Drills go before protection is stopped. When the whole group goes, its members go after that."""
+        """Drills go before protection is stopped, and members after that: SDRS stops none without a pair."""
         deletes = [step for step in leaving if step.action is Action.DELETE]
         for step in deletes:
             if KINDS[step.address.kind].copies_first:
                 self._link(switch.id, step.id)
-        if step_id(Action.DELETE, switch.address) in self._steps:
-            for step in deletes:
-                if not KINDS[step.address.kind].copies_first:
-                    self._link(step.id, switch.id)
-        elif not belonging.takes_members(switch.address):
+        for step in deletes:
+            if not KINDS[step.address.kind].copies_first:
+                self._link(step.id, switch.id)
+        remade = step_id(Action.CREATE, switch.address) in self._steps
+        if not remade and not belonging.takes_members(switch.address):
             self._after_switch(switch, joining)
 
     def _around_enable(self, switch: Step, joining: list[Step], belonging: Belonging) -> None:

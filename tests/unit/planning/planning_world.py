@@ -40,18 +40,18 @@ def wanted(address, fields, *, depends_on=(), labels=None, **lifecycle):
     return Desired(of(address), kept, Lifecycle(**lifecycle), needs, labels or {}, position)
 
 
-def group(name, *, lifecycle=None, depends_on=(), **fields):
+def group(name, /, *, lifecycle=None, depends_on=(), **fields):
     """A desired group."""
     return wanted(f"{GROUP}/{name}", spec(**{"name": name, **fields}), depends_on=depends_on, **(lifecycle or {}))
 
 
-def instance(name, in_group, server, *, lifecycle=None, depends_on=(), labels=None, **fields):
+def instance(name, in_group, server, /, *, lifecycle=None, depends_on=(), labels=None, **fields):
     """A desired instance; `in_group` is a group's name in the stack, or its id after a colon."""
     both = {**_member(in_group), "server_id": server, "name": name, **fields}
     return wanted(f"{INSTANCE}/{name}", both, depends_on=depends_on, labels=labels, **(lifecycle or {}))
 
 
-def pair(name, in_group, volume, *, adopt=False, lifecycle=None, depends_on=(), **fields):
+def pair(name, in_group, volume, /, *, adopt=False, lifecycle=None, depends_on=(), **fields):
     """A desired pair."""
     both = {**_member(in_group), "volume_id": volume, "name": name, **fields}
     return wanted(f"{PAIR}/{name}", both, depends_on=depends_on, adopt=adopt, **(lifecycle or {}))
@@ -63,7 +63,7 @@ def attachment(name, on_instance, of_pair, device="/dev/vdz"):
     return wanted(f"{ATTACHMENT}/{name}", {**fields, "device": device})
 
 
-def drill(name, in_group, *, lifecycle=None, **fields):
+def drill(name, in_group, /, *, lifecycle=None, **fields):
     """A desired drill."""
     return wanted(f"{DRILL}/{name}", {**_member(in_group), "name": name, **fields}, **(lifecycle or {}))
 
