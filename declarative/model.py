@@ -245,6 +245,7 @@ class Kind:
     group: str = ""  # the field with the id of the protection group it belongs to; "" for the group itself
     natural_key: tuple[str, ...] = ()  # fields that name the object in the cloud; (): re-found by exact match
     identity: Callable[[Attributes], str] | None = None  # inputs -> id, where no job tells it
+    makes: frozenset[str] = frozenset()  # kinds of which the service makes objects by itself beside one of this kind
     # acting
     complete: Callable[[Attributes, Lookups], tuple[Attributes, tuple[Problem, ...]]]
     create: Callable[[Attributes], Call]

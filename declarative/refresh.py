@@ -82,7 +82,6 @@ async def read_kinds(session: Session, planned: Iterable[str]) -> Observed:
 
 
 # What the service makes beside the objects of a kind, and a plan looks at.
-_MADE_BESIDE = {"ProtectedInstance": "ReplicationPair"}
 
 
 def _needed_kinds(names: Collection[str]) -> tuple[Kind, ...]:
@@ -91,7 +90,7 @@ def _needed_kinds(names: Collection[str]) -> tuple[Kind, ...]:
     A list tells of every kind that is read from it, at no further cost.
     """
     needed = {name for name in names if name in KINDS}
-    needed |= {_MADE_BESIDE[name] for name in needed & _MADE_BESIDE.keys()}
+    needed |= {made for name in needed for made in KINDS[name].makes}
     if any(KINDS[name].group for name in needed):
         needed |= {kind.name for kind in KINDS.values() if not kind.group}
     collections = {KINDS[name].collection for name in needed}

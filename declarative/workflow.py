@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from declarative import __version__, manifest
+from declarative.addresses import declared_address, parse_address, recorded_address
 from declarative.errors import (
     ConsentMissing,
     DeclarativeError,
@@ -19,7 +20,6 @@ from declarative.errors import (
     StateConflict,
     StateError,
     UsageError,
-    did_you_mean,
 )
 from declarative.kinds import KINDS
 from declarative.model import (
@@ -59,7 +59,6 @@ from declarative.planning import (
     with_consents,
 )
 from declarative.project import (
-    SIMULATOR,
     Project,
     check_binding,
     cloud_of,
@@ -70,6 +69,7 @@ from declarative.project import (
     writing,
 )
 from declarative.refresh import REFRESH_TIME, note_ids, observe, read_kinds, refresh
+from declarative.saved import refuse_expired, refuse_stale, stack_of_saved
 from declarative.state import Holder, State, Store
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ def state_list(project: Project) -> tuple[Resource, ...]:
 def state_show(project: Project, address: str) -> Resource:
     """One recorded object. Raises UsageError when it is not recorded."""
     resources = show(project).resources
-    return resources[_recorded(resources, address)]
+    return resources[recorded_address(resources, address)]
 
 
 def state_history(project: Project) -> tuple[Run, ...]:
@@ -191,7 +191,7 @@ async def status(project: Project, address: str | None = None) -> Report:
 
     stack = _stack(project)
     state = store_of(project, stack).read()
-    only = _recorded(state.resources, address) if address is not None else None
+    only = recorded_address(state.resources, address) if address is not None else None
     if not state.resources:
         return Report()
     async with cloud_of(project, stack) as provider:
@@ -252,8 +252,8 @@ async def apply_saved(
             f"{source} has the digest {digest}, not {sha256.lower()}", "Apply the plan that was reviewed."
         )
     project = replace(project, environment=saved.basis.environment)
-    stack = _stack_of_saved(project, saved)
-    _refuse_expired(project, saved)
+    stack = stack_of_saved(project, saved)
+    refuse_expired(project, saved)
     async with writing(project, stack, "apply") as store, cloud_of(project, stack) as provider:
         state = store.read()
         check_binding(state, provider.binding)
@@ -263,7 +263,7 @@ async def apply_saved(
                 f"not for {provider.binding.project_id} at {provider.binding.host}",
                 "Use the endpoint and project it was made for, or plan again.",
             )
-        resumed = _refuse_stale(state, saved, digest)
+        resumed = refuse_stale(state, saved, digest)
         session = await _unless(interrupt, _settled_session(project, stack, provider, store, watch, state=state))
         finished = session.ledger.state.progress.steps if resumed and session.ledger.state.progress else set()
         await _unless(
@@ -278,7 +278,7 @@ async def apply_saved(
 async def import_object(project: Project, address: str, object_id: str, *, watch: Watch) -> Resource:
     """Record an object that exists in the cloud under an address that the manifests declare."""
     desired, _ = _resolve(project)
-    target = _declared(desired, address)
+    target = declared_address(desired, address)
     kind = KINDS[target.kind]
     async with writing(project, desired.stack, "import") as store, cloud_of(project, desired.stack) as provider:
         session = await _settled_session(project, desired.stack, provider, store, watch)
@@ -303,7 +303,7 @@ async def state_mv(project: Project, source: str, target: str, *, watch: Watch) 
     async with writing(project, stack, "state mv") as store, cloud_of(project, stack) as provider:
         session = await _settled_session(project, stack, provider, store, watch)
         resources = session.ledger.state.resources
-        old, new = _recorded(resources, source), _address(target)
+        old, new = recorded_address(resources, source), parse_address(target)
         if new in resources:
             raise UsageError(f"{new} is recorded already", "Choose another address, or remove that one first.")
         if new.kind != old.kind:
@@ -317,7 +317,7 @@ async def state_rm(project: Project, addresses: Sequence[str], *, watch: Watch) 
     stack = _stack(project)
     async with writing(project, stack, "state rm") as store, cloud_of(project, stack) as provider:
         session = await _settled_session(project, stack, provider, store, watch)
-        removed = tuple(_recorded(session.ledger.state.resources, address) for address in addresses)
+        removed = tuple(recorded_address(session.ledger.state.resources, address) for address in addresses)
         await _record(project, session, "state rm", tuple(Dropped(address) for address in removed))
         return removed
 
@@ -559,80 +559,6 @@ async def _record(project: Project, session: Session, command: str, records: Seq
     await session.ledger.intend(RunStarted(run), *records, RunEnded(ended, True, outputs))
     await session.ledger.close()
     _raise_trouble(session)
-
-
-# ---------------------------------------------------------------- saved plans
-
-
-def _stack_of_saved(project: Project, saved: Plan) -> Stack:
-    """The settings a saved plan runs with; a stack in the folder must still resolve to what was planned."""
-    try:
-        loaded = manifest.load(project.folder)
-    except manifest.StackMissing:
-        basis = saved.basis
-        return Stack(
-            name=basis.stack,
-            region=basis.binding.region,
-            simulator=basis.binding.region == SIMULATOR,
-            max_deletes=saved.max_deletes,
-            timeouts=saved.timeouts,
-        )
-    sources = manifest.VariableSources(fixed=saved.basis.inputs)
-    desired, _ = manifest.resolve(loaded, environment=saved.basis.environment, sources=sources)
-    if desired.digest != saved.basis.desired:
-        raise PlanRefused("the manifests have changed since the plan was made", "Plan again.")
-    return desired.stack
-
-
-def _refuse_expired(project: Project, saved: Plan) -> None:
-    now = project.clock.stamp()
-    if now > saved.basis.expires:
-        raise PlanRefused(f"the plan expired at {saved.basis.expires}", "Plan again.")
-
-
-def _refuse_stale(state: State, saved: Plan, digest: str) -> bool:
-    """Refuse a plan that the state has moved on from. Returns True when it is this plan's own, interrupted run."""
-    progress = state.progress
-    if progress is not None and progress.run.plan == digest:
-        if progress.done:
-            raise PlanRefused(f"the plan was applied already, by {progress.run.who}", "Plan again.")
-        return True
-    if any(run.plan == digest for run in state.history):
-        raise PlanRefused("the plan was begun, and other runs have followed", "Plan again.")
-    if (state.lineage, state.serial) != (saved.basis.lineage, saved.basis.serial):
-        if state.serial == 0 and saved.basis.serial == 0:
-            return False  # nothing is recorded yet: the lineage is drawn at the first write
-        raise PlanRefused(
-            f"the state stands at serial {state.serial}, and the plan was made from serial {saved.basis.serial}",
-            "Plan again.",
-        )
-    return False
-
-
-# ---------------------------------------------------------------- addresses
-
-
-def _address(text: str) -> Address:
-    try:
-        return Address.parse(text)
-    except ValueError as error:
-        raise UsageError(f"{text!r} is no address: {error}", "For example ProtectionGroup/shop.") from error
-
-
-def _recorded(resources: Mapping[Address, Resource], text: str) -> Address:
-    address = _address(text)
-    if address not in resources:
-        hint = did_you_mean(text, (str(known) for known in resources))
-        raise UsageError(f"{address} is not recorded", hint or "`declarative state list` shows what is.")
-    return address
-
-
-def _declared(desired: DesiredView, text: str) -> Address:
-    address = _address(text)
-    if address not in desired.resources:
-        hint = did_you_mean(text, (str(known) for known in desired.resources))
-        raise UsageError(f"the manifests declare no {address}", hint or "Write its document first, then import.")
-    return address
 
 
 def _refuse_taken(state: State, target: Address, object_id: str) -> None:

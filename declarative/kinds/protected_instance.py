@@ -147,6 +147,7 @@ KIND = Kind(
     refers=_REFERS,
     group="server_group_id",
     natural_key=("server_id",),
+    makes=frozenset({"ReplicationPair"}),
     complete=_complete,
     create=_create,
     update=_update,

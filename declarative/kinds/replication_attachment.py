@@ -45,11 +45,12 @@ def _identity(inputs: Attributes) -> str:
 def _view(listed: Attributes) -> dict[str, Attributes]:
     """The attachments of one listed instance."""
     attachments = listed.get("attachment")
-    found = [one for one in attachments if isinstance(one, dict)] if isinstance(attachments, list) else []
+    found = attachments if isinstance(attachments, list) else []
+    found = [one for one in found if isinstance(one, dict) and isinstance(one.get("replication"), str)]
     shown = [
         {
             "protected_instance_id": str(listed["id"]),
-            "replication_id": str(one.get("replication")),
+            "replication_id": one["replication"],
             "device": one.get("device"),
             "server_group_id": listed.get("server_group_id"),
             "status": listed.get("status"),

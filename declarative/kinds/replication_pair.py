@@ -30,6 +30,7 @@ _FIELDS = {
     "volume_size": Field(on_change=OnChange.UPDATE, at_creation=False),
     "delete_target_volume": Field(on_change=OnChange.RECORD, at_creation=False),
 }
+_LONGEST_NUMBER = 10  # digits
 _HEALTH = {
     **SHARED,
     "attaching": Health.BUSY,
@@ -52,7 +53,8 @@ def _view(listed: Attributes) -> dict[str, Attributes]:
 
 
 def _gigabytes(size: Json) -> int | None:
-    return int(size) if isinstance(size, int | str) and str(size).isdecimal() else None
+    text = str(size) if isinstance(size, int | str) else ""
+    return int(text) if text.isdecimal() and len(text) < _LONGEST_NUMBER else None
 
 
 def _complete(spec: Attributes, lookups: Lookups) -> tuple[Attributes, tuple[Problem, ...]]:
