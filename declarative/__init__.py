@@ -1,3 +1,116 @@
-"""Disaster recovery as code for SDRS."""
+"""Disaster recovery as code for SDRS, the Storage Disaster Recovery Service of Open Telekom Cloud and Huawei Cloud.
+
+The way through: files → `load` → `resolve` → `plan` (also fed by the state and the cloud) → review → `apply` → state.
+Everything a command does is a call of these names; `Project` says where, with which cloud and which clock:
+
+    project = declarative.Project(folder=Path("stack"), environ=os.environ)
+    made = asyncio.run(declarative.plan(project, declarative.PlanRequest()))
+
+Importing this package costs nothing; each name is loaded when it is first used. `docs/architecture.md` is the map.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from declarative.clock import Clock
+    from declarative.errors import DeclarativeError, Diagnostic, ExitCode
+    from declarative.manifest import VariableSources, load, resolve
+    from declarative.planning import PlanRequest, decode_plan, encode_plan
+    from declarative.project import Embedded, Project
+    from declarative.workflow import (
+        Applied,
+        Watch,
+        apply,
+        apply_saved,
+        export,
+        import_object,
+        lock_break,
+        lock_show,
+        outputs,
+        plan,
+        schema,
+        show,
+        state_history,
+        state_list,
+        state_mv,
+        state_rm,
+        state_show,
+        status,
+        validate,
+    )
 
 __version__ = "0.1.0"
+
+_HOMES = {
+    "declarative.clock": ("Clock",),
+    "declarative.errors": ("DeclarativeError", "Diagnostic", "ExitCode"),
+    "declarative.manifest": ("VariableSources", "load", "resolve"),
+    "declarative.planning": ("PlanRequest", "decode_plan", "encode_plan"),
+    "declarative.project": ("Embedded", "Project"),
+    "declarative.workflow": (
+        "Applied",
+        "Watch",
+        "apply",
+        "apply_saved",
+        "export",
+        "import_object",
+        "lock_break",
+        "lock_show",
+        "outputs",
+        "plan",
+        "schema",
+        "show",
+        "state_history",
+        "state_list",
+        "state_mv",
+        "state_rm",
+        "state_show",
+        "status",
+        "validate",
+    ),
+}
+
+__all__ = [
+    "Applied",
+    "Clock",
+    "DeclarativeError",
+    "Diagnostic",
+    "Embedded",
+    "ExitCode",
+    "PlanRequest",
+    "Project",
+    "VariableSources",
+    "Watch",
+    "__version__",
+    "apply",
+    "apply_saved",
+    "decode_plan",
+    "encode_plan",
+    "export",
+    "import_object",
+    "load",
+    "lock_break",
+    "lock_show",
+    "outputs",
+    "plan",
+    "resolve",
+    "schema",
+    "show",
+    "state_history",
+    "state_list",
+    "state_mv",
+    "state_rm",
+    "state_show",
+    "status",
+    "validate",
+]
+
+
+def __getattr__(name: str) -> object:
+    for home, names in _HOMES.items():
+        if name in names:
+            return getattr(importlib.import_module(home), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -65,6 +65,7 @@ class Project:
     fail_fast: bool = False
     accept_rollback: int | None = None
     embedded: Callable[[Path], Embedded] | None = None
+    transport: httpx.AsyncBaseTransport | None = None  # in place of connections of our own
     clock: Clock = field(default_factory=Clock)
     blocking: Blocking = in_thread
 
@@ -104,7 +105,7 @@ async def cloud_of(project: Project, stack: Stack) -> AsyncIterator[Provider]:
     from declarative.provider import Access, Provider, Secret, access_from
 
     access: Access
-    transport: httpx.AsyncBaseTransport | None = None
+    transport = project.transport
     if stack.simulator:
         _refuse_two_clouds(project)
         if project.embedded is None:

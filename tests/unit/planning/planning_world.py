@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from planning_stage import BASIS, LOOKUPS, inputs, position, spec
+from planning_stage import BASIS, LOOKUPS, position, spec
 
 from declarative.kinds import KINDS
 from declarative.model import (
@@ -390,5 +390,3 @@ def told(plan):
 def imported(address, object_id, shown):
     """What an import records."""
     return Resource(of(address), object_id, {}, shown)
-
-

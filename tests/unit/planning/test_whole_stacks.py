@@ -51,9 +51,7 @@ def stacks(draw):
 
 def _has_pair(name, members):
     in_group = [one for one in members if "protection_group" in one.spec]
-    return any(
-        one.address.kind != "DRDrill" and one.spec["protection_group"].address.name == name for one in in_group
-    )
+    return any(one.address.kind != "DRDrill" and one.spec["protection_group"].address.name == name for one in in_group)
 
 
 @st.composite
