@@ -169,11 +169,11 @@ def look_up(session: Session, server_id: str, *, zone: str, vpc_id: str) -> Mach
 
 
 def look_up_disk(session: Session, disk_id: str, *, zone: str) -> Disk | None:
-    """The disk, None if there is none. Where any id is fine, one in this zone is assumed."""
+    """The disk, None if there is none. Where any id is fine, one in this zone is assumed, which servers may share."""
     disk = find_disk(session, disk_id)
     if disk is not None or not session.facts.any_id:
         return disk
-    facts = (_DATA_SIZE, _drawn(disk_id, _TYPES), zone, AVAILABLE, False, False, Role.ASSUMED)
+    facts = (_DATA_SIZE, _drawn(disk_id, _TYPES), zone, AVAILABLE, True, False, Role.ASSUMED)
     return Disk(disk_id, f"disk-{disk_id[:8]}", *facts)
 
 

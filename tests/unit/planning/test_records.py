@@ -97,7 +97,7 @@ def test_a_recorded_object_for_programs():
         "id": "g1",
         "inputs": {"name": "shop"},
         "attributes": {"status": "available", "name": "shop", "id": "g1", "progress": None},
-        "lifecycle": {"prevent_destroy": True, "ignore_changes": ["name"]},
+        "lifecycle": {"prevent_destroy": True, "ignore_changes": ["name"], "adopt": False},
         "depends_on": [],
     }
 
