@@ -68,6 +68,7 @@ def adoption(
     homes = instances_of(sketch, sight.seen)
     if any(sketch.is_remade(home) for home in homes):
         makers = {home for home in homes if sketch.is_remade(home)}
+        makers |= _makers(sketch, kind, wanted)
         return _await(sketch, kind, wanted, makers, reason=Reason.REPLACED, old=recorded)
     if homes and all(sketch.is_leaving(home) for home in homes):
         _say_it_goes(sketch, wanted.desired, homes)
@@ -97,7 +98,8 @@ def _search(
     if strange and wanted.desired.address not in sketch.open:
         _say_not_ours(sketch, kind, wanted, strange)
         return ()
-    return _await(sketch, kind, wanted, makers or _makers(sketch, kind, wanted), reason=reason, old=recorded)
+    # A remade instance may come back with another server: whichever is made in the group can bring the pair.
+    return _await(sketch, kind, wanted, makers | _makers(sketch, kind, wanted), reason=reason, old=recorded)
 
 
 def _taken(
