@@ -5,7 +5,13 @@
     storage    the database file                         faults     what may go wrong, as a small language
     history    what happened, request counts             embedded   an httpx transport straight onto a world
     listing    filters and pages of list calls           server     the same world behind a socket
-    groups (group_rows), members, jobs, tasks, identity, discovery: one family of calls each
+    groups, instances, batches, attachments, nics, resizing, tags, tag_search, replications, drills,
+    jobs, tasks, statistics, identity, discovery: one family of calls each; *_rows: how what they speak of is kept
+    states     the words of the state machines           admission  what calls on members have in common
+    estate     servers and disks a world is given        compute    servers and disks as they are
+    members    the members of a group as a whole         behind     what happens without SDRS being asked
+    instance_creation, instance_deletion: what comes and goes with an instance
+    concerns   which group a changing request is about
 
 Nothing here is shared with the client: both are written from the reference, each by itself, and must agree.
 Importing this package costs nothing; each name below is loaded when it is first used.
@@ -18,6 +24,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from declarative.simulator.embedded import EmbeddedTransport
+    from declarative.simulator.estate import Disk, Estate, Server, ServerDisk, load_estate
     from declarative.simulator.faults import FAULT_HELP, Fault, parse_fault
     from declarative.simulator.server import running, serve
     from declarative.simulator.settings import Domain, NotFoundAs, Origin, Rules, WorldError
@@ -26,15 +33,20 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FAULT_HELP",
+    "Disk",
     "Domain",
     "EmbeddedTransport",
+    "Estate",
     "Fault",
     "NotFoundAs",
     "Origin",
     "Rules",
+    "Server",
+    "ServerDisk",
     "World",
     "WorldError",
     "delete_world",
+    "load_estate",
     "parse_fault",
     "running",
     "serve",
@@ -42,15 +54,20 @@ __all__ = [
 
 _HOMES = {
     "FAULT_HELP": "faults",
+    "Disk": "estate",
     "Domain": "settings",
     "EmbeddedTransport": "embedded",
+    "Estate": "estate",
     "Fault": "faults",
     "NotFoundAs": "settings",
     "Origin": "settings",
     "Rules": "settings",
+    "Server": "estate",
+    "ServerDisk": "estate",
     "World": "world",
     "WorldError": "settings",
     "delete_world": "storage",
+    "load_estate": "estate",
     "parse_fault": "faults",
     "running": "server",
     "serve": "server",

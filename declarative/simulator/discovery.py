@@ -6,7 +6,7 @@ import sqlite3
 
 from declarative.simulator.session import Call, Session
 from declarative.simulator.settings import UNLIMITED, Domain, Origin
-from declarative.simulator.wire import Answer, Draw
+from declarative.simulator.wire import Answer, Draw, refusal
 
 TABLES = """
 CREATE TABLE domains (
@@ -58,6 +58,18 @@ def set_quota(session: Session, kind: str, number: int) -> None:
         raise KeyError(kind)
 
 
+def check_quota(session: Session, kind: str, more: int, *, code: str) -> None:
+    """Refuse with `code` what would be more than the quota."""
+    allowed = quota(session, kind)
+    if allowed != UNLIMITED and _used(session, kind) + more > allowed:
+        raise refusal(code, f"The quota of {kind} is used up.")
+
+
+def _used(session: Session, kind: str) -> int:
+    (used,) = session.database.execute(_USED[kind]).fetchone()
+    return int(used)
+
+
 def list_domains(call: Call) -> Answer:
     """`GET active-domains`."""
     return Answer.of({"domains": [_domain(domain) for domain in call.session.facts.domains]})
@@ -79,8 +91,8 @@ def show_quotas(call: Call) -> Answer:
     """`GET sdrs/quotas`."""
     session = call.session
     resources = []
-    for kind, count in _USED.items():
-        (used,) = session.database.execute(count).fetchone()
+    for kind in _USED:
+        used = _used(session, kind)
         resources.append({"type": kind, "used": used, "quota": quota(session, kind), "min": 0, "max": UNLIMITED})
     return Answer.of({"quotas": {"resources": resources}})
 

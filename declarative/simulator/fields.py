@@ -9,12 +9,14 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from ipaddress import IPv4Address
 from urllib.parse import parse_qsl
 
 from declarative.simulator.wire import Refusal, refusal
 
 TEXT_BYTES = 64
 PAGE_LIMIT = 1000
+LIST_IDS = 30
 _FAR = 1 << 62  # beyond any row, and still an integer for SQLite
 
 _NAME = re.compile(rf"[A-Za-z0-9._-]{{1,{TEXT_BYTES}}}", re.ASCII)
@@ -82,11 +84,42 @@ def read_choice(fields: Mapping[str, object], key: str, *, choices: tuple[str, .
     return str(value)
 
 
+def read_truth(fields: Mapping[str, object], key: str) -> bool:
+    """An optional boolean, false when absent; SDRS.0201."""
+    value = fields.get(key)
+    if value is None:
+        return False
+    if not isinstance(value, bool):
+        raise refusal("SDRS.0201", f"The parameter {key} is invalid.")
+    return value
+
+
+def read_list(fields: Mapping[str, object], key: str) -> list[object]:
+    """An optional array, empty when absent; SDRS.0201."""
+    value = fields.get(key)
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        raise refusal("SDRS.0201", f"The parameter {key} is invalid.")
+    return value
+
+
+def read_address(value: object) -> str:
+    """An IPv4 address, empty when absent; SDRS.0219."""
+    if value is None or value == "":
+        return ""
+    try:
+        return str(IPv4Address(value if isinstance(value, str) else ""))
+    except ValueError as error:
+        raise refusal("SDRS.0219", "The IP address is invalid.") from error
+
+
 @dataclass(frozen=True, slots=True)
 class Query:
     """The query of a list call. An empty value switches a filter off; of a repeated key the first value counts."""
 
     values: Mapping[str, str]
+    pairs: tuple[tuple[str, str], ...] = ()
 
     @classmethod
     def parse(cls, text: str) -> Query:
@@ -96,11 +129,23 @@ class Query:
             pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=1000)
         except ValueError as error:
             raise _bad_query() from error
-        return cls(dict(reversed(pairs)))
+        return cls(dict(reversed(pairs)), tuple(pairs))
 
     def text(self, key: str) -> str:
         """The filter's value, empty when it isn't given."""
         return self.values.get(key, "")
+
+    def ids(self, key: str) -> list[str] | None:
+        """The filter's ids, None when it isn't given; more than 30: SDRS.0226.
+
+        A bracketed list with double, single or no quotes, or the key repeated: all are understood (trap T19).
+        """
+        given = [value for name, value in self.pairs if name == key]
+        found = [part.strip(" \t'\"") for value in given for part in value.strip().strip("[]").split(",")]
+        ids = list(dict.fromkeys(part for part in found if part))
+        if len(ids) > LIST_IDS:
+            raise refusal("SDRS.0226", f"The parameter {key} holds more than {LIST_IDS} ids.")
+        return ids or None
 
     def limit(self) -> int:
         """0 to 1000, default 1000; SDRS.0221."""

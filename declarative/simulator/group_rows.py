@@ -2,58 +2,30 @@
 
 from __future__ import annotations
 
-import enum
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from declarative.simulator import members, tasks
-from declarative.simulator.history import Effect
+from declarative.simulator import members, replication_rows, tasks
+from declarative.simulator.fields import read_id
+from declarative.simulator.history import Effect, Noun, Subject
 from declarative.simulator.session import Session
+from declarative.simulator.states import Station, Status
 from declarative.simulator.wire import compact, stamp_blank
 
 TABLES = """
 CREATE TABLE groups (
     seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, name TEXT NOT NULL, status TEXT NOT NULL, zone TEXT NOT NULL,
-    created INTEGER NOT NULL, body TEXT NOT NULL);
+    station TEXT NOT NULL, created INTEGER NOT NULL, drilled INTEGER NOT NULL, body TEXT NOT NULL);
 """
-
-
-class Status(enum.StrEnum):
-    """The 17 statuses of a group."""
-
-    CREATING = "creating"
-    ERROR = "error"
-    AVAILABLE = "available"
-    STARTING = "starting"
-    ERROR_STARTING = "error-starting"
-    PROTECTED = "protected"
-    STOPPING = "stopping"
-    ERROR_STOPPING = "error-stopping"
-    REVERSING = "reversing"
-    ERROR_REVERSING = "error-reversing"
-    FAILING_OVER = "failing-over"
-    FAILED_OVER = "failed-over"
-    ERROR_FAILING_OVER = "error-failing-over"
-    REPROTECTING = "reprotecting"
-    ERROR_REPROTECTING = "error-reprotecting"
-    DELETING = "deleting"
-    ERROR_DELETING = "error-deleting"
-
-
-class Station(enum.StrEnum):
-    """Which of a group's two zones is production."""
-
-    SOURCE = "source"
-    TARGET = "target"
-
-    @property
-    def other(self) -> Station:
-        return Station.TARGET if self is Station.SOURCE else Station.SOURCE
 
 
 @dataclass(frozen=True)
 class Group:
-    """A group as the service shows it; the members are those of the wire, in its order."""
+    """A group as the service shows it; the members are those of the wire, in its order.
+
+    While pairs of it copy, `progress` isn't up to date: `shown` and `texts` see to that.
+    """
 
     id: str
     name: str
@@ -88,6 +60,16 @@ class Group:
             return self.source_availability_zone
         return self.target_availability_zone
 
+    @property
+    def recovery_zone(self) -> str:
+        """The zone that isn't production now."""
+        zones = {self.source_availability_zone, self.target_availability_zone}
+        return next(iter(zones - {self.production_zone}))
+
+    @property
+    def subject(self) -> Subject:
+        return Subject(Noun.GROUP, self.id, self.name, self.id)
+
     def text(self) -> str:
         """The group as JSON."""
         return compact(vars(self))
@@ -99,58 +81,94 @@ def find(session: Session, group_id: str) -> Group | None:
     return None if row is None else Group(**json.loads(row[0]))
 
 
-def total(session: Session) -> int:
-    """Groups in the project, in whatever status."""
-    (number,) = session.database.execute("SELECT count(*) FROM groups").fetchone()
-    return int(number)
+def wanted(session: Session, group_id: object) -> Group:
+    """The group that a request speaks of; SDRS.0207 for what is no id, SDRS.1013 if there is none."""
+    group = find(session, read_id(group_id, code="SDRS.0207", what="protection group id"))
+    if group is None:
+        raise session.missing("SDRS.1013", "The protection group does not exist.")
+    return group
 
 
 def documents(session: Session) -> list[dict[str, object]]:
     """All groups as the service would show them, in the order of creation."""
-    rows = session.database.execute("SELECT body FROM groups ORDER BY seq")
-    return [json.loads(body) for (body,) in rows]
+    rows = session.database.execute("SELECT id, body FROM groups ORDER BY seq").fetchall()
+    return [json.loads(text) for text in texts(session, rows)]
+
+
+def texts(session: Session, rows: Iterable[tuple[str, str]]) -> list[str]:
+    """Rows of id and body as JSON texts that tell how far the copying is."""
+    copying = replication_rows.copying_groups(session)
+    if not copying:
+        return [body for _, body in rows]
+    return [
+        shown(session, Group(**json.loads(body))).text() if group_id in copying else body for group_id, body in rows
+    ]
+
+
+def shown(session: Session, group: Group) -> Group:
+    """The group with the progress of its copying."""
+    if group.status != Status.PROTECTED or not group.replication_num:
+        return group
+    return replace(group, progress=replication_rows.group_percent(session, group.id))
 
 
 def insert(session: Session, group: Group) -> None:
     """Add a group, without a job."""
     session.database.execute(
-        "INSERT INTO groups (id, name, status, zone, created, body) VALUES (?,?,?,?,?,?)",
-        (group.id, group.name, group.status, group.production_zone, session.now, group.text()),
+        "INSERT INTO groups (id, name, status, zone, station, created, drilled, body) VALUES (?,?,?,?,?,?,0,?)",
+        (
+            group.id,
+            group.name,
+            group.status,
+            group.production_zone,
+            group.priority_station,
+            session.now,
+            group.text(),
+        ),
     )
-    session.record(Effect.CREATED, group.id, name=group.name, detail="protection group")
+    session.record(Effect.CREATED, group.subject, "protection group")
 
 
 def set_name(session: Session, group: Group, name: str) -> Group:
     """Give a group another name."""
-    session.record(Effect.RENAMED, group.id, name=name, detail=f"{group.name} -> {name}")
-    return _save(session, replace(group, name=name))
+    renamed = replace(group, name=name)
+    session.record(Effect.RENAMED, renamed.subject, f"{group.name} -> {name}")
+    return _save(session, renamed)
 
 
 def change(session: Session, group: Group, *, status: str, station: Station | None = None) -> Group:
     """Give a group another status, and other production if `station` is given."""
-    session.record(Effect.STATUS, group.id, name=group.name, detail=f"{group.status} -> {status}")
+    session.record(Effect.STATUS, group.subject, f"{group.status} -> {status}")
     changed = replace(group, status=status, progress=100 if status == Status.PROTECTED else 0)
     return _save(session, changed if station is None else replace(changed, priority_station=station))
 
 
-def recount(session: Session, group: Group) -> Group:
-    """Count the members of a group again, after one has come or gone."""
-    counts = members.counts(session, group.id)
-    return _save(session, replace(group, protected_instance_num=counts.instances, replication_num=counts.replications))
+def recount(session: Session, group_id: str) -> None:
+    """Count the members of a group again, after some have come or gone."""
+    group = find(session, group_id)
+    if group is None:
+        return
+    now = members.counts(session, group_id)
+    counted = replace(group, protected_instance_num=now.instances, replication_num=now.replications)
+    _save(session, replace(counted, disaster_recovery_drill_num=now.drills))
+
+
+def note_drill(session: Session, group_id: str) -> None:
+    """Write down that a drill of the group begins now."""
+    session.database.execute("UPDATE groups SET drilled = ? WHERE id = ?", (session.now, group_id))
 
 
 def remove(session: Session, group: Group) -> None:
-    """Remove a group with all that is in it."""
-    members.remove_all(session, group.id)
+    """Remove a group, which has no members any more."""
     tasks.forget(session, group.id)
     session.database.execute("DELETE FROM groups WHERE id = ?", (group.id,))
-    session.record(Effect.DELETED, group.id, name=group.name, detail="protection group")
+    session.record(Effect.DELETED, group.subject, "protection group")
 
 
 def _save(session: Session, group: Group) -> Group:
     saved = replace(group, updated_at=stamp_blank(session.now))
     session.database.execute(
-        "UPDATE groups SET name = ?, status = ?, zone = ?, body = ? WHERE id = ?",
-        (saved.name, saved.status, saved.production_zone, saved.text(), saved.id),
+        "UPDATE groups SET name = ?, status = ?, zone = ?, station = ?, body = ? WHERE id = ?",
+        (saved.name, saved.status, saved.production_zone, saved.priority_station, saved.text(), saved.id),
     )
     return saved

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from declarative.simulator import group_rows, jobs, members, tasks
-from declarative.simulator.discovery import quota
+from declarative.simulator import compute, group_rows, instance_rows, jobs, members, replication_rows, tasks
+from declarative.simulator.discovery import check_quota
 from declarative.simulator.fields import (
     Query,
     read_choice,
@@ -16,15 +16,17 @@ from declarative.simulator.fields import (
     read_object,
     read_wrapped,
 )
-from declarative.simulator.group_rows import Group, Station, Status
+from declarative.simulator.group_rows import Group
 from declarative.simulator.jobs import Ending, Job, Order
 from declarative.simulator.listing import Filter, Listing, page
 from declarative.simulator.session import Call, Session
-from declarative.simulator.settings import UNLIMITED, Domain
+from declarative.simulator.settings import Domain
+from declarative.simulator.states import IS_ABNORMAL, Station, Status
 from declarative.simulator.tasks import Failure
 from declarative.simulator.wire import Answer, refusal, stamp_blank
 
-_LISTING = Listing("SELECT count(*) FROM groups", "SELECT body FROM groups", "server_groups")
+_LISTING = Listing("SELECT count(*) FROM groups", "SELECT id, body FROM groups", "server_groups")
+_DISK_BROKEN, _LINK_BROKEN = "2", "5"  # fault levels of pairs
 _CREATE_SECONDS = 15.0
 _DELETE_SECONDS = 5.0
 _CREATE = "createProtectionGroupNoCG"
@@ -114,17 +116,18 @@ _WORDS = {
 _QUERY_TYPES = {
     "": "",
     "general": "",
-    "status_abnormal": "(status LIKE 'error%' OR status IN ('invalid', 'fault'))",
+    "status_abnormal": IS_ABNORMAL,
     "stop_protected": f"status = '{Status.AVAILABLE}'",
-    "period_no_dr_drill": "",  # no group can have had a drill
+    "period_no_dr_drill": "drilled < ?",
 }
+_NO_DRILL_DAYS = 90
 
 
 def create(call: Call) -> Answer:
     """`POST server-groups`."""
     fields = read_wrapped(call.request.body, "server_group")
     group = _new_group(call.session, fields)
-    _check_quota(call.session)
+    check_quota(call.session, "server_groups", 1, code="SDRS.0305")
     group_rows.insert(call.session, group)
     order = Order(_CREATE, group.id, _CREATE_SECONDS, entities={}, result={"server_group_id": group.id})
     return jobs.submit(call, order)
@@ -174,16 +177,11 @@ def _read_zones(domain: Domain, fields: Mapping[str, object]) -> tuple[str, str]
     return source, target
 
 
-def _check_quota(session: Session) -> None:
-    allowed = quota(session, "server_groups")
-    if allowed != UNLIMITED and group_rows.total(session) >= allowed:
-        raise refusal("SDRS.0305", "The quota of protection groups is used up.")
-
-
 def list_groups(call: Call) -> Answer:
     """`GET server-groups`."""
     query = call.query()
-    return page(call.session.database, _LISTING, _wanted_by(call, query), query)
+    found = page(call.session.database, _LISTING, _wanted_by(call, query), query)
+    return found.answer(group_rows.texts(call.session, found.rows))
 
 
 def _wanted_by(call: Call, query: Query) -> Filter:
@@ -199,7 +197,9 @@ def _wanted_by(call: Call, query: Query) -> Filter:
     kind = query.text("query_type")
     if kind not in _QUERY_TYPES:
         raise refusal("SDRS.0201", "The parameter query_type is invalid.")
-    if _QUERY_TYPES[kind]:
+    if kind == "period_no_dr_drill":
+        wanted.add(_QUERY_TYPES[kind], call.session.now - _NO_DRILL_DAYS * 86_400_000)
+    elif _QUERY_TYPES[kind]:
         wanted.add(_QUERY_TYPES[kind])
     if call.verdict.lag:
         wanted.add("created <= ?", call.session.now - round(call.verdict.lag * 1000))
@@ -208,14 +208,15 @@ def _wanted_by(call: Call, query: Query) -> Filter:
 
 def show(call: Call) -> Answer:
     """`GET server-groups/{server_group_id}`."""
-    return Answer.text(f'{{"server_group":{_wanted(call).text()}}}')
+    group = group_rows.shown(call.session, _wanted(call))
+    return Answer.text(f'{{"server_group":{group.text()}}}')
 
 
 def rename(call: Call) -> Answer:
     """`PUT server-groups/{server_group_id}`: the name only, in any status."""
     group = _wanted(call)
     name = read_name(read_wrapped(call.request.body, "server_group"))
-    renamed = group_rows.set_name(call.session, group, name)
+    renamed = group_rows.shown(call.session, group_rows.set_name(call.session, group, name))
     shown = replace(renamed, created_at=_whole(renamed.created_at), updated_at=_whole(renamed.updated_at))
     return Answer.text(f'{{"server_group":{shown.text()}}}')
 
@@ -232,6 +233,8 @@ def delete(call: Call) -> Answer:
     _check_idle(session, group)
     if group.protected_instance_num:
         raise refusal("SDRS.1001", "The protection group contains protected instances.")
+    if group.disaster_recovery_drill_num:
+        raise refusal("SDRS.1003", "The protection group contains disaster recovery drills.")
     if group.replication_num:
         raise refusal("SDRS.1010", "The protection group contains replication pairs.")
     group_rows.change(session, group, status=Status.DELETING)
@@ -259,7 +262,7 @@ def act(call: Call) -> Answer:
         entities={},
         result={},
         step_type=action.step_type,
-        steps=group.replication_num,
+        steps=[{"server_group_id": group.id}] * group.replication_num,
         intent=station,
     )
     return jobs.submit(call, order)
@@ -273,7 +276,27 @@ def _permitted(session: Session, group: Group, word: str) -> Action:
         raise refusal("SDRS.1002", f"The protection group is {group.status}.")
     if not group.replication_num:
         raise refusal(action.empty, "The protection group contains no replication pair.")
+    _check_members(session, group, action)
     return action
+
+
+def _check_members(session: Session, group: Group, action: Action) -> None:
+    """Members that lost a server or disk block the group; switches ask for servers that are stopped."""
+    lost, levels = replication_rows.obstacle(session, group.id)
+    if instance_rows.has_invalid(session, group.id):
+        raise refusal("SDRS.1314", "A server of a protected instance has been deleted.")
+    if lost:
+        raise refusal("SDRS.0214", "A disk of a replication pair has been deleted.")
+    if action in (_FAILOVER, _REVERSE) and _LINK_BROKEN in levels:
+        raise refusal("SDRS.1824", "System error. Contact customer service.")
+    if action is _REVERSE and _DISK_BROKEN in levels:
+        raise refusal("SDRS.1823", "System error. Fail over, or contact customer service.")
+    if action is _STOP and session.facts.rules.stop_needs_copy and replication_rows.is_copying(session, group.id):
+        raise refusal("SDRS.1830", "Replication pairs of the protection group are being synchronized.")
+    if action is _REVERSE and compute.running_servers(session, group.id, zone=group.production_zone):
+        raise refusal("SDRS.1319", "Stop the current production site servers first.")
+    if action is _REPROTECT and compute.running_servers(session, group.id, zone=group.recovery_zone):
+        raise refusal("SDRS.1342", "Stop the disaster recovery site servers first.")
 
 
 def _check_idle(session: Session, group: Group) -> None:
@@ -324,21 +347,35 @@ def _end_action(session: Session, job: Job) -> None:
         return
     action = _ACTIONS[job.type]
     status = action.failed if job.failed else action.after
-    members.follow(session, group.id, status)
     if job.failed:
+        members.follow(session, group.id, status)
         group_rows.change(session, group, status=status)
         failure = Failure(group.id, group.name, "server_groups", action.failure_status, group.id)
         tasks.record(session, job, failure)
         return
-    group_rows.change(session, group, status=status, station=Station(job.intent))
+    _carry_out(session, group, action, Station(job.intent))
+
+
+def fail_over(session: Session, group: Group) -> None:
+    """Let a failover have happened, as if an operator had seen to it."""
+    _carry_out(session, group, _FAILOVER, Station(group.priority_station).other)
+
+
+def _carry_out(session: Session, group: Group, action: Action, station: Station) -> None:
+    members.follow(session, group.id, action.after)
+    group_rows.change(session, group, status=action.after, station=station)
+    if action in (_START, _REPROTECT):
+        replication_rows.begin_copying(session, group.id)
+    elif action is _REVERSE:
+        replication_rows.hold_copies(session, group.id)
+    else:
+        replication_rows.stop_copying(session, group.id)
+    if action in (_FAILOVER, _REPROTECT):
+        replication_rows.heal(session, group.id)
 
 
 ENDINGS: Mapping[str, Ending] = {_CREATE: _end_create, _DELETE: _end_delete} | dict.fromkeys(_ACTIONS, _end_action)
 
 
 def _wanted(call: Call) -> Group:
-    group_id = read_id(call.parameters[0], code="SDRS.0207", what="protection group id")
-    group = group_rows.find(call.session, group_id)
-    if group is None:
-        raise call.session.missing("SDRS.1013", "The protection group does not exist.")
-    return group
+    return group_rows.wanted(call.session, call.parameters[0])

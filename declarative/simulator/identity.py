@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 
 from declarative.simulator.fields import read_object
-from declarative.simulator.history import Effect
+from declarative.simulator.history import Effect, Noun, Subject
 from declarative.simulator.session import Call, Session
 from declarative.simulator.wire import Answer, Refusal, gateway_refusal, stamp_zulu
 
@@ -76,7 +76,7 @@ def sign_in(call: Call) -> Answer:
     token = session.draw.hex(64)
     expires = session.now + round(session.facts.rules.token_seconds * 1000)
     session.database.execute("INSERT INTO tokens VALUES (?, ?)", (token, expires))
-    session.record(Effect.SIGNED_IN, session.facts.project_id, detail=str(methods[0]))
+    session.record(Effect.SIGNED_IN, Subject(Noun.WORLD, session.facts.project_id), str(methods[0]))
     answer = Answer.of({"token": _document(call, list(map(str, methods)), expires)}, status=201)
     return Answer(201, answer.body, (*answer.headers, ("X-Subject-Token", token)))
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from declarative.simulator.faults import Kind
-from declarative.simulator.history import Effect
+from declarative.simulator.history import Effect, Noun, Subject
 from declarative.simulator.session import Call, Session
 from declarative.simulator.wire import Answer, compact, refusal, stamp_zulu
 
@@ -19,14 +19,15 @@ TABLES = """
 CREATE TABLE jobs (
     seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, type TEXT NOT NULL, group_id TEXT NOT NULL,
     begin INTEGER NOT NULL, due INTEGER, ended INTEGER, error_code TEXT, fail_reason TEXT,
-    entities TEXT NOT NULL, result TEXT NOT NULL, step_type TEXT NOT NULL, steps TEXT NOT NULL, intent TEXT NOT NULL);
+    entities TEXT NOT NULL, result TEXT NOT NULL, step_type TEXT NOT NULL, steps TEXT NOT NULL, subject TEXT NOT NULL,
+    intent TEXT NOT NULL);
 CREATE INDEX jobs_due ON jobs (due) WHERE ended IS NULL;
 CREATE INDEX jobs_running ON jobs (group_id) WHERE ended IS NULL;
 """
 
 _SELECT = (
     "SELECT seq, id, type, group_id, begin, due, ended, error_code, fail_reason, entities, result, step_type, steps,"
-    " intent FROM jobs"
+    " subject, intent FROM jobs"
 )
 _INIT_SHARE = 0.1  # of its time a job is INIT, then RUNNING
 
@@ -36,7 +37,8 @@ class Order:
     """What a call asks of a job.
 
     `seconds` is how long such a job takes at speed 1; `entities` are shown from the start, `result` once it has
-    succeeded; `steps` is the number of subjobs, of type `step_type`; `intent` is a word for the job's ending.
+    succeeded; `steps` are the entities of its subjobs, which are of type `step_type`; an empty type means that the
+    job shows none. `subject` is the id of the member it is about, `intent` a note for its ending.
     """
 
     type: str
@@ -45,7 +47,8 @@ class Order:
     entities: Mapping[str, str]
     result: Mapping[str, str]
     step_type: str = ""
-    steps: int = 0
+    steps: Sequence[Mapping[str, str]] = ()
+    subject: str = ""
     intent: str = ""
 
 
@@ -66,6 +69,7 @@ class Job:
     result: str
     step_type: str
     steps: str
+    subject: str
     intent: str
 
     @property
@@ -85,17 +89,17 @@ Ending = Callable[[Session, Job], None]
 """What a job does to the world when it ends, well or not."""
 
 
-def submit(call: Call, order: Order) -> Answer:
+def submit(call: Call, order: Order, *, status: int = 200) -> Answer:
     """Start a job and answer with its id. A fault may have decided already how it will end."""
     session = call.session
     fault = call.verdict.job
     stuck = fault is not None and fault.kind is Kind.STUCK_JOB
     code = fault.code if fault and not stuck else None
     job_id = session.draw.job_id(session.now)
-    steps = [session.draw.job_id(session.now) for _ in range(order.steps)]
+    steps = [[session.draw.job_id(session.now), entities] for entities in order.steps]
     session.database.execute(
         "INSERT INTO jobs (id, type, group_id, begin, due, error_code, fail_reason, entities, result, step_type,"
-        " steps, intent) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
+        " steps, subject, intent) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
         (
             job_id,
             order.type,
@@ -108,17 +112,17 @@ def submit(call: Call, order: Order) -> Answer:
             compact(order.result),
             order.step_type,
             compact(steps),
+            order.subject,
             order.intent,
         ),
     )
-    session.record(Effect.SUBMITTED, job_id, name=order.type, detail=order.group_id)
-    return Answer.job(job_id)
+    session.record(Effect.SUBMITTED, Subject(Noun.JOB, job_id, order.type, order.group_id), order.subject)
+    return Answer.job(job_id, status=status)
 
 
 def _duration(session: Session, order: Order) -> int:
     fixed = session.facts.rules.job_seconds
-    seconds = order.seconds if fixed is None else fixed
-    return round(seconds * 1000 / session.facts.speed)
+    return session.scaled(order.seconds if fixed is None else fixed)
 
 
 def end_due(session: Session, endings: Mapping[str, Ending]) -> None:
@@ -130,8 +134,14 @@ def end_due(session: Session, endings: Mapping[str, Ending]) -> None:
         moment = session.now if job.due is None else job.due
         session.database.execute("UPDATE jobs SET ended = due WHERE seq = ?", (job.seq,))
         then = session.at(moment)
-        then.record(Effect.ENDED, job.id, name=job.type, detail=job.error_code or "")
+        then.record(Effect.ENDED, Subject(Noun.JOB, job.id, job.type, job.group_id), job.error_code or "")
         endings[job.type](then, job)
+
+
+def tell(session: Session, job: Job, result: Mapping[str, str]) -> None:
+    """Let a job that has just succeeded show these entities too."""
+    known: dict[str, str] = json.loads(job.result)
+    session.database.execute("UPDATE jobs SET result = ? WHERE seq = ?", (compact({**known, **result}), job.seq))
 
 
 def last_due(session: Session) -> int:
@@ -141,7 +151,7 @@ def last_due(session: Session) -> int:
 
 
 def is_running(session: Session, group_id: str) -> bool:
-    """Whether a job is at work on the group."""
+    """Whether a job is at work on the group or on one of its members."""
     found = session.database.execute("SELECT 1 FROM jobs WHERE group_id = ? AND ended IS NULL LIMIT 1", (group_id,))
     return found.fetchone() is not None
 
@@ -164,8 +174,8 @@ def _document(job: Job, now: int) -> dict[str, object]:
     return _fields(job, job.id, job.type, status, entities)
 
 
-def _steps(job: Job, ids: Sequence[str], status: str) -> list[dict[str, object]]:
-    return [_fields(job, step, job.step_type, status, {"server_group_id": job.group_id}) for step in ids]
+def _steps(job: Job, steps: Sequence[tuple[str, dict[str, object]]], status: str) -> list[dict[str, object]]:
+    return [_fields(job, step, job.step_type, status, entities) for step, entities in steps]
 
 
 def _fields(job: Job, job_id: str, job_type: str, status: str, entities: dict[str, object]) -> dict[str, object]:

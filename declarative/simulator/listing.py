@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 from declarative.simulator.fields import Query
 from declarative.simulator.wire import Answer
@@ -11,10 +13,10 @@ from declarative.simulator.wire import Answer
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """How one kind of object is listed: its table, whose rows hold the object as JSON in `body`, and its word."""
+    """How one kind of object is listed: what counts it, what finds its rows, and the word for the list."""
 
     count: str
-    bodies: str
+    rows: str
     key: str
 
 
@@ -35,12 +37,23 @@ class Filter:
         return f" WHERE {' AND '.join(self.conditions)}" if self.conditions else ""
 
 
-def page(database: sqlite3.Connection, listing: Listing, wanted: Filter, query: Query) -> Answer:
-    """One page in the order of creation. `count` is the number that match on all pages; past the end it is empty."""
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The rows of one page, and the number of those that match on all pages."""
+
+    key: str
+    count: int
+    rows: list[tuple[Any, ...]]
+
+    def answer(self, texts: Iterable[str]) -> Answer:
+        """The page with each row as JSON text."""
+        return Answer.text(f'{{"count":{self.count},"{self.key}":[{",".join(texts)}]}}')
+
+
+def page(database: sqlite3.Connection, listing: Listing, wanted: Filter, query: Query) -> Page:
+    """One page in the order of creation; past the end it is empty."""
     limit, offset = query.limit(), query.offset()
     where = wanted.where()
     (count,) = database.execute(listing.count + where, wanted.values).fetchone()
-    rows = database.execute(
-        listing.bodies + where + " ORDER BY seq LIMIT ? OFFSET ?", (*wanted.values, limit, offset)
-    ).fetchall()
-    return Answer.text(f'{{"count":{count},"{listing.key}":[{",".join([body for (body,) in rows])}]}}')
+    select = listing.rows + where + " ORDER BY seq LIMIT ? OFFSET ?"
+    return Page(listing.key, count, database.execute(select, (*wanted.values, limit, offset)).fetchall())

@@ -1,20 +1,10 @@
-"""Members of a group, so far as the group's own states need them: instances and pairs that follow its actions."""
+"""The members of a group as a whole: how many there are, and how they follow its actions (API reference, 5.5)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from declarative.simulator.history import Effect
 from declarative.simulator.session import Session
-
-TABLES = """
-CREATE TABLE instances (
-    seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, group_id TEXT NOT NULL, name TEXT NOT NULL, status TEXT NOT NULL);
-CREATE INDEX instances_of ON instances (group_id);
-CREATE TABLE replications (
-    seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, group_id TEXT NOT NULL, name TEXT NOT NULL, status TEXT NOT NULL);
-CREATE INDEX replications_of ON replications (group_id);
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,42 +13,27 @@ class Counts:
 
     instances: int
     replications: int
-
-
-def add_instance(session: Session, group_id: str, *, name: str, status: str) -> str:
-    """Put a protected instance into the group and return its id."""
-    instance_id = session.draw.uuid()
-    session.database.execute(
-        "INSERT INTO instances (id, group_id, name, status) VALUES (?,?,?,?)", (instance_id, group_id, name, status)
-    )
-    session.record(Effect.CREATED, instance_id, name=name, detail=f"protected instance in {group_id}")
-    return instance_id
-
-
-def add_replication(session: Session, group_id: str, *, name: str, status: str) -> str:
-    """Put a replication pair into the group and return its id."""
-    pair_id = session.draw.uuid()
-    session.database.execute(
-        "INSERT INTO replications (id, group_id, name, status) VALUES (?,?,?,?)", (pair_id, group_id, name, status)
-    )
-    session.record(Effect.CREATED, pair_id, name=name, detail=f"replication pair in {group_id}")
-    return pair_id
+    drills: int
 
 
 def counts(session: Session, group_id: str) -> Counts:
     """The members that a group has now."""
-    (instances,) = session.database.execute("SELECT count(*) FROM instances WHERE group_id = ?", (group_id,)).fetchone()
-    (pairs,) = session.database.execute("SELECT count(*) FROM replications WHERE group_id = ?", (group_id,)).fetchone()
-    return Counts(instances, pairs)
+    row = session.database.execute(
+        "SELECT (SELECT count(*) FROM instances WHERE group_id = ?1), (SELECT count(*) FROM replications"
+        " WHERE group_id = ?1), (SELECT count(*) FROM drills WHERE group_id = ?1)",
+        (group_id,),
+    ).fetchone()
+    return Counts(*row)
+
+
+_FOLLOWERS = (
+    "UPDATE instances SET status = ?, prior = ?, updated = ? WHERE group_id = ? AND status <> 'error'",
+    "UPDATE replications SET status = ?, prior = ?, updated = ? WHERE group_id = ? AND status <> 'error'",
+)
 
 
 def follow(session: Session, group_id: str, status: str) -> None:
-    """Give all members the group's status, as each of its actions does (reference, 5.5)."""
-    session.database.execute("UPDATE instances SET status = ? WHERE group_id = ?", (status, group_id))
-    session.database.execute("UPDATE replications SET status = ? WHERE group_id = ?", (status, group_id))
-
-
-def remove_all(session: Session, group_id: str) -> None:
-    """Remove all members of a group."""
-    session.database.execute("DELETE FROM instances WHERE group_id = ?", (group_id,))
-    session.database.execute("DELETE FROM replications WHERE group_id = ?", (group_id,))
+    """Give all instances and pairs the group's status, as each of its actions does; failed creations stay so."""
+    session.record_statuses(group_id, status)
+    for statement in _FOLLOWERS:
+        session.database.execute(statement, (status, status, session.now, group_id))

@@ -6,7 +6,30 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-from declarative.simulator import discovery, group_rows, groups, history, identity, jobs, members, tasks
+from declarative.simulator import (
+    attachment_rows,
+    attachments,
+    batches,
+    compute,
+    discovery,
+    drill_rows,
+    drills,
+    group_rows,
+    groups,
+    history,
+    identity,
+    instance_rows,
+    instances,
+    jobs,
+    nics,
+    replication_rows,
+    replications,
+    resizing,
+    statistics,
+    tag_search,
+    tags,
+    tasks,
+)
 from declarative.simulator.session import Call
 from declarative.simulator.wire import Answer
 
@@ -15,12 +38,25 @@ TABLES = (
     identity.TABLES,
     discovery.TABLES,
     group_rows.TABLES,
-    members.TABLES,
+    instance_rows.TABLES,
+    replication_rows.TABLES,
+    attachment_rows.TABLES,
+    drill_rows.TABLES,
+    compute.TABLES,
     jobs.TABLES,
     tasks.TABLES,
 )
 
-ENDINGS: Mapping[str, jobs.Ending] = {**groups.ENDINGS}
+ENDINGS: Mapping[str, jobs.Ending] = {
+    **groups.ENDINGS,
+    **instances.ENDINGS,
+    **batches.ENDINGS,
+    **attachments.ENDINGS,
+    **nics.ENDINGS,
+    **resizing.ENDINGS,
+    **replications.ENDINGS,
+    **drills.ENDINGS,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +69,11 @@ class Route:
     method: str
     path: str
     answer: Callable[[Call], Answer]
+
+    @property
+    def changes(self) -> bool:
+        """Whether it would change something: a search doesn't, though it is a POST."""
+        return self.method != "GET" and not self.is_open and self.answer is not tag_search.search
 
     @property
     def is_open(self) -> bool:
@@ -60,6 +101,40 @@ ROUTES = (
     Route("PUT", "server-groups/{server_group_id}", groups.rename),
     Route("DELETE", "server-groups/{server_group_id}", groups.delete),
     Route("POST", "server-groups/{server_group_id}/action", groups.act),
+    Route("POST", "protected-instances", instances.create),
+    Route("GET", "protected-instances", instances.list_instances),
+    Route("GET", "protected-instances/tags", tags.list_of_project),
+    Route("POST", "protected-instances/batch", batches.create),
+    Route("POST", "protected-instances/delete", batches.delete),
+    Route("POST", "protected-instances/resource_instances/action", tag_search.search),
+    Route("GET", "protected-instances/{protected_instance_id}", instances.show),
+    Route("PUT", "protected-instances/{protected_instance_id}", instances.rename),
+    Route("DELETE", "protected-instances/{protected_instance_id}", instances.delete),
+    Route("POST", "protected-instances/{protected_instance_id}/attachreplication", attachments.attach),
+    Route(
+        "DELETE",
+        "protected-instances/{protected_instance_id}/detachreplication/{replication_id}",
+        attachments.detach,
+    ),
+    Route("POST", "protected-instances/{protected_instance_id}/nic", nics.add),
+    Route("POST", "protected-instances/{protected_instance_id}/nic/delete", nics.delete),
+    Route("POST", "protected-instances/{protected_instance_id}/resize", resizing.resize),
+    Route("POST", "protected-instances/{protected_instance_id}/tags", tags.add_one),
+    Route("GET", "protected-instances/{protected_instance_id}/tags", tags.list_tags),
+    Route("POST", "protected-instances/{protected_instance_id}/tags/action", tags.act),
+    Route("DELETE", "protected-instances/{protected_instance_id}/tags/{key}", tags.delete_one),
+    Route("POST", "replications", replications.create),
+    Route("GET", "replications", replications.list_replications),
+    Route("GET", "replications/{replication_id}", replications.show),
+    Route("PUT", "replications/{replication_id}", replications.rename),
+    Route("DELETE", "replications/{replication_id}", replications.delete),
+    Route("POST", "replications/{replication_id}/action", replications.act),
+    Route("POST", "disaster-recovery-drills", drills.create),
+    Route("GET", "disaster-recovery-drills", drills.list_drills),
+    Route("GET", "disaster-recovery-drills/{disaster_recovery_drill_id}", drills.show),
+    Route("PUT", "disaster-recovery-drills/{disaster_recovery_drill_id}", drills.rename),
+    Route("DELETE", "disaster-recovery-drills/{disaster_recovery_drill_id}", drills.delete),
+    Route("GET", "resource/rpo-statistics", statistics.list_points),
     Route("GET", "jobs/{job_id}", jobs.show),
     Route("GET", "task-center/failure-jobs", tasks.list_tasks),
     Route("DELETE", "task-center/failure-jobs/batch", tasks.delete_of_groups),

@@ -8,20 +8,24 @@ from dataclasses import dataclass, replace
 from declarative.simulator import history
 from declarative.simulator.faults import Verdict
 from declarative.simulator.fields import Query
-from declarative.simulator.history import NOBODY, Effect, Event, Source
+from declarative.simulator.history import NOBODY, Effect, Source, Subject
 from declarative.simulator.settings import Domain, NotFoundAs, Rules
 from declarative.simulator.wire import Draw, Refusal, Request, item_not_found, refusal
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What stays as it is while a world is open. `tokens` always work; `speed` divides all durations."""
+    """What stays as it is while a world is open. `tokens` always work; `speed` divides all durations.
+
+    `any_id`: unknown servers and disks are taken to exist.
+    """
 
     project_id: str
     domains: tuple[Domain, ...]
     tokens: frozenset[str]
     rules: Rules
     speed: float
+    any_id: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +42,17 @@ class Session:
         """The same transaction at a moment of the past, for what happened then without a request."""
         return replace(self, now=now, source=NOBODY)
 
-    def record(self, effect: Effect, subject: str, *, name: str = "", detail: str = "") -> None:
+    def record(self, effect: Effect, subject: Subject, detail: str = "") -> None:
         """Write one line of the history."""
-        source = self.source
-        event = Event(self.now, source.method, source.path, source.request_id, effect, subject, name, detail)
-        history.append(self.database, event)
+        history.append(self.database, self.source, effect, subject, at=self.now, detail=detail)
+
+    def record_statuses(self, group_id: str, status: str) -> None:
+        """Write a line for every member of the group whose status is about to become `status`."""
+        history.append_statuses(self.database, self.source, at=self.now, group_id=group_id, status=status)
+
+    def scaled(self, seconds: float) -> int:
+        """That many seconds at the world's speed, in milliseconds."""
+        return round(seconds * 1000 / self.facts.speed)
 
     def missing(self, code: str, message: str) -> Refusal:
         """The answer for an object that isn't there, in the form the rules ask for (reference, trap T2)."""

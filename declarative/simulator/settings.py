@@ -5,6 +5,8 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
+from declarative.simulator.estate import Estate
+
 UNLIMITED = -1
 
 
@@ -32,22 +34,40 @@ class Domain:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """What a fresh world starts with. An empty `project_id` is drawn; a quota of -1 is unlimited."""
+    """What a fresh world starts with. An empty `project_id` is drawn; a quota of -1 is unlimited.
+
+    Without an `estate` any server or disk id is fine: an unknown server is taken as an active one with a system disk
+    of 40 GB, an unknown disk as an available one of 100 GB, both where the group's production is and in its VPC.
+    """
 
     project_id: str = ""
     domains: tuple[Domain, ...] = (Domain(),)
     group_quota: int = 50
     replication_quota: int = 100
+    estate: Estate | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
     """How a world behaves while this process uses it; none of it is kept in the file.
 
-    `job_seconds` gives every job one duration (seconds, still divided by the speed) in place of the usual ones;
+    `job_seconds` gives every job one duration (seconds, still divided by the speed) in place of the usual ones, and
+    `copy_seconds` does so for the first copy of a pair, which else takes a second for each GB.
     `token_seconds` is the life of an IAM token.
+    `stop_needs_copy`: protection can't be disabled while pairs still copy (SDRS.1830).
+    `one_at_a_time`: a group with a job of a member takes no other call either (SDRS.1002).
+    `grows_in_use`: disks that are in use can be expanded; else SDRS.1816.
+    The limits, with -1 for none: tags of an instance (SDRS.2203), instances of a group (SDRS.1358), and pairs of the
+    project that aren't attached (SDRS.1826).
     """
 
     job_seconds: float | None = None
+    copy_seconds: float | None = None
     token_seconds: float = 86_400.0
     not_found: NotFoundAs = NotFoundAs.BAD_REQUEST
+    stop_needs_copy: bool = True
+    one_at_a_time: bool = False
+    grows_in_use: bool = True
+    tag_limit: int = 10
+    instance_limit: int = UNLIMITED
+    unattached_limit: int = UNLIMITED

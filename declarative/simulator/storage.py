@@ -16,7 +16,7 @@ from pathlib import Path
 from declarative.simulator.settings import WorldError
 
 _APPLICATION = 0x53445253  # "SDRS", so that another program's database isn't taken for a world
-_FORMAT = 1
+_FORMAT = 2
 _WAIT = 30.0  # seconds for another process's transaction; one takes about a millisecond
 _NO_SYNC = "PRAGMA synchronous = OFF"
 

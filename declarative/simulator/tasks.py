@@ -80,7 +80,8 @@ def list_tasks(call: Call) -> Answer:
     for key, condition in _CONDITIONS.items():
         if text := query.text(key):
             wanted.add(condition, text)
-    return page(call.session.database, _LISTING, wanted, query)
+    found = page(call.session.database, _LISTING, wanted, query)
+    return found.answer(body for (body,) in found.rows)
 
 
 def delete_one(call: Call) -> Answer:

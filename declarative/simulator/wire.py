@@ -57,9 +57,9 @@ class Answer:
         return cls(200, document.encode())
 
     @classmethod
-    def job(cls, job_id: str) -> Answer:
-        """The acceptance of an asynchronous call: 200, not 202 (reference, trap T8)."""
-        return cls(200, f'{{"job_id":"{job_id}"}}'.encode())
+    def job(cls, job_id: str, *, status: int = 200) -> Answer:
+        """The acceptance of an asynchronous call: 200, not 202; only batches have that (reference, trap T8)."""
+        return cls(status, f'{{"job_id":"{job_id}"}}'.encode())
 
     @classmethod
     def nothing(cls) -> Answer:
@@ -126,6 +126,16 @@ def stamp_blank(now: int) -> str:
     """Milliseconds since 1970 as `yyyy-MM-dd HH:mm:ss.S` to `.SSS`; the service drops trailing zeros (T16)."""
     fraction = f"{now % 1000:03d}".rstrip("0") or "0"
     return f"{_seconds(now):%Y-%m-%d %H:%M:%S}.{fraction}"
+
+
+def stamp_six(now: int) -> str:
+    """Milliseconds since 1970 as `yyyy-MM-ddTHH:mm:ss.SSSSSS`, the documented form of pairs (reference, 1.6)."""
+    return f"{_seconds(now):%Y-%m-%dT%H:%M:%S}.{now % 1000:03d}000"
+
+
+def stamp_minute(now: int) -> str:
+    """Milliseconds since 1970 as `yyyy-MM-dd HH:mm`, the form of points in statistics."""
+    return f"{_seconds(now):%Y-%m-%d %H:%M}"
 
 
 def _seconds(now: int) -> datetime:

@@ -17,9 +17,24 @@ from dataclasses import replace
 from email.utils import formatdate
 from pathlib import Path
 
-from declarative.simulator import discovery, group_rows, history, identity, jobs, members, routes
+from declarative.simulator import (
+    behind,
+    compute,
+    concerns,
+    discovery,
+    drill_rows,
+    group_rows,
+    groups,
+    history,
+    identity,
+    instance_rows,
+    jobs,
+    replication_rows,
+    routes,
+)
+from declarative.simulator.estate import Disk, Server, check_estate
 from declarative.simulator.faults import Fault, Faults, Verdict, struck
-from declarative.simulator.history import NOBODY, Effect, Event, Source
+from declarative.simulator.history import NOBODY, Change, Effect, Event, Noun, Source, Subject
 from declarative.simulator.routes import Match, Place
 from declarative.simulator.session import Call, Facts, Session
 from declarative.simulator.settings import Origin, Rules, WorldError
@@ -27,8 +42,10 @@ from declarative.simulator.storage import open_database, transaction
 from declarative.simulator.wire import Answer, Draw, Refusal, Request, gateway_refusal, refusal
 
 _TABLES = """
-CREATE TABLE world (project_id TEXT NOT NULL, token TEXT NOT NULL, openings INTEGER NOT NULL);
+CREATE TABLE world (
+    project_id TEXT NOT NULL, token TEXT NOT NULL, openings INTEGER NOT NULL, any_id INTEGER NOT NULL);
 """
+Document = dict[str, object]
 _RULES = Rules()
 _ORIGIN = Origin()
 
@@ -70,10 +87,12 @@ class World:
 
         `speed` divides the durations of jobs; with `math.inf` they end at once. `clock` gives seconds since 1970.
         Worlds opened with one `seed`, one after the other, draw the same ids and the same chances each time.
-        WorldError if the file can't be used, ValueError for a fault that can't be read or a bad speed.
+        WorldError if the file can't be used, ValueError for a fault that can't be read, a bad speed or estate.
         """
         if math.isnan(speed) or speed <= 0:
             raise ValueError(f"The simulator's speed must be above 0, not {speed}.")
+        if origin.estate is not None:
+            check_estate(origin.estate)
         fresh = Draw(None if seed is None else f"{seed}/fresh")
         database = open_database(path, lambda empty: _fill(empty, origin, fresh))
         try:
@@ -121,7 +140,7 @@ class World:
             verdict = self.faults.judge(request.method, place.path, place.relative)
             source = Source(request.method, place.path, self._draw.hex(32))
             with self._session(source) as session:
-                answer = _answered(session, request, place, verdict)
+                answer = _recorded(session, request, place, verdict)
                 now = session.now
         headers = (*answer.headers, ("X-Request-Id", source.request_id), ("Date", formatdate(now // 1000, usegmt=True)))
         return replace(answer, headers=headers)
@@ -140,12 +159,14 @@ class World:
         return self._clock() + self._ahead / 1000
 
     def advance(self, seconds: float | None = None) -> None:
-        """Move this World's clock on; without `seconds`, to the end of all running jobs that aren't stuck."""
+        """Move this World's clock on; without `seconds`, to the end of all copying and all jobs that aren't stuck."""
         with self._session() as session:
-            target = jobs.last_due(session) if seconds is None else session.now + round(seconds * 1000)
+            target = _rest(session) if seconds is None else session.now + round(seconds * 1000)
             self._ahead += target - session.now
-        with self._session():
-            pass
+        with self._session() as session:
+            is_over = seconds is not None or _rest(session) <= session.now
+        if not is_over:
+            self.advance()
 
     def history(self) -> list[Event]:
         """All that happened, oldest first."""
@@ -157,41 +178,184 @@ class World:
         with self._session() as session:
             return history.request_counts(session.database)
 
-    def groups(self) -> list[dict[str, object]]:
+    def changes(self) -> list[Change]:
+        """All requests that would change something, oldest first, each with the group that it concerned."""
+        with self._session() as session:
+            return history.changes(session.database)
+
+    # Looking
+
+    def groups(self) -> list[Document]:
         """All protection groups as the service would show them, in the order of creation."""
         with self._session() as session:
             return group_rows.documents(session)
 
-    def set_status(self, group_id: str, status: str) -> None:
-        """Give a group any status, known or not. KeyError if there is no such group."""
+    def instances(self) -> list[Document]:
+        """All protected instances, likewise."""
         with self._session() as session:
-            group_rows.change(session, _group(session, group_id), status=status)
+            return instance_rows.documents(session, instance_rows.every(session))
+
+    def replications(self) -> list[Document]:
+        """All replication pairs, likewise."""
+        with self._session() as session:
+            return replication_rows.documents(session, replication_rows.every(session))
+
+    def drills(self) -> list[Document]:
+        """All drills, likewise."""
+        with self._session() as session:
+            return [drill.document() for drill in drill_rows.every(session)]
+
+    def servers(self) -> list[Document]:
+        """All servers that are known, with their disks: `role` tells ordinary, assumed, recovery and drill ones."""
+        with self._session() as session:
+            return compute.server_documents(session)
+
+    def disks(self) -> list[Document]:
+        """All disks that are known, whether a server has them or not."""
+        with self._session() as session:
+            return compute.disk_documents(session)
+
+    def primary_nic(self, instance_id: str) -> str:
+        """The id of an instance's primary NIC, which no call shows. KeyError if there is no such instance."""
+        with self._session() as session:
+            return instance_rows.nics(session, behind.instance(session, instance_id).id)[0].id
+
+    # Behind the client's back: KeyError where there is nothing with the id
+
+    def set_status(self, group_id: str, status: str) -> None:
+        """Give a group any status, known or not; its members keep theirs."""
+        with self._session() as session:
+            group_rows.change(session, behind.group(session, group_id), status=status)
+
+    def set_instance_status(self, instance_id: str, status: str) -> None:
+        """Give an instance any status."""
+        with self._session() as session:
+            instance_rows.change(session, behind.instance(session, instance_id), status=status)
+
+    def set_replication_status(self, replication_id: str, status: str) -> None:
+        """Give a pair any status."""
+        with self._session() as session:
+            replication_rows.change(session, behind.pair(session, replication_id), status=status)
+
+    def set_drill_status(self, drill_id: str, status: str) -> None:
+        """Give a drill any status."""
+        with self._session() as session:
+            drill_rows.change(session, behind.drill(session, drill_id), status=status)
+
+    def set_server_status(self, server_id: str, status: str) -> None:
+        """Start (`active`), stop (`shutoff`) or break a server that is known."""
+        with self._session() as session:
+            compute.set_server_status(session, behind.server(session, server_id), status)
+
+    def set_disk_status(self, disk_id: str, status: str) -> None:
+        """Give a disk that is known any status."""
+        with self._session() as session:
+            compute.set_disk_status(session, behind.disk(session, disk_id), status)
+
+    def set_fault_level(self, replication_id: str, level: str) -> None:
+        """Let a pair be faulty: "2" for the production disk, "5" for the link, "0" for none. Its instances follow."""
+        with self._session() as session:
+            behind.set_fault_level(session, replication_id, level)
+
+    def set_tags(self, instance_id: str, tags: dict[str, str]) -> None:
+        """Give an instance these tags in place of those it has."""
+        with self._session() as session:
+            behind.set_tags(session, instance_id, tags)
+
+    def fail_over(self, group_id: str) -> None:
+        """Let a failover have happened, at once: the group and its members are failed over, production is elsewhere."""
+        with self._session() as session:
+            groups.fail_over(session, behind.group(session, group_id))
 
     def rename_group(self, group_id: str, name: str) -> None:
-        """Rename a group. KeyError if there is no such group."""
+        """Rename a group."""
         with self._session() as session:
-            group_rows.set_name(session, _group(session, group_id), name)
+            group_rows.set_name(session, behind.group(session, group_id), name)
+
+    def rename_instance(self, instance_id: str, name: str) -> None:
+        """Rename an instance."""
+        with self._session() as session:
+            instance_rows.set_name(session, behind.instance(session, instance_id), name)
+
+    def rename_replication(self, replication_id: str, name: str) -> None:
+        """Rename a pair."""
+        with self._session() as session:
+            replication_rows.set_name(session, behind.pair(session, replication_id), name)
+
+    def rename_drill(self, drill_id: str, name: str) -> None:
+        """Rename a drill."""
+        with self._session() as session:
+            drill_rows.set_name(session, behind.drill(session, drill_id), name)
+
+    def resize_disk(self, disk_id: str, size: int) -> None:
+        """Give a disk another size in GB, past SDRS."""
+        with self._session() as session:
+            compute.set_size(session, behind.disk(session, disk_id), size)
+
+    def add_server(self, server: Server) -> None:
+        """Let a server exist. ValueError if its id is taken."""
+        with self._session() as session:
+            compute.add_server(session, server)
+
+    def add_disk(self, disk: Disk) -> None:
+        """Let a disk exist that no server has. ValueError if its id is taken."""
+        with self._session() as session:
+            compute.add_disk(session, disk)
+
+    def add_replication(self, group_id: str, name: str = "pair", *, volume_id: str | None = None) -> str:
+        """Put a pair into a group, at once, of a disk of its own unless one is named; its id."""
+        with self._session() as session:
+            return behind.add_replication(session, group_id, name=name, volume_id=volume_id)
+
+    def add_instance(self, group_id: str, name: str = "instance", *, server_id: str | None = None) -> str:
+        """Put an instance with its pairs into a group, at once, of a server of its own unless one is named; its id."""
+        with self._session() as session:
+            return behind.add_instance(session, group_id, name=name, server_id=server_id)
+
+    def add_drill(self, group_id: str, name: str = "drill") -> str:
+        """Let a group have a drill, at once; its id."""
+        with self._session() as session:
+            return behind.add_drill(session, group_id, name=name)
+
+    def attach(self, instance_id: str, replication_id: str, device: str = "/dev/vdb") -> None:
+        """Attach a pair to an instance, at once."""
+        with self._session() as session:
+            behind.attach(session, instance_id, replication_id, device=device)
+
+    def detach(self, instance_id: str, replication_id: str) -> None:
+        """Detach a pair from an instance, at once."""
+        with self._session() as session:
+            behind.detach(session, instance_id, replication_id)
 
     def delete_group(self, group_id: str) -> None:
-        """Remove a group with its members, at once. KeyError if there is no such group."""
+        """Remove a group with its members, at once."""
         with self._session() as session:
-            group_rows.remove(session, _group(session, group_id))
+            behind.delete_group(session, group_id)
 
-    def add_replication(self, group_id: str, name: str = "pair") -> str:
-        """Put a replication pair into a group and return its id. KeyError if there is no such group."""
+    def delete_instance(self, instance_id: str) -> None:
+        """Remove an instance with its automatic pairs, at once; the DR server stays."""
         with self._session() as session:
-            group = _group(session, group_id)
-            pair_id = members.add_replication(session, group_id, name=name, status=group.status)
-            group_rows.recount(session, group)
-        return pair_id
+            behind.delete_instance(session, instance_id)
 
-    def add_instance(self, group_id: str, name: str = "instance") -> str:
-        """Put a protected instance into a group and return its id. KeyError if there is no such group."""
+    def delete_replication(self, replication_id: str) -> None:
+        """Remove a pair, from its instances too, at once; the DR disk stays."""
         with self._session() as session:
-            group = _group(session, group_id)
-            instance_id = members.add_instance(session, group_id, name=name, status=group.status)
-            group_rows.recount(session, group)
-        return instance_id
+            behind.delete_replication(session, replication_id)
+
+    def delete_drill(self, drill_id: str) -> None:
+        """Remove a drill with its servers, at once."""
+        with self._session() as session:
+            behind.delete_drill(session, drill_id)
+
+    def delete_server(self, server_id: str) -> None:
+        """Remove a server past SDRS: instances that have it become invalid."""
+        with self._session() as session:
+            behind.delete_server(session, server_id)
+
+    def delete_disk(self, disk_id: str) -> None:
+        """Remove a disk past SDRS: the pair that has it becomes invalid."""
+        with self._session() as session:
+            behind.delete_disk(session, disk_id)
 
     def set_quota(self, kind: str, number: int) -> None:
         """Set the quota of `server_groups` or `replications`, -1 for none. KeyError for another kind."""
@@ -204,42 +368,60 @@ class World:
             identity.expire_tokens(session)
 
 
+def _rest(session: Session) -> int:
+    """When all that is under way now will be over: jobs that aren't stuck, and copying."""
+    return max(jobs.last_due(session), replication_rows.last_copied(session))
+
+
 def _fill(database: sqlite3.Connection, origin: Origin, draw: Draw) -> None:
     for table in (_TABLES, *routes.TABLES):
         for statement in table.split(";"):
             database.execute(statement)
     project_id = origin.project_id or draw.hex(32)
-    database.execute("INSERT INTO world VALUES (?, ?, 0)", (project_id, draw.hex(64)))
+    any_id = origin.estate is None
+    database.execute("INSERT INTO world VALUES (?, ?, 0, ?)", (project_id, draw.hex(64), any_id))
     discovery.fill(database, origin, draw)
+    if origin.estate is not None:
+        facts = Facts(project_id, (), frozenset(), _RULES, 1.0, any_id)
+        compute.fill(Session(database, 0, facts, draw), origin.estate)
 
 
 def _read(database: sqlite3.Connection, rules: Rules, speed: float) -> tuple[Facts, str, int]:
     with transaction(database):
         database.execute("UPDATE world SET openings = openings + 1")
-        project_id, token, openings = database.execute("SELECT project_id, token, openings FROM world").fetchone()
+        row = database.execute("SELECT project_id, token, openings, any_id FROM world").fetchone()
         domains = discovery.domains(database)
-    return Facts(project_id, domains, frozenset({token}), rules, speed), token, openings
+    project_id, token, openings, any_id = row
+    return Facts(project_id, domains, frozenset({token}), rules, speed, bool(any_id)), token, openings
 
 
-def _group(session: Session, group_id: str) -> group_rows.Group:
-    group = group_rows.find(session, group_id)
-    if group is None:
-        raise KeyError(group_id)
-    return group
-
-
-def _answered(session: Session, request: Request, place: Place, verdict: Verdict) -> Answer:
+def _recorded(session: Session, request: Request, place: Place, verdict: Verdict) -> Answer:
+    """The answer to a request, which is counted, and written down if it would change something."""
     match = routes.find(request.method, place)
     history.count_request(session.database, request.method, match.route.path if match else routes.UNKNOWN_ROUTE)
+    if match is None or not match.route.changes:
+        return _answered(session, request, place, match, verdict)[0]
+    group = concerns.group_of(session, match.route.path, match.parameters, request.body)
+    answer, reached = _answered(session, request, place, match, verdict)
+    history.append_change(
+        session.database, session.source, at=session.now, group=group, body=request.body, status=reached
+    )
+    return answer
+
+
+def _answered(
+    session: Session, request: Request, place: Place, match: Match | None, verdict: Verdict
+) -> tuple[Answer, int]:
+    """What the client gets, and the status of what was done; that is 0 if a fault struck before."""
     if verdict.wire:
-        session.record(Effect.FAULT, "", name=str(verdict.wire))
+        session.record(Effect.FAULT, Subject(Noun.WORLD, "", str(verdict.wire)))
     if verdict.before:
-        return struck(verdict.before, Answer(200))
+        return struck(verdict.before, Answer(200)), 0
     try:
         answer = _carried_out(session, request, place, match, verdict)
     except Refusal as refused:
         answer = refused.answer
-    return struck(verdict.wire, answer) if verdict.wire else answer
+    return struck(verdict.wire, answer) if verdict.wire else answer, answer.status
 
 
 def _carried_out(session: Session, request: Request, place: Place, match: Match | None, verdict: Verdict) -> Answer:

@@ -354,8 +354,8 @@ def _copy_group(site: Site, new_id: str) -> None:
     database = site.world._database
     (old_id,) = site.live()
     database.execute(
-        "INSERT INTO groups (id, name, status, zone, created, body)"
-        " SELECT ?, name, 'available', zone, created, replace(body, ?, ?) FROM groups WHERE id = ?",
+        "INSERT INTO groups (id, name, status, zone, station, created, drilled, body)"
+        " SELECT ?, name, 'available', zone, station, created, drilled, replace(body, ?, ?) FROM groups WHERE id = ?",
         (new_id, old_id, new_id, old_id),
     )
 
