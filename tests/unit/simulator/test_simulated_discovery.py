@@ -51,7 +51,7 @@ def test_quotas_tell_what_is_used(cloud):
     [
         ("GET", "/v2"),
         ("GET", "/v1/"+ "0" * 32),
-        ("GET", "protected-instances"),
+        ("GET", "protected-servers"),
         ("PATCH", "server-groups"),
         ("GET", "server-groups/a/b/c"),
         ("POST", "task-center/failure-jobs"),
