@@ -67,8 +67,10 @@ def test_danger_says_what_would_be_lost():
 def test_replacement_says_what_is_lost():
     made = plan([desired("a", source_vpc_id="v2")], [recorded("a")], cloud(seen(status="protected")))
     assert [danger.message for danger in made.dangers] == [
-        "deletes the protection group 'shop' (id-1), and with it its protection (status protected), before a new one"
-        " is made"
+        (
+            "deletes the protection group 'shop' (id-1), and with it its protection (status protected), before a new"
+            " one is made"
+        )
     ]
 
 
