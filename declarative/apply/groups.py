@@ -5,7 +5,7 @@ from __future__ import annotations
 from declarative.apply.session import Session, StepFailed
 from declarative.errors import visible
 from declarative.kinds import KINDS
-from declarative.model import Attributes, Health, Kind, Resource, Step
+from declarative.model import Attributes, Health, Json, Kind, Resource, Step
 
 _FRESH = 2.0  # seconds for which one list answers all who ask after their group
 _PAUSE_CAP = 15.0
@@ -66,6 +66,29 @@ def held(kind: Kind, observed: Attributes) -> StepFailed:
     """The failure of a step whose object somebody fails over."""
     because = visible(kind.held_because(observed), limit=200)
     return StepFailed(f"disaster recovery is in progress: {because}", "Wait for it, then plan again.")
+
+
+async def parts_busy(run: Session, resource: Resource, *, deadline: float) -> str:
+    """Wait while a part of an object that is named by its parts is busy, by which it shows that it comes or goes.
+
+    An attachment has no status: its pair is attaching, or detaching. Returns what is busy at the deadline, else "".
+    """
+    kind, values = run.kind(resource.address), {**resource.attributes, **resource.inputs}
+    parts = [(KINDS[target.kind], values.get(target.field)) for target in kind.refers.values() if kind.identity]
+    pause = 1.0
+    while True:
+        busy = [text for part, object_id in parts if (text := await _busy(run, part, object_id, deadline=deadline))]
+        if not busy or run.clock.monotonic() + pause >= deadline:
+            return ", ".join(busy)
+        await run.clock.sleep(pause)
+        pause = min(pause * 1.5, _PAUSE_CAP)
+
+
+async def _busy(run: Session, kind: Kind, object_id: Json, *, deadline: float) -> str:
+    observed = await run.lookout.look(kind, str(object_id), max_age=_FRESH, deadline=deadline) if object_id else None
+    if observed is None or kind.health(observed, {}) is not Health.BUSY:
+        return ""
+    return f"{kind.noun} {object_id} is {visible(observed.get('status'), limit=80)}"
 
 
 async def first_copy(run: Session, step: Step, *, deadline: float) -> None:

@@ -35,7 +35,8 @@ async def submit(run: Session, operation: Operation, call: Call, *, deadline: fl
         except Rejected as error:
             if error.code in call.done_codes:
                 raise NothingToDo from error
-            _look_after_an_echo(kind, operation, error)
+            if _is_echo(kind, operation, error):
+                raise OutcomeUnknown(error.summary, error.fix, status=error.status, code=error.code) from error
             if error.code not in kind.wait_codes or run.clock.monotonic() + pause >= deadline:
                 raise refused(error) from error
         await take_turn(run, operation.resource)
@@ -43,11 +44,15 @@ async def submit(run: Session, operation: Operation, call: Call, *, deadline: fl
         pause = min(pause * 2, _PAUSE_CAP)
 
 
-def _look_after_an_echo(kind: Kind, operation: Operation, error: Rejected) -> None:
-    """A refusal that an earlier send explains means: go and look."""
-    repeated = operation.action is Action.CREATE and operation.sends > 1 and error.code in kind.exists_codes
-    if repeated or (operation.action is Action.DELETE and error.code in kind.look_again_codes):
-        raise OutcomeUnknown(error.summary, error.fix, status=error.status, code=error.code) from error
+def _is_echo(kind: Kind, operation: Operation, error: Rejected) -> bool:
+    """True for a refusal that an earlier send explains: then go and look."""
+    again = operation.action is Action.DELETE and error.code in kind.look_again_codes
+    return again or _exists(kind, operation, error)
+
+
+def _exists(kind: Kind, operation: Operation, error: Rejected | NotSent) -> bool:
+    """True when a create is refused because its object is there: an earlier send of it has made it."""
+    return operation.action is Action.CREATE and operation.sends > 1 and error.code in kind.exists_codes
 
 
 async def send_once(run: Session, operation: Operation, call: Call, *, deadline: float) -> Operation:
@@ -60,8 +65,9 @@ async def send_once(run: Session, operation: Operation, call: Call, *, deadline:
                 return operation
             job_id = job_id_of(answer)
             await run.ledger.note(Accepted(operation.id, job_id))
-    except (Rejected, NotSent):
-        await run.ledger.note(Closed(operation.id))
+    except (Rejected, NotSent) as error:
+        if not _exists(run.kind(operation.resource.address), operation, error):
+            await run.ledger.note(Closed(operation.id))
         raise
     run.tell("step-accepted", operation, job_id=job_id)
     return replace(operation, job_id=job_id)
