@@ -54,7 +54,7 @@ class Screen:
         """Write a JSON document for programs, indented, keys in the order given."""
         self.out(json.dumps(content, indent=2))
 
-    def colours(self, stream: TextIO) -> bool:
+    def colours(self, stream: TextIO | None) -> bool:
         """True when text on `stream` may be coloured."""
         return (
             self.colour
@@ -68,8 +68,8 @@ class Screen:
         self._write(sys.stdout, "", name="stdout")
         self._write(sys.stderr, "", name="stderr")
 
-    def _write(self, stream: TextIO, text: str, *, name: str) -> None:
-        if name in self._closed:
+    def _write(self, stream: TextIO | None, text: str, *, name: str) -> None:
+        if stream is None or name in self._closed:  # None: closed before we began, so nobody wants to read it
             return
         try:
             stream.write(text)

@@ -50,7 +50,7 @@ def embedded(folder: Path, *, environ: Mapping[str, str] = os.environ) -> Embedd
         path.parent.mkdir(mode=0o700, exist_ok=True)
         world = World.open(path, speed=speed)
     except (WorldError, OSError) as error:
-        raise SimulatorFailed(str(error), "Begin it anew with: declarative simulator reset") from error
+        raise SimulatorFailed(str(error)) from error
     world.accept_token(SIMULATOR)
     if context := click.get_current_context(silent=True):
         context.call_on_close(world.close)
