@@ -106,6 +106,8 @@ def _check(database: sqlite3.Connection, path: Path) -> None:
         database.execute(_NO_SYNC)
         (application,) = database.execute("PRAGMA application_id").fetchone()
         (version,) = database.execute("PRAGMA user_version").fetchone()
+    except sqlite3.OperationalError as error:  # says nothing of what is in it: a read-only disk, a lock
+        raise WorldError(f"The simulator can't open {str(path)!r}: {error}.") from error
     except sqlite3.Error as error:
         raise WorldError(f"{str(path)!r} isn't a world of the simulator: {error}. {_RESET}") from error
     if application != _APPLICATION:

@@ -177,6 +177,14 @@ def test_a_world_without_its_tables_is_refused(open_cloud, path):
     assert "can't be read" in refused(path)
 
 
+def test_a_world_that_only_can_not_be_opened_is_not_to_be_deleted(open_cloud, path):
+    open_cloud(path).world.close()
+    path.with_name(f"{path.name}-wal").mkdir()
+    message = refused(path)
+    assert "can't open" in message
+    assert "reset" not in message
+
+
 def test_what_can_not_be_removed_is_told(tmp_path):
     with pytest.raises(WorldError, match="can't remove"):
         delete_world(tmp_path)
