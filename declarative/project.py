@@ -175,7 +175,8 @@ async def _lock(project: Project, store: Store, holder: Holder, interrupt: async
     except asyncio.CancelledError:
         cancelled = True
         await asyncio.wait({taking})
-        store.unlock()
+        if taking.exception() is None:
+            store.unlock()
         raise
 
 
