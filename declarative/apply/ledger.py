@@ -17,6 +17,7 @@ from declarative.state import State, Store, fold
 # A journal is folded into its snapshot when it holds this many records, and more than the snapshot itself:
 # the cost of all folding in a run then stays in proportion to what the run records.
 _FOLD_AFTER = 1000
+_FOLD_RATIO = 4  # records for each resource
 _REPORT = "Please report it. Run again to go on."
 
 
@@ -142,7 +143,7 @@ class Ledger:
         self._journaled += len(records)
 
     async def _fold_when_long(self) -> None:
-        if self._journaled < max(_FOLD_AFTER, 4 * len(self.state.resources)):
+        if self._journaled < max(_FOLD_AFTER, _FOLD_RATIO * len(self.state.resources)):
             return
         try:
             await self._fold()

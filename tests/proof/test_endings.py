@@ -449,3 +449,35 @@ def test_a_conflict_before_anything_is_sent_sends_nothing(tmp_path: Path) -> Non
     with pytest.raises(StateConflict):
         site.apply()
     assert not site.made()
+
+
+# ---------------------------------------------------------------- exit codes
+
+BEFORE: Mapping[str, Group] = {"held": {}, "web": {}}
+TROUBLE: Mapping[str, Group] = {"held": {"name": "held-2"}, "stuck": {}, "refused": {}}
+
+
+@pytest.mark.parametrize(
+    ("trouble", "code"),
+    [
+        pytest.param(["held"], ExitCode.CONSENT, id="withheld"),
+        pytest.param(["held", "stuck"], ExitCode.INCOMPLETE, id="incomplete-beats-withheld"),
+        pytest.param(["held", "stuck", "refused"], ExitCode.ERROR, id="failed-beats-incomplete"),
+        pytest.param(["held", "stuck", "refused", "usurped"], ExitCode.CONFLICT, id="conflict-beats-failed"),
+    ],
+)
+def test_the_exit_code_tells_the_worst(tmp_path: Path, trouble: list[str], code: ExitCode) -> None:
+    site = _site(tmp_path, BEFORE)
+    done(site.apply())
+    site.world.set_status(site.recorded()["held"], "failed-over")
+    if "stuck" in trouble:
+        site.write({**BEFORE, "stuck": {}})
+        site.break_with("POST server-groups:stuck-job")
+        assert site.apply(timeouts={"ProtectionGroup.create": 5.0}).exit_code is ExitCode.INCOMPLETE
+        site.break_with()
+    site.write({**BEFORE, **{name: TROUBLE[name] for name in trouble if name in TROUBLE}})
+    if "refused" in trouble:
+        site.break_with("POST server-groups:status=403")
+    if "usurped" in trouble:
+        site.watch.on_event = lambda event: _usurp(site) if event.type == "step-failed" else None
+    assert _exit_code(lambda: site.apply(timeouts={"ProtectionGroup.create": 5.0})) is code

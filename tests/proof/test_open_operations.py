@@ -93,6 +93,15 @@ def test_an_address_taken_out_is_deleted_once_it_is_known(slow: Site) -> None:
     assert_settled(slow, {})
 
 
+def test_what_has_come_is_changed_as_the_manifests_say_by_now(slow: Site) -> None:
+    _left_running(slow)
+    slow.now += HOUR
+    slow.write({"web": {"name": "front"}})
+    done(slow.apply())
+    assert len(slow.made()) == 1
+    assert_settled(slow, {"web": "front"})
+
+
 def test_an_open_operation_that_cannot_be_looked_at_keeps_only_its_own_address_waiting(tmp_path: Path) -> None:
     site = Site(tmp_path, in_file=True, speed=1.0)
     site.write({"web": {}, "db": {}})
