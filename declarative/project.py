@@ -167,9 +167,8 @@ async def _lock(project: Project, store: Store, holder: Holder, interrupt: async
             raise Interrupted
         project.clock.pause(seconds)
 
-    taking = asyncio.ensure_future(
-        project.blocking(lambda: store.lock(holder, timeout=project.lock_timeout, sleep=pause))
-    )
+    timeout = min(project.lock_timeout, project.timeout if project.timeout is not None else project.lock_timeout)
+    taking = asyncio.ensure_future(project.blocking(lambda: store.lock(holder, timeout=timeout, sleep=pause)))
     try:
         await asyncio.shield(taking)
     except asyncio.CancelledError:

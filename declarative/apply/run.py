@@ -130,7 +130,7 @@ class Runner:
         if reason:
             self._outcomes[step.id] = StepOutcome(step, Result.NOT_STARTED, reason)
             return
-        if (earlier := self._open.get(step.address)) is not None:
+        if (earlier := self._open.get(step.address) or self._open.get(step.source or step.address)) is not None:
             # A saved plan that is resumed has steps for it all the same. To send anything now could double it.
             what = f"an earlier {earlier.action.value} of it is not settled yet"
             self._outcomes[step.id] = self._continues(step, what, earlier.job_id)

@@ -128,6 +128,16 @@ def test_an_interrupt_ends_the_wait_for_the_lock(tmp_path: Path) -> None:
     done(site.apply())
 
 
+def test_the_time_of_a_run_bounds_the_wait_for_the_lock_too(tmp_path: Path) -> None:
+    site = _site(tmp_path)
+    pauses: list[float] = []
+    project = site.project(lock_timeout=3600.0, timeout=5.0)
+    project = replace(project, clock=replace(project.clock, pause=pauses.append))
+    with _locked(site), pytest.raises(LockHeld):
+        site.run(lambda: workflow.apply(project, PlanRequest(), watch=site.watch, interrupt=asyncio.Event()))
+    assert sum(pauses) == pytest.approx(5.0, abs=0.1)
+
+
 def test_a_wait_for_the_lock_that_is_cancelled_leaves_it_free(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     site = _site(tmp_path)
 
