@@ -39,7 +39,7 @@ from declarative.simulator.routes import Match, Place
 from declarative.simulator.session import Call, Facts, Session
 from declarative.simulator.settings import Origin, Rules, WorldError
 from declarative.simulator.storage import open_database, transaction
-from declarative.simulator.wire import Answer, Draw, Refusal, Request, gateway_refusal, refusal
+from declarative.simulator.wire import BODY_LIMIT, Answer, Draw, Refusal, Request, gateway_refusal, refusal
 
 _TABLES = """
 CREATE TABLE world (
@@ -425,6 +425,8 @@ def _answered(
 
 
 def _carried_out(session: Session, request: Request, place: Place, match: Match | None, verdict: Verdict) -> Answer:
+    if len(request.body) > BODY_LIMIT:
+        raise gateway_refusal("APIGW.0106", "The request body is too large.", status=413)
     if match is None:
         raise gateway_refusal("APIGW.0101", "The API does not exist or has not been published.", status=404)
     call = Call(session, request, match.parameters, verdict)
