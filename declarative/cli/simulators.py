@@ -50,7 +50,7 @@ def embedded(folder: Path, *, environ: Mapping[str, str] = os.environ) -> Embedd
         path.parent.mkdir(mode=0o700, exist_ok=True)
         world = World.open(path, speed=speed)
     except (WorldError, OSError) as error:
-        raise SimulatorFailed(str(error), "Begin it anew with: declarative simulator reset") from error
+        raise SimulatorFailed(str(error)) from error
     world.accept_token(SIMULATOR)
     if context := click.get_current_context(silent=True):
         context.call_on_close(world.close)
@@ -142,16 +142,15 @@ def reset(setting: Setting) -> None:
     Example:
       declarative simulator reset
     """
-    from declarative.simulator import World, WorldError, delete_world
+    from declarative.simulator import WorldError, delete_world
 
     path = world_file(setting.folder)
-    if not os.path.lexists(path):
+    try:
+        found = delete_world(path)
+    except WorldError as error:
+        raise SimulatorFailed(str(error)) from error
+    if not found:
         setting.screen.err("There is no embedded simulator here: nothing to delete.")
         return
-    try:
-        World.open(path).close()  # refuses what is no world of ours
-        delete_world(path)
-    except WorldError as error:
-        raise SimulatorFailed(str(error), "Nothing was deleted.") from error
     setting.screen.out(f"deleted {visible(path)}")
     setting.screen.err("What is recorded of its objects is now stale; for a fresh start delete the state as well.")

@@ -37,8 +37,8 @@ from declarative.simulator.faults import Fault, Faults, Verdict, struck
 from declarative.simulator.history import NOBODY, Change, Effect, Event, Noun, Source, Subject
 from declarative.simulator.routes import Match, Place
 from declarative.simulator.session import Call, Facts, Session
-from declarative.simulator.settings import Origin, Rules, WorldError
-from declarative.simulator.storage import open_database, transaction
+from declarative.simulator.settings import Origin, Rules
+from declarative.simulator.storage import damaged, open_database, transaction
 from declarative.simulator.wire import BODY_LIMIT, Answer, Draw, Refusal, Request, gateway_refusal, refusal
 
 _TABLES = """
@@ -102,7 +102,7 @@ class World:
             world.faults.add(faults)
         except sqlite3.Error as error:
             database.close()
-            raise WorldError(f"The world in {str(path)!r} can't be read: {error}.") from error
+            raise damaged(path, error) from error
         except BaseException:
             database.close()
             raise
