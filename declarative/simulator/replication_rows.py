@@ -251,6 +251,11 @@ def set_size(session: Session, pair: Pair, size: int) -> None:
     session.database.execute("UPDATE replications SET size = ?, updated = ? WHERE id = ?", (size, session.now, pair.id))
 
 
+def set_shared(session: Session, pair: Pair) -> None:
+    """Let the pair be one of a shared disk."""
+    session.database.execute("UPDATE replications SET multiattach = 1 WHERE id = ?", (pair.id,))
+
+
 def set_fault(session: Session, pair: Pair, *, level: str, status: str) -> None:
     """Let the synchronisation of a pair be abnormal (level 2 or 5), or fine again (0)."""
     change(session, pair, status=status)
