@@ -117,8 +117,10 @@ class Pair:
 
 
 def copied(begin: int, due: int, now: int) -> int:
-    """The percentage of a copy that runs from `begin` to `due`."""
-    return 100 if now >= due else (now - begin) * 100 // (due - begin)
+    """The percentage of a copy that runs from `begin` to `due`; a clock that was set back sees its start."""
+    if now >= due:
+        return 100
+    return max(0, now - begin) * 100 // (due - begin) if due > begin else 0
 
 
 def new(session: Session, group_id: str, disk: Disk, *, name: str, description: str | None = None) -> Pair:
