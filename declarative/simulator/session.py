@@ -12,7 +12,6 @@ from declarative.simulator.history import NOBODY, Effect, Source, Subject
 from declarative.simulator.settings import Domain, NotFoundAs, Rules
 from declarative.simulator.wire import Draw, Refusal, Request, item_not_found, refusal
 
-
 _FOREVER = 1e13  # milliseconds; the sum over the largest disk still fits into SQLite's integers
 
 
