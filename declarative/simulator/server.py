@@ -1,6 +1,7 @@
 """A world behind a socket, for clients of any kind: an ASGI application and the server that runs it.
 
-Needs the extra `simulator` (uvicorn). Lost answers are real here: the connection is closed.
+Needs the extra `simulator` (uvicorn). Lost answers are real here: the connection is closed. The application speaks ASGI
+itself: routes, limits and errors are the world's, the embedded one's too, so a framework would find nothing to do.
 """
 
 from __future__ import annotations
