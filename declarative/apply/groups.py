@@ -37,18 +37,18 @@ def accepted_inputs(run: Session, group_id: str) -> Attributes:
     return {}
 
 
-async def group_ready(run: Session, step: Step, *, deadline: float) -> None:
+async def group_ready(run: Session, resource: Resource, *, deadline: float) -> None:
     """Look at the member's group just before the member is touched. Waits while the group is busy.
 
     Raises StepFailed when the group is gone or held: an operator is failing over.
     """
-    group_id = group_of(run, step.resource)
+    group_id = group_of(run, resource)
     if not group_id:
         return
     inputs = accepted_inputs(run, group_id)
     pause = 1.0
     while True:
-        observed = await run.lookout.look(GROUP, group_id, max_age=_FRESH, deadline=deadline)
+        observed = await run.look(GROUP, group_id, max_age=_FRESH, deadline=deadline)
         if observed is None:
             raise StepFailed(f"{GROUP.noun} {group_id} is gone from the cloud", "Plan again.")
         health = GROUP.health(observed, inputs)
@@ -62,6 +62,30 @@ async def group_ready(run: Session, step: Step, *, deadline: float) -> None:
         pause = min(pause * 1.5, _PAUSE_CAP)
 
 
+async def still_open(run: Session, resource: Resource, *, deadline: float) -> None:
+    """Look before a call is sent again: since the look before the first time, somebody may have failed over.
+
+    Raises StepFailed when the object's group, or the group that it is, is held.
+    """
+    await group_ready(run, resource, deadline=deadline)
+    if resource.address.kind == GROUP.name and resource.id:
+        observed = await run.look(GROUP, resource.id, max_age=_FRESH, deadline=deadline)
+        if observed is not None and GROUP.health(observed, resource.inputs) is Health.HELD:
+            raise held(GROUP, observed)
+
+
+async def members_at_rest(run: Session, resource: Resource, *, deadline: float) -> bool:
+    """Whether neither the resource nor anything it refers to is seen at work, be it another step's or somebody's."""
+    kind = run.kind(resource.address)
+    targets = [(KINDS[target.kind], resource.inputs.get(target.field)) for target in kind.refers.values()]
+    for of_kind, object_id in [(kind, resource.id), *targets]:
+        if isinstance(object_id, str) and object_id:
+            observed = await run.look(of_kind, object_id, max_age=0.0, deadline=deadline)
+            if observed is not None and of_kind.health(observed, {}) is Health.BUSY:
+                return False
+    return True
+
+
 def held(kind: Kind, observed: Attributes) -> StepFailed:
     """The failure of a step whose object somebody fails over."""
     because = visible(kind.held_because(observed), limit=200)
@@ -71,9 +95,10 @@ def held(kind: Kind, observed: Attributes) -> StepFailed:
 async def first_copy(run: Session, step: Step, *, deadline: float) -> None:
     """Wait until a protected group's first copy is complete; before that, what a drill starts may not boot."""
     group_id = group_of(run, step.resource)
-    pause = 1.0
+    begun, pause = run.clock.monotonic(), 1.0
     while True:
-        observed = await run.lookout.look(GROUP, group_id, max_age=_FRESH, deadline=deadline)
+        fresh = min(_FRESH, run.clock.monotonic() - begun)  # what was seen before may be from before the enable
+        observed = await run.look(GROUP, group_id, max_age=fresh, deadline=deadline)
         if observed is None:
             raise StepFailed(f"{GROUP.noun} {group_id} is gone from the cloud", "Plan again.")
         percent = _percent(observed)

@@ -79,6 +79,11 @@ class Lookout:
             view.not_ours.update(found)
             view.foreign = found.keys() - recorded.get(kind, set())
 
+    def deleted(self, kind: Kind, object_id: str) -> None:
+        """Forget what this run has deleted: a kind whose ids are made of its fields makes the same id again."""
+        if kind.identity is not None:
+            self._view(kind.name).not_ours.discard(object_id)
+
     def claim(self, kind: str, object_id: str) -> bool:
         """Take `object_id` for one step; False when another has it already."""
         view = self._view(kind)

@@ -54,7 +54,7 @@ async def carry_out(run: Session, step: Step) -> str:
 async def _create(run: Session, step: Step) -> str:
     kind = run.kind(step.address)
     deadline = run.deadline(kind, Action.CREATE)
-    await group_ready(run, step, deadline=deadline)
+    await group_ready(run, step.resource, deadline=deadline)
     if kind.copies_first:
         await first_copy(run, step, deadline=deadline)
     operation = run.new_operation(step)
@@ -71,6 +71,7 @@ async def _create(run: Session, step: Step) -> str:
             object_id = await lost(run, operation, deadline=deadline)
             adopted = True
         if object_id:
+            run.made[object_id] = run.clock.monotonic()
             await run.ledger.note(_done(step, object_id), Closed(operation.id))
             if adopted:
                 run.tell("settled", step, message=f"the answer to its create was lost; {object_id} is what it made")
@@ -99,7 +100,7 @@ def _give_up_when_spent(run: Session, operation: Operation, deadline: float) -> 
 async def _update(run: Session, step: Step) -> str:
     kind = run.kind(step.address)
     deadline = run.deadline(kind, Action.UPDATE)
-    await group_ready(run, step, deadline=deadline)
+    await group_ready(run, step.resource, deadline=deadline)
     observed = await _as_planned(run, kind, step, deadline=deadline)
     if observed is None:
         raise StepFailed(f"{kind.noun} {step.resource.id} is gone from the cloud", "Plan again to create it anew.")
@@ -152,7 +153,7 @@ async def _change_happened(
     run: Session, kind: Kind, step: Step, operation: Operation, call: Call, *, deadline: float
 ) -> bool:
     """Decide a lost call by reading the object. Raises StepFailed when it shows something that nobody planned."""
-    observed = await run.lookout.look(kind, step.resource.id, max_age=0.0, deadline=deadline)
+    observed = await run.look(kind, step.resource.id, max_age=0.0, deadline=deadline)
     inputs = step.resource.inputs
     if observed is not None:
         if all(same(kind, name, inputs.get(name), observed.get(name)) for name in call.fields):
@@ -175,18 +176,18 @@ async def _delete(run: Session, step: Step) -> str:
     if observed is not None and observed.get("status") == "deleting":
         await gone(run, kind, step.resource.id, deadline=deadline)
         observed = None
-    if observed is None:
-        await run.ledger.note(Dropped(step.address, step.id))
-        return ""
-    operation = await _delete_until_gone(run, kind, step, deadline=deadline)
-    await run.ledger.note(Dropped(step.address, step.id), Closed(operation.id))
+    closed = []
+    if observed is not None:
+        closed = [Closed((await _delete_until_gone(run, kind, step, deadline=deadline)).id)]
+    await run.ledger.note(Dropped(step.address, step.id), *closed)
+    run.lookout.deleted(kind, step.resource.id)
     return ""
 
 
 async def _group_allows(run: Session, step: Step, *, deadline: float) -> None:
     """A member may outlive its group only on paper: then its own look says that it is gone."""
     try:
-        await group_ready(run, step, deadline=deadline)
+        await group_ready(run, step.resource, deadline=deadline)
     except StepFailed:
         kind = run.kind(step.address)
         if await run.lookout.look(kind, step.resource.id, max_age=_FRESH, deadline=deadline) is not None:
@@ -271,7 +272,7 @@ async def _as_planned(run: Session, kind: Kind, step: Step, *, deadline: float) 
     """
     pause = 1.0
     while True:
-        observed = await run.lookout.look(kind, step.resource.id, max_age=_FRESH, deadline=deadline)
+        observed = await run.look(kind, step.resource.id, max_age=_FRESH, deadline=deadline)
         if observed is None:
             return None
         health = kind.health(observed, step.resource.inputs)

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from declarative.apply.groups import held
 from declarative.apply.search import job_failed
-from declarative.apply.sending import job_of, refused
+from declarative.apply.sending import LOOKED, job_of, refused
 from declarative.apply.session import MAX_SENDS, Session, StepContinues, StepFailed
 from declarative.errors import NotSent, OutcomeUnknown, Rejected, Unauthorized, visible
 from declarative.model import (
@@ -31,7 +31,6 @@ from declarative.model import (
 from declarative.provider import JobUnknown, Slot, job_id_of
 
 _PAUSE_CAP = 15.0
-_LOOKED = 5.0  # seconds after the look in which the call must have left
 
 
 class _There(Exception):
@@ -101,9 +100,9 @@ async def _look_and_send(run: Session, kind: Kind, way: Switch, operation: Opera
         async with run.slot() as slot:
             observed = await _read(slot, kind, object_id, deadline=deadline)
             _decide(kind, way, observed, operation)
-            soon = min(deadline, run.clock.monotonic() + _LOOKED)
+            soon = run.clock.monotonic() + LOOKED
             await run.ledger.intend(Begun(operation))
-            job_id = job_id_of(await slot.send(way.call(object_id), deadline=soon))
+            job_id = job_id_of(await slot.send(way.call(object_id), deadline=deadline, leaves_by=soon))
             await run.ledger.note(Accepted(operation.id, job_id))
     except (Rejected, NotSent):
         await run.ledger.note(Closed(operation.id))

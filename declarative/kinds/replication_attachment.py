@@ -115,5 +115,6 @@ KIND = Kind(
     malformed_codes=frozenset({"SDRS.0208", "SDRS.0213"}),
     look_again_codes=frozenset({"SDRS.0208", "SDRS.0213"}),
     wait_codes=frozenset({"SDRS.1002", "SDRS.1024", "SDRS.1328", "SDRS.1601"}),
+    status_codes=frozenset({"SDRS.0214", "SDRS.1314"}),
     exists_codes=frozenset({"SDRS.1603"}),
 )

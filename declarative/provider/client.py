@@ -7,6 +7,7 @@ Deadlines are moments of `clock.monotonic()`, in seconds. Every method raises th
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
 from contextlib import asynccontextmanager
@@ -54,13 +55,13 @@ class Slot:
         self._line = line
         self._max_body = max_body
 
-    async def send(self, call: Call, *, deadline: float) -> Attributes:
-        """Send `call`, and return the JSON object of the answer ({} when there is none).
+    async def send(self, call: Call, *, deadline: float, leaves_by: float = math.inf) -> Attributes:
+        """Send `call` by `leaves_by`, and return the JSON object of the answer ({} when there is none) by `deadline`.
 
         A call that is not idempotent is sent again only when it provably had no effect: no connection was made, or
         the gateway turned it away. Any other loss is OutcomeUnknown, at once.
         """
-        errand = Errand(call, encode(call.body), deadline, gone_codes(call), self._max_body)
+        errand = Errand(call, encode(call.body), deadline, gone_codes(call), self._max_body, leaves_by)
         return await self._sender.send(errand, self._line)
 
 

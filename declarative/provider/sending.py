@@ -35,7 +35,8 @@ _GONE_CODES = {kind.delete("/", {}).path[::2]: kind.gone_codes for kind in KINDS
 class Errand:
     """A call with what it takes to send it: the body as bytes, a deadline (monotonic) and how its answer is read.
 
-    `gone`: codes that mean "no such object", at any status. `max_body`: bytes of an answer that are read.
+    `gone`: codes that mean "no such object", at any status. `max_body`: bytes of an answer that are read. `leaves_by`
+    (monotonic): when it must have left, whatever time its answer may take.
     """
 
     call: Call
@@ -43,6 +44,12 @@ class Errand:
     deadline: float
     gone: frozenset[str]
     max_body: int
+    leaves_by: float = math.inf
+
+    @property
+    def last_send(self) -> float:
+        """The end of the time in which it may be sent, on the monotonic clock."""
+        return min(self.deadline, self.leaves_by)
 
 
 def gone_codes(call: Call) -> frozenset[str]:
@@ -106,7 +113,7 @@ class Sender:
                 return result
             tries += 1
             pause = max(result.pause, self._backoff(tries))
-            if not _may_try_again(result, errand, tries) or self._clock.monotonic() + pause >= errand.deadline:
+            if not _may_try_again(result, errand, tries) or self._clock.monotonic() + pause >= errand.last_send:
                 raise result.error
             await self._clock.sleep(pause)
 
@@ -140,7 +147,7 @@ class Sender:
 
     async def _calm(self, errand: Errand) -> None:
         while (pause := self._slots.pause()) > 0:
-            if self._clock.monotonic() + pause >= errand.deadline:
+            if self._clock.monotonic() + pause >= errand.last_send:
                 raise _too_late(errand.call)
             await self._clock.sleep(pause)
 
@@ -149,7 +156,7 @@ class Sender:
         if self._unauthorized is not None:
             raise _rejected_before(self._unauthorized, errand.call)
         began = self._clock.monotonic()
-        if began >= errand.deadline:
+        if began >= errand.last_send:
             raise _too_late(errand.call)
         result = await self._exchange(errand, line, seconds=min(self._call_timeout, errand.deadline - began))
         if isinstance(result, Failure):

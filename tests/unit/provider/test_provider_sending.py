@@ -168,6 +168,18 @@ def test_a_deadline_in_the_past_sends_nothing():
     assert cloud.requests == []
 
 
+def test_a_call_that_must_leave_soon_waits_for_no_long_pause_but_for_its_answer():
+    throttled = answer(status=429, headers={"retry-after": "20"})
+
+    async def main(cloud):
+        async with provider(cloud, call_timeout=60.0) as one, one.slot() as slot:
+            return await slot.send(CREATE, deadline=90.0, leaves_by=now() + 5.0)
+
+    with pytest.raises(NotSent):
+        run(main(Scripted(throttled, JOB)))
+    assert run(main(Scripted(JOB, latency=30.0))) == {"job_id": "j1"}
+
+
 def test_an_answer_that_does_not_come_in_time_is_unknown():
     cloud = Scripted(JOB, latency=100.0)
 
