@@ -111,7 +111,7 @@ async def _look_and_send(run: Session, kind: Kind, way: Switch, operation: Opera
 
 
 async def _read(slot: Slot, kind: Kind, object_id: str, *, deadline: float) -> Attributes:
-    answer = await slot.send(Call("GET", (kind.collection, object_id)), deadline=deadline)
+    answer = await slot.send(Call("GET", (kind.collection, object_id)), deadline=deadline, holds=(kind.envelope, dict))
     found = answer.get(kind.envelope)
     if not isinstance(found, dict) or found.get("id") != object_id:
         raise StepFailed(f"the answer about {kind.noun} {object_id} is about something else", "Run again.")

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from declarative.clock import Clock
-from declarative.errors import NotSent, Rejected, Unauthorized
+from declarative.errors import EndpointError, NotSent, Rejected, Unauthorized
 from declarative.kinds import KINDS
 from declarative.model import Attributes, Call, Json
 from declarative.provider.access import Access
-from declarative.provider.reading import Again, Failure, judge, request_line, verb
+from declarative.provider.reading import Again, Failure, judge, member, request_line, verb
 from declarative.provider.transport import Line, Requests, Slots, connector, lost
 
 if TYPE_CHECKING:
@@ -36,7 +36,8 @@ class Errand:
     """A call with what it takes to send it: the body as bytes, a deadline (monotonic) and how its answer is read.
 
     `gone`: codes that mean "no such object", at any status. `max_body`: bytes of an answer that are read. `leaves_by`
-    (monotonic): when it must have left, whatever time its answer may take.
+    (monotonic): when it must have left, whatever time its answer may take. `holds`: a member that its answer must have,
+    and of which type; without it the answer is one that makes no sense.
     """
 
     call: Call
@@ -45,6 +46,7 @@ class Errand:
     gone: frozenset[str]
     max_body: int
     leaves_by: float = math.inf
+    holds: tuple[str, type] | None = None
 
     @property
     def last_send(self) -> float:
@@ -179,7 +181,17 @@ class Sender:
             return lost(call, f"nothing whole within {seconds:.3g} s")
         except httpx.RequestError as error:
             return self._requests.failure(error, call)
-        return judge(reply, call, gone=errand.gone, now=self._clock.utcnow())
+        result = judge(reply, call, gone=errand.gone, now=self._clock.utcnow())
+        return result if isinstance(result, Failure) else _complete(result, errand)
+
+
+def _complete(answer: Attributes, errand: Errand) -> Attributes | Failure:
+    if errand.holds is not None:
+        try:
+            member(answer, *errand.holds, errand.call)
+        except EndpointError as error:
+            return Failure(error, Again.UNREADABLE)
+    return answer
 
 
 def _lines(access: Access, parallelism: int, transport: httpx.AsyncBaseTransport | None) -> list[Line]:

@@ -14,6 +14,7 @@ from declarative.errors import (
     Rejected,
     Unauthorized,
 )
+from declarative.kinds import KINDS
 from declarative.model import Call
 from declarative.provider import job_id_of
 
@@ -159,6 +160,21 @@ def test_pauses_grow_and_are_jittered():
 def test_an_answer_that_makes_no_sense_is_asked_for_three_times():
     cloud = Scripted(answer(body=b"<html>", headers={"content-type": "text/html"}))
     refused(EndpointError, cloud, READ)
+    assert len(cloud.requests) == 3
+
+
+@pytest.mark.parametrize("document", [{}, {"server_group": None}, {"server_groups": []}], ids=json.dumps)
+def test_an_answer_without_what_was_asked_for_makes_no_sense_either(document):
+    group = {"server_group": {"id": "g1", "status": "available"}}
+
+    async def main(cloud):
+        async with provider(cloud) as one:
+            return await one.get(KINDS["ProtectionGroup"], "g1", deadline=30.0)
+
+    assert run(main(Scripted(answer(document), answer(document), answer(group))))["status"] == "available"
+    cloud = Scripted(answer(document))
+    with pytest.raises(EndpointError, match="'server_group' is missing or of another type"):
+        run(main(cloud))
     assert len(cloud.requests) == 3
 
 
