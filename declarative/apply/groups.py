@@ -7,7 +7,6 @@ from declarative.errors import visible
 from declarative.kinds import KINDS
 from declarative.model import Attributes, Health, Kind, Resource, Step
 
-_FRESH = 2.0  # seconds for which one list answers all who ask after their group
 _PAUSE_CAP = 15.0
 _COMPLETE = 100  # percent
 
@@ -48,7 +47,7 @@ async def group_ready(run: Session, resource: Resource, *, deadline: float) -> N
     inputs = accepted_inputs(run, group_id)
     pause = 1.0
     while True:
-        observed = await run.look(GROUP, group_id, max_age=_FRESH, deadline=deadline)
+        observed = await run.look(GROUP, group_id, max_age=0.0, deadline=deadline)
         if observed is None:
             raise StepFailed(f"{GROUP.noun} {group_id} is gone from the cloud", "Plan again.")
         health = GROUP.health(observed, inputs)
@@ -69,7 +68,7 @@ async def still_open(run: Session, resource: Resource, *, deadline: float) -> No
     """
     await group_ready(run, resource, deadline=deadline)
     if resource.address.kind == GROUP.name and resource.id:
-        observed = await run.look(GROUP, resource.id, max_age=_FRESH, deadline=deadline)
+        observed = await run.look(GROUP, resource.id, max_age=0.0, deadline=deadline)
         if observed is not None and GROUP.health(observed, resource.inputs) is Health.HELD:
             raise held(GROUP, observed)
 
@@ -95,10 +94,9 @@ def held(kind: Kind, observed: Attributes) -> StepFailed:
 async def first_copy(run: Session, step: Step, *, deadline: float) -> None:
     """Wait until a protected group's first copy is complete; before that, what a drill starts may not boot."""
     group_id = group_of(run, step.resource)
-    begun, pause = run.clock.monotonic(), 1.0
+    pause = 1.0
     while True:
-        fresh = min(_FRESH, run.clock.monotonic() - begun)  # what was seen before may be from before the enable
-        observed = await run.look(GROUP, group_id, max_age=fresh, deadline=deadline)
+        observed = await run.look(GROUP, group_id, max_age=0.0, deadline=deadline)
         if observed is None:
             raise StepFailed(f"{GROUP.noun} {group_id} is gone from the cloud", "Plan again.")
         percent = _percent(observed)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
-from declarative.apply.groups import first_copy, group_ready, held, turn_if_narrow
+from declarative.apply.groups import GROUP, first_copy, group_ready, held, still_open, turn_if_narrow
 from declarative.apply.search import created_by, job_failed, lost, until_ready
 from declarative.apply.sending import NothingToDo, job_of, submit
 from declarative.apply.session import MAX_SENDS, Session, StepContinues, StepFailed
@@ -57,6 +57,7 @@ async def _create(run: Session, step: Step) -> str:
     await group_ready(run, step.resource, deadline=deadline)
     if kind.copies_first:
         await first_copy(run, step, deadline=deadline)
+        await group_ready(run, step.resource, deadline=deadline)
     operation = run.new_operation(step)
     call = kind.create(step.resource.inputs)
     while True:
@@ -104,7 +105,10 @@ async def _update(run: Session, step: Step) -> str:
     observed = await _as_planned(run, kind, step, deadline=deadline)
     if observed is None:
         raise StepFailed(f"{kind.noun} {step.resource.id} is gone from the cloud", "Plan again to create it anew.")
-    for call in kind.update(step.resource.id, step.resource.inputs, observed, _to_change(kind, step, observed)):
+    calls = kind.update(step.resource.id, step.resource.inputs, observed, _to_change(kind, step, observed))
+    for number, call in enumerate(calls):
+        if number:
+            await still_open(run, step.resource, deadline=deadline)
         await _change(run, kind, step, call, deadline=deadline)
     await run.ledger.note(Put(step.resource, step.id))
     return step.resource.id
@@ -270,9 +274,9 @@ async def _as_planned(run: Session, kind: Kind, step: Step, *, deadline: float) 
 
     Raises StepFailed when it isn't what the plan was made for, or disaster recovery has begun there.
     """
-    pause = 1.0
+    max_age, pause = 0.0 if kind.name == GROUP.name else _FRESH, 1.0
     while True:
-        observed = await run.look(kind, step.resource.id, max_age=_FRESH, deadline=deadline)
+        observed = await run.look(kind, step.resource.id, max_age=max_age, deadline=deadline)
         if observed is None:
             return None
         health = kind.health(observed, step.resource.inputs)
@@ -285,7 +289,8 @@ async def _as_planned(run: Session, kind: Kind, step: Step, *, deadline: float) 
         if run.clock.monotonic() + pause >= deadline:
             raise StepFailed(f"{kind.noun} {step.resource.id} is busy: {visible(observed.get('status'))}", "Run again.")
         await run.clock.sleep(pause)
-        pause = min(pause * 1.5, _PAUSE_CAP)
+        max_age, pause = 0.0, min(pause * 1.5, _PAUSE_CAP)
+        await group_ready(run, step.resource, deadline=deadline)
 
 
 def _differences(kind: Kind, before: Attributes, observed: Attributes) -> str:

@@ -5,7 +5,6 @@ import json
 import pytest
 
 from declarative.errors import ExitCode
-from declarative.simulator.history import Effect
 from tests.scaffold.accidents import hooked
 from tests.scaffold.cloud import VPC, Site, done, why
 
@@ -51,15 +50,6 @@ def site(tmp_path):
     built.close()
 
 
-def sent(site, pattern):
-    """The accepted calls whose method and path begin so."""
-    return [
-        event
-        for event in site.world.history()
-        if event.effect is Effect.SUBMITTED and f"{event.method} {event.path.split('/', 3)[-1]}".startswith(pattern)
-    ]
-
-
 def test_attachments_of_one_pair_wait_for_each_other_on_the_way_in_and_out(site):
     write(site, group(), instance("one"), instance("two"), PAIR, attachment("one"), attachment("two"))
     done(site.apply())
@@ -100,6 +90,39 @@ def test_a_replaced_attachment_is_found_again_when_the_answer_to_its_create_is_l
     site.break_with("POST protected-instances/*/attachreplication:lost-after:first=1")
     done(site.apply(allow=["replace", "delete"]))
     assert not site.plan().has_changes()
+
+
+def test_a_group_that_fails_over_while_a_drill_waits_for_its_first_copy_gets_no_drill(site):
+    looks = []
+
+    def fail_over():
+        looks.extend(one["id"] for one in site.world.groups() if one["status"] == "protected")
+        if len(looks) == 4:
+            site.world.set_status(looks[0], "failed-over")
+
+    write(site, group(protection="enabled"), instance("one"), DRILL)
+    with site.suffering(wire=hooked(r"GET server-groups.*", before=fail_over)):
+        applied = site.apply()
+    assert "disaster recovery is in progress" in why(applied)
+    assert not site.requests("POST", "disaster-recovery-drills")
+
+
+def test_a_step_sees_its_group_as_it_is_when_the_step_begins(site):
+    """Not as a list shows it that others have asked for a second before."""
+    write(site, group(), instance("one"), instance("two"), PAIR, attachment("one"), attachment("two"))
+    site.speed = 400.0
+
+    def fail_over(status, body):
+        made = [*site.world.instances(), *site.world.replications()]
+        if len(made) >= 3 and all(one["status"] == "available" for one in made):
+            for group_id in site.live():
+                site.world.set_status(group_id, "failed-over")
+        return status, body
+
+    with site.suffering(wire=hooked(r"GET jobs/.+", answer=fail_over)):
+        applied = site.apply()
+    assert "disaster recovery is in progress" in why(applied)
+    assert [change.path for change in site.world.changes() if change.group_status == "failed-over"] == []
 
 
 REFUSALS = {
