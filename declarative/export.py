@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -37,6 +37,7 @@ _SIMULATOR_NOTE = (
 # What a reader of manifests accepts: one file has at most 1 MiB and 50,000 values, and a document of ours at most 100.
 _MAX_DOCUMENTS = 400
 _MAX_CHARACTERS = 200_000
+_IMPORTS_AT_ONCE = 200  # a command line of at most 40 KiB
 
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -388,12 +389,14 @@ def _in_files(name: str, texts: list[str]) -> Iterator[tuple[str, str]]:
         yield (f"{name}-{number}.yaml" if number > 1 else f"{name}.yaml"), "---\n".join(part)
 
 
-def _imports_text(imports: Iterable[tuple[Address, str]]) -> str:
-    """A shell script. Addresses and ids hold no character that a shell would act on within quotes."""
+def _imports_text(imports: Sequence[tuple[Address, str]]) -> str:
+    """A shell script. Addresses and ids hold no character that `xargs` or a shell would act on."""
     head = [
         "#!/bin/sh",
         "# Records what exists in the cloud as the objects of this stack. Nothing in the cloud is changed.",
         'cd "$(dirname "$0")" || exit 1',
     ]
-    lines = [f"declarative import '{address}' '{object_id}'" for address, object_id in imports]
+    lines = [f"{address} {object_id}" for address, object_id in imports]
+    if lines:
+        lines = [f"xargs -n {2 * _IMPORTS_AT_ONCE} declarative import <<'END'", *lines, "END"]
     return "\n".join([*head, *lines]) + "\n"

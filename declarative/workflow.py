@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from declarative import __version__, manifest
-from declarative.addresses import declared_address, parse_address, recorded_address
+from declarative.addresses import parse_address, recorded_address
 from declarative.errors import (
     ConsentMissing,
     DeclarativeError,
@@ -22,6 +22,7 @@ from declarative.errors import (
     StateError,
     UsageError,
 )
+from declarative.imports import chosen_imports, new_imports, read_imports
 from declarative.kinds import KINDS
 from declarative.model import (
     Action,
@@ -275,27 +276,30 @@ async def apply_saved(
         )
 
 
-async def import_object(project: Project, address: str, object_id: str, *, watch: Watch) -> Resource:
-    """Record an object that exists in the cloud under an address that the manifests declare."""
+async def import_objects(project: Project, wanted: Sequence[tuple[str, str]], *, watch: Watch) -> tuple[Resource, ...]:
+    """Record objects that exist in the cloud under addresses that the manifests declare: all of them, or none.
+
+    `wanted` holds addresses with ids. What is as its manifest says is recorded as if an apply had made it so; of the
+    rest the next plan shows what differs. Raises UsageError for an address that is not declared or stands there twice,
+    InputError with all that speaks against recording the others.
+    """
     desired, _ = _resolve(project)
-    target = declared_address(desired, address)
-    kind = KINDS[target.kind]
+    chosen = chosen_imports(desired, wanted)
     async with writing(project, desired.stack, "import") as store, cloud_of(project, desired.stack) as provider:
         session = await _settled_session(project, desired.stack, provider, store, watch)
-        state = session.ledger.state
-        if target in state.resources and state.resources[target].id == object_id:
-            return state.resources[target]
-        _refuse_taken(state, target, object_id)
-        observed = await provider.get(kind, object_id, deadline=session.until(REFRESH_TIME))
-        if observed is None:
-            raise StateError(
-                f"the cloud has no {kind.noun} with id {object_id}", "Check the id, the project and the region."
-            )
-        resource = Resource(target, object_id, {}, observed)
-        settled = [Closed(one.id) for one in _open_at(state, target)]
-        await session.ledger.bind(provider.binding)
-        await _record(project, session.ledger, f"import {target}", (Put(resource), *settled))
-        return resource
+        resources = session.ledger.state.resources
+        new = new_imports(resources, chosen)
+        if new:
+            imported = await read_imports(session, desired, new)
+            settled = (Closed(one.id) for address in new for one in _open_at(session.ledger.state, address))
+            await session.ledger.bind(provider.binding)
+            await _record(project, session.ledger, _import_title(new), (*map(Put, imported), *settled))
+        return tuple(resources[address] for address in chosen)
+
+
+def _import_title(new: Collection[Address]) -> str:
+    first, *more = sorted(new)
+    return f"import {first}" + (f" and {len(more)} more" if more else "")
 
 
 async def state_mv(project: Project, source: str, target: str, *, watch: Watch) -> None:
@@ -583,17 +587,6 @@ async def _record(project: Project, ledger: Ledger, command: str, records: Seque
     await ledger.intend(RunStarted(run), *records, RunEnded(ended, True, ledger.state.outputs))
     await ledger.close()
     _raise_trouble(ledger)
-
-
-def _refuse_taken(state: State, target: Address, object_id: str) -> None:
-    if target in state.resources:
-        raise StateError(
-            f"{target} is recorded already, as {state.resources[target].id}",
-            f"Run `declarative state rm '{target}'` first.",
-        )
-    for address, resource in state.resources.items():
-        if resource.id == object_id and address.kind == target.kind:
-            raise StateError(f"{object_id} is recorded already, as {address}", "One object has one address.")
 
 
 def _nobody(event: Event) -> None:

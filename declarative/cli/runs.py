@@ -164,11 +164,12 @@ def _progress(screen: Screen, *, events: bool) -> Progress:
 
 
 @click.command("import")
-@click.argument("address")
-@click.argument("object_id", metavar="ID")
+@click.argument("words", metavar="ADDRESS ID [ADDRESS ID]...", nargs=-1, required=True)
 @with_project("variables", "state", "cloud", "timeouts", "lock")
-def import_(setting: Setting, project: Project, address: str, object_id: str) -> None:
+def import_(setting: Setting, project: Project, words: tuple[str, ...]) -> None:
     """Record the object ID of the cloud under ADDRESS, which the manifests declare.
+
+    Nothing in the cloud is changed. Of several objects all are recorded, or none.
 
     \b
     Example:
@@ -176,7 +177,11 @@ def import_(setting: Setting, project: Project, address: str, object_id: str) ->
     """
     from declarative import workflow
 
+    if len(words) % 2:
+        raise UsageError(f"there is no id for {words[-1]}", "Write an id behind each address.")
+    wanted = list(zip(words[::2], words[1::2], strict=True))
     front = Front(setting.screen, PlainLines(setting.screen), project.clock.stamp)
-    resource = asyncio.run(workflow.import_object(project, address, object_id, watch=front))
-    setting.screen.out(f"Imported: {resource.address} is recorded with id {visible(resource.id)}.")
-    setting.screen.err("See what differs from its manifest: declarative plan")
+    imported = asyncio.run(workflow.import_objects(project, wanted, watch=front))
+    for resource in imported:
+        setting.screen.out(f"Imported: {resource.address} is recorded with id {visible(resource.id)}.")
+    setting.screen.err("See what differs from the manifests: declarative plan")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from declarative.planning.dangers import parse_consent, unconsented, with_consents
 from declarative.planning.document import decode_plan, encode_plan, plan_digest, plan_document, summarize
+from declarative.planning.imported import as_described
 from declarative.planning.outputs import evaluate_outputs
 from declarative.planning.planner import make_plan
 from declarative.planning.selection import PlanRequest
@@ -12,6 +13,7 @@ from declarative.planning.selectors import Selector
 __all__ = [
     "PlanRequest",
     "Selector",
+    "as_described",
     "decode_plan",
     "encode_plan",
     "evaluate_outputs",

@@ -1,5 +1,6 @@
 """Each example as its reader uses it: a copy of the folder, the command in a process of its own, the embedded cloud."""
 
+import copy
 import os
 import shutil
 import subprocess
@@ -137,6 +138,22 @@ class Reader:
         assert done.returncode == code, f"{arguments}: {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done.stdout
 
+    def run_script(self, name: str) -> None:
+        """Run a shell script of the folder, for which `declarative` is on the path."""
+        command = self.folder.parent / "bin" / "declarative"
+        command.parent.mkdir()
+        command.write_text(f'#!/bin/sh\nexec {sys.executable} -c "{COMMAND}" "$@"\n')
+        command.chmod(0o755)
+        path = f"{command.parent}:{self._environment['PATH']}"
+        script = ["sh", str(self.folder / name)]
+        subprocess.run(script, env={**self._environment, "PATH": path}, check=True, capture_output=True, timeout=60)
+
+    def at(self, folder: Path) -> "Reader":
+        """The same person in another folder."""
+        other = copy.copy(self)
+        other.folder = folder
+        return other
+
     def edit(self, file: str, old: str, new: str) -> None:
         """Put `new` in place of the one `old` in a file; without `old`, write a new file."""
         path = self.folder / file
@@ -203,6 +220,22 @@ def test_an_example_from_nothing_to_all_and_back(example, tmp_path):
     assert reader.run("state", "list") == ""
     with reader.world() as cloud:
         assert (cloud.servers(), cloud.disks()) == ([], [])
+
+
+@pytest.mark.parametrize("example", ALL, ids=lambda example: example.folder)
+def test_what_an_example_has_made_can_be_exported_and_managed_from_there(example, tmp_path):
+    reader = Reader(example.folder, tmp_path)
+    reader.run("apply", "--auto-approve")
+    reader.run("export", "../exported")
+    other = reader.at(tmp_path / "exported")
+    (other.folder / ".declarative").mkdir()
+    shutil.copy(reader.folder / ".declarative" / "simulator.sqlite", other.folder / ".declarative")
+    other.run("validate")
+    other.run_script("imports.sh")
+    assert "Nothing to do" in other.run("plan", "--detailed-exitcode")
+    assert "Healthy" in other.run("status")
+    other.run("destroy", "--auto-approve")
+    assert other.ids() == set()
 
 
 def _is_protected(reader: Reader, example: Example) -> None:

@@ -346,7 +346,9 @@ class Site:
     def import_object(self, name: str, object_id: str) -> Resource:
         """`import`."""
         self.watch = self._new_watch(())
-        return self.run(lambda: workflow.import_object(self.project(), str(address(name)), object_id, watch=self.watch))
+        wanted = [(str(address(name)), object_id)]
+        (resource,) = self.run(lambda: workflow.import_objects(self.project(), wanted, watch=self.watch))
+        return resource
 
     def state(self) -> State:
         """The recorded state, read anew."""

@@ -231,19 +231,34 @@ def test_a_simulator_is_not_copied_along():
     assert exported(observed()).notes == ()
 
 
-def test_the_imports_are_a_script_that_runs_one_command_for_each_object(tmp_path):
-    found = exported(SHOP)
-    (tmp_path / IMPORTS).write_text(found.files[IMPORTS])
-    said = tmp_path / "bin" / "declarative"
+def ran(script: str, folder) -> list[list[str]]:
+    """The arguments of each command that the script of imports runs, and where: by a stand-in of that name."""
+    (folder / IMPORTS).write_text(script)
+    said = folder / "bin" / "declarative"
     said.parent.mkdir()
-    said.write_text('#!/bin/sh\necho "$PWD $# $1 $2 $3"\n')
+    said.write_text('#!/bin/sh\necho "$PWD" "$@"\n')
     said.chmod(0o755)
     environ = {"PATH": f"{said.parent}:/usr/bin:/bin"}
-    ran = subprocess.run(
-        ["sh", str(tmp_path / IMPORTS)], env=environ, capture_output=True, text=True, check=True, cwd="/"
-    )
-    assert ran.stdout.splitlines() == [f"{tmp_path} 3 import {address} {one}" for address, one in found.imports]
-    assert "ReplicationAttachment/shared-on-web-1 i1/r3" in ran.stdout
+    command = ["sh", str(folder / IMPORTS)]
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=True, cwd="/")
+    return [line.split(" ") for line in done.stdout.splitlines()]
+
+
+def test_the_imports_are_a_script_that_imports_everything(tmp_path):
+    found = exported(SHOP)
+    words = [word for address, one in found.imports for word in (str(address), one)]
+    assert ran(found.files[IMPORTS], tmp_path) == [[str(tmp_path), "import", *words]]
+    assert {"ReplicationAttachment/shared-on-web-1", "i1/r3"} <= set(words)
+
+
+def test_many_imports_are_few_commands(tmp_path):
+    found = exported(observed(groups=[group(f"g{n}", f"shop-{n:04}") for n in range(500)]))
+    commands = ran(found.files[IMPORTS], tmp_path)
+    assert [len(command) for command in commands] == [402, 402, 202]
+
+
+def test_nothing_to_import_runs_nothing(tmp_path):
+    assert ran(exported(observed()).files[IMPORTS], tmp_path) == []
 
 
 @pytest.mark.parametrize(

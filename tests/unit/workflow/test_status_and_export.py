@@ -3,6 +3,7 @@
 import asyncio
 import json
 import random
+import re
 from pathlib import Path
 
 import httpx
@@ -10,9 +11,10 @@ import pytest
 
 from declarative import workflow
 from declarative.clock import Clock
-from declarative.errors import StateError, UsageError
+from declarative.errors import InputError, StateError, UsageError
 from declarative.kinds import KINDS
 from declarative.model import Address
+from declarative.planning import PlanRequest
 from declarative.project import Embedded, Project
 
 DOMAIN = {"id": "dom-1", "name": "aa-domain-01"}
@@ -95,15 +97,24 @@ def at(folder, cloud):
     )
 
 
-def exported(project, folder, cloud):
-    """The export of the project's cloud, written into a folder of its own and imported there."""
+def plan(project):
+    return asyncio.run(workflow.plan(project, PlanRequest()))
+
+
+def exported(project, folder, cloud, *, edit=("", ""), gone=()):
+    """The export of the project's cloud, written into a folder of its own, edited, and imported there.
+
+    `gone`: lists that are empty by the time of the import.
+    """
     found = asyncio.run(workflow.export(project, name="copy"))
     folder.mkdir()
     for name, text in found.files.items():
-        (folder / name).write_text(text)
+        (folder / name).write_text(text.replace(*edit) if edit[0] else text)
+    for collection in gone:
+        cloud.lists[collection].clear()
     copy = at(folder, cloud)
-    for address, object_id in found.imports:
-        asyncio.run(workflow.import_object(copy, str(address), object_id, watch=Nobody()))
+    imports = [(str(address), object_id) for address, object_id in found.imports]
+    asyncio.run(workflow.import_objects(copy, imports, watch=Nobody()))
     return copy
 
 
@@ -118,6 +129,53 @@ def test_what_was_exported_can_be_imported_as_it_is(project, cloud, tmp_path):
         "ReplicationAttachment/shared-on-web-2": "i2/r1",
         "ReplicationPair/shared": "r1",
     }
+
+
+def test_what_was_exported_is_nothing_to_plan_about_once_it_is_imported(project, cloud, tmp_path):
+    copy = exported(project, tmp_path / "copy", cloud)
+    assert not plan(copy).has_changes()
+
+
+@pytest.mark.parametrize(
+    ("was", "now"),
+    [
+        pytest.param(
+            ("name: shop\n  source", "name: store\n  source"), "update ProtectionGroup/shop", id="another-name"
+        ),
+        pytest.param(
+            ("protection: enabled", "protection: disabled"), "disable ProtectionGroup/shop", id="another-goal"
+        ),
+    ],
+)
+def test_what_an_import_finds_other_than_described_is_left_to_the_plan(project, cloud, tmp_path, was, now):
+    copy = exported(project, tmp_path / "copy", cloud, edit=was)
+    steps = plan(copy).steps
+    assert now in [f"{step.action.value} {step.address}" for step in steps]
+    assert {str(step.reason) for step in steps} == {"imported"}
+
+
+def test_an_import_of_many_records_all_or_none(project, cloud, tmp_path):
+    with pytest.raises(InputError) as refused:
+        exported(project, tmp_path / "copy", cloud, gone=("protected-instances", "disaster-recovery-drills"))
+    assert "the cloud has no DR drill with id d1" in str(refused.value)
+    assert "the cloud has no protected instance with id i2" in str(refused.value)
+    assert workflow.state_list(at(tmp_path / "copy", cloud)) == ()
+
+
+@pytest.mark.parametrize(
+    ("wanted", "error", "words"),
+    [
+        pytest.param([("DRDrill/q2", "d1")], UsageError, "declare no DRDrill/q2. *Did you mean", id="not-declared"),
+        pytest.param([("DRDrill/q1", "d2")], InputError, "recorded already, as d1", id="address-taken"),
+        pytest.param([("DRDrill/q1", "d1"), ("DRDrill/q1", "d2")], UsageError, "can't have two ids", id="two-ids"),
+        pytest.param([("ProtectedInstance/web-1", "i2")], InputError, "recorded already, as P.*/web-2", id="id-taken"),
+    ],
+)
+def test_an_import_of_what_is_taken_is_refused(project, cloud, tmp_path, wanted, error, words):
+    copy = exported(project, tmp_path / "copy", cloud)
+    with pytest.raises(error) as refused:
+        asyncio.run(workflow.import_objects(copy, wanted, watch=Nobody()))
+    assert re.search(words, " ".join(map(str, refused.value.diagnostics())))
 
 
 def test_an_export_reads_each_list_once(project, cloud):

@@ -1,0 +1,95 @@
+"""What an import records: which objects of the cloud, under which addresses, and what is known of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from declarative.addresses import declared_address
+from declarative.apply.together import all_of
+from declarative.errors import Diagnostic, InputError, UsageError, visible
+from declarative.kinds import KINDS
+from declarative.model import Address, DesiredView, Lookups, Resource
+from declarative.planning import as_described
+from declarative.refresh import REFRESH_TIME
+
+if TYPE_CHECKING:
+    from declarative.apply import Session
+
+_ID_LIMIT = 160
+
+
+def chosen_imports(desired: DesiredView, wanted: Sequence[tuple[str, str]]) -> dict[Address, str]:
+    """The ids by address. Raises UsageError for an address that is not declared, or has two ids."""
+    chosen: dict[Address, str] = {}
+    for text, object_id in wanted:
+        address = declared_address(desired, text)
+        if chosen.setdefault(address, object_id) != object_id:
+            raise UsageError(f"{address} can't have two ids", "One address is one object.")
+    return chosen
+
+
+def new_imports(recorded: Mapping[Address, Resource], chosen: Mapping[Address, str]) -> dict[Address, str]:
+    """What of the chosen is not recorded yet, or not known to be as its manifest says.
+
+    Raises InputError with every address and every id that is taken.
+    """
+    if findings := [*_taken(recorded, chosen), *_twice(chosen)]:
+        raise InputError(findings)
+    return {
+        address: object_id
+        for address, object_id in chosen.items()
+        if address not in recorded or not recorded[address].inputs
+    }
+
+
+def _taken(recorded: Mapping[Address, Resource], chosen: Mapping[Address, str]) -> Iterator[Diagnostic]:
+    owners = {(address.kind, resource.id): address for address, resource in recorded.items()}
+    for address, object_id in chosen.items():
+        known = recorded.get(address)
+        if known is not None and known.id != object_id:
+            yield _finding(
+                address, f"it is recorded already, as {known.id}", f"Run `declarative state rm '{address}'` first."
+            )
+        owner = owners.get((address.kind, object_id))
+        if owner is not None and owner != address:
+            yield _finding(address, f"{object_id} is recorded already, as {owner}", "One object has one address.")
+
+
+def _twice(chosen: Mapping[Address, str]) -> Iterator[Diagnostic]:
+    owners: dict[tuple[str, str], Address] = {}
+    for address, object_id in chosen.items():
+        owner = owners.setdefault((address.kind, object_id), address)
+        if owner != address:
+            yield _finding(
+                address,
+                f"{visible(object_id, limit=_ID_LIMIT)} is asked for as {owner} too",
+                "One object has one address.",
+            )
+
+
+async def read_imports(session: Session, desired: DesiredView, new: Mapping[Address, str]) -> tuple[Resource, ...]:
+    """Read the objects, and return them as they are to be recorded.
+
+    Raises InputError with each id that the cloud doesn't have.
+    """
+    provider, deadline = session.provider, session.until(REFRESH_TIME)
+    found = await all_of(provider.get(KINDS[one.kind], object_id, deadline=deadline) for one, object_id in new.items())
+    shown = dict(zip(new, found, strict=True))
+    if absent := [_absent(address, new[address]) for address, attributes in shown.items() if attributes is None]:
+        raise InputError(absent)
+    bare = {one: Resource(one, new[one], {}, attributes) for one, attributes in shown.items() if attributes is not None}
+    wanted = desired.resources
+    by_name = any(not wanted[one].spec.keys().isdisjoint(KINDS[one.kind].lookups) for one in new)
+    lookups = Lookups(await provider.domains(deadline=deadline)) if by_name else Lookups()
+    recorded = {**session.ledger.state.resources, **bare}
+    return tuple({**bare, **as_described(wanted, recorded, lookups, imported=new.keys())}.values())
+
+
+def _absent(address: Address, object_id: str) -> Diagnostic:
+    summary = f"the cloud has no {KINDS[address.kind].noun} with id {visible(object_id, limit=_ID_LIMIT)}"
+    return _finding(address, summary, "Check the id, the project and the region.")
+
+
+def _finding(address: Address, summary: str, fix: str) -> Diagnostic:
+    return Diagnostic(summary, fix, address=str(address))
