@@ -108,7 +108,7 @@ class ServeCommand(click.Command):
 @option("speed", "--speed", type=Speed(), default="1", help="How many times faster jobs end; inf: at once.")
 @option("project", "--project-id", metavar="ID", help="The project's id; drawn when not given.")
 @option("token", "--token", metavar="TOKEN", help="A token that works; drawn when not given.")
-@option("quota", "--quota", type=click.IntRange(min=-1), help="Quota of protection groups; -1: none.")
+@option("quota", "--quota", type=click.IntRange(min=-1), help="Quota of protection groups; -1: none, of pairs neither.")
 @option("estate", "--estate", metavar="FILE", help="Servers and disks that exist, as YAML; else any id is fine.")
 @option("faults", "--fault", multiple=True, metavar="FAULT", help="What shall go wrong, see below. Repeatable.")
 @click.pass_obj
@@ -125,7 +125,7 @@ def serve(setting: Setting, /, port: int, token: str | None, **choices: Given) -
     from declarative.simulator import serve as serve_world
 
     try:
-        with _fresh_world(**choices) as world:
+        with _fresh_world(setting, **choices) as world:
             serve_world(world, port=port, token=token)
     except WorldError as error:
         raise SimulatorFailed(str(error)) from error
@@ -133,7 +133,13 @@ def serve(setting: Setting, /, port: int, token: str | None, **choices: Given) -
 
 
 def _fresh_world(
-    *, project: str | None, speed: float, quota: int | None, estate: str | None, faults: tuple[str, ...]
+    setting: Setting,
+    *,
+    project: str | None,
+    speed: float,
+    quota: int | None,
+    estate: str | None,
+    faults: tuple[str, ...],
 ) -> World:
     from declarative.simulator import Origin, World, load_estate, read_fault
 
@@ -142,13 +148,14 @@ def _fresh_world(
     except ValueError as error:
         raise UsageError(str(error), "`declarative simulator serve --help` lists the faults.") from error
     try:
-        known = None if estate is None else load_estate(Path(estate))
+        known = None if estate is None else load_estate(setting.path(estate))
     except ValueError as error:
         raise UsageError(str(error)) from error
     origin = Origin(project or "", estate=known)
-    return World.open(
-        speed=speed, faults=strikes, origin=origin if quota is None else replace(origin, group_quota=quota)
-    )
+    if quota is not None:
+        pairs = -1 if quota == -1 else origin.replication_quota
+        origin = replace(origin, group_quota=quota, replication_quota=pairs)
+    return World.open(speed=speed, faults=strikes, origin=origin)
 
 
 @click.command()

@@ -1,5 +1,6 @@
 """The simulator as a process of its own."""
 
+import json
 import os
 import re
 import signal
@@ -79,6 +80,33 @@ def test_an_estate_that_makes_no_sense_is_a_wrong_call(refused, folder):
     (folder / "estate.yaml").write_text("servers: [{id: 7}]")
     assert "estate.yaml" in refused("--estate", "estate.yaml")
     assert "none.yaml" in refused("--estate", "none.yaml")
+
+
+def test_an_estate_lies_in_the_folder_that_is_worked_in(cli, folder):
+    (folder / "sub").mkdir()
+    ran = cli("-C", "sub", "simulator", "serve", "--port", "0", "--estate", "none.yaml")
+    assert (ran.code, "sub/none.yaml" in ran.err) == (64, True)
+
+
+def test_no_quota_is_none_of_pairs_neither(tmp_path):
+    with subprocess.Popen(
+        [sys.executable, "-c", CODE, "simulator", "serve", "--port", "0", "--quota", "-1"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            lines = dict(process.stdout.readline().removeprefix("export ").strip().split("=", 1) for _ in range(3))
+            request = urllib.request.Request(
+                f"{lines['SDRS_ENDPOINT']}/v1/{lines['SDRS_PROJECT_ID']}/sdrs/quotas",
+                headers={"X-Auth-Token": lines["OS_AUTH_TOKEN"]},
+            )
+            with urllib.request.urlopen(request, timeout=10) as answer:
+                quotas = json.load(answer)["quotas"]["resources"]
+        finally:
+            process.kill()
+    assert {quota["quota"] for quota in quotas} == {-1}
 
 
 def test_the_help_tells_the_language_of_faults(cli):
