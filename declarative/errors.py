@@ -82,7 +82,9 @@ class Diagnostic:
 
     def __str__(self) -> str:
         """Return `file:line:column: error: what. How to put it right.`, safe for a terminal."""
-        where = f"{self.position}: " if self.position else f"{visible(self.address)}: " if self.address else ""
+        where = f"{self.position}: " if self.position else ""
+        if self.address and not where and not self.summary.startswith(self.address):
+            where = f"{visible(self.address)}: "
         text = f"{where}{self.severity.value}: {_sentence(self.summary)}"
         return f"{text} {_sentence(self.fix)}" if self.fix else text
 

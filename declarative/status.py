@@ -73,7 +73,8 @@ class MemberStatus:
 class GroupStatus:
     """One group. `production` and `copy` are zones, `side` is where production runs; "" for what isn't told.
 
-    `wanted`: the recorded goal for protection, `enabled`, `disabled` or "" (not managed).
+    `wanted`: the recorded goal for protection, `enabled`, `disabled` or "" (not managed). `accepted`: the side that the
+    recorded manifest accepts as production, "" when the group isn't recorded.
     """
 
     id: str
@@ -85,9 +86,15 @@ class GroupStatus:
     copy: str = ""
     progress: int | None = None
     wanted: str = ""
+    accepted: str = ""
     members: tuple[MemberStatus, ...] = ()
     last_drill: MemberStatus | None = None
     troubles: tuple[str, ...] = ()
+
+    @property
+    def swapped(self) -> bool:
+        """True when production runs on the side that the recorded manifest doesn't accept: apply leaves it alone."""
+        return bool(self.accepted and self.side) and self.side != self.accepted
 
     def not_active(self) -> tuple[MemberStatus, ...]:
         """The pairs whose disks are not the same right now."""
@@ -183,6 +190,7 @@ class _Scene:
             members=tuple(one for one in everyone if alone is None or one.id in alone),
             last_drill=_last_drill(everyone),
             troubles=(*_status_troubles(status), *_goal_troubles(wanted, status)),
+            accepted=_word(resource.inputs.get("priority_station")) or "source" if resource else "",
         )
 
     def _member(self, kind: str, object_id: str, attributes: Attributes) -> MemberStatus:
@@ -212,7 +220,9 @@ def _status_troubles(status: str) -> Iterator[str]:
 
 
 def _goal_troubles(wanted: str, status: str) -> Iterator[str]:
-    if wanted == "enabled" and status != "protected":
+    if status == "failed-over":
+        yield "production has moved to the other side, and nothing is copied until an operator reprotects the group"
+    elif wanted == "enabled" and status != "protected":
         yield "protection is wanted, and the group is not protected"
 
 
@@ -265,7 +275,10 @@ def status_lines(found: Report) -> list[Line]:
 def _group_lines(group: GroupStatus) -> Iterator[Line]:
     yield _title(group, kind=_GROUP, indent=0, status=_status_words(group))
     if group.production:
-        direction = f"production in {shown(group.production)} ({shown(group.side)}), copy in {shown(group.copy)}"
+        accepted = f"; {group.accepted} is accepted" if group.swapped else ""
+        direction = (
+            f"production in {shown(group.production)} ({shown(group.side)}{accepted}), copy in {shown(group.copy)}"
+        )
     else:
         direction = "production side not told"
     wanted = f"; protection {shown(group.wanted)} is the goal" if group.wanted else ""
@@ -322,6 +335,7 @@ def _group_json(group: GroupStatus) -> dict[str, Json]:
     return {
         **_shared_json(group),
         "production_side": group.side or None,
+        "accepted_side": group.accepted or None,
         "production_zone": group.production or None,
         "copy_zone": group.copy or None,
         "protection_wanted": group.wanted or None,

@@ -178,7 +178,7 @@ def import_(setting: Setting, project: Project, words: tuple[str, ...]) -> None:
     from declarative import workflow
 
     if len(words) % 2:
-        raise UsageError(f"there is no id for {words[-1]}", "Write an id behind each address.")
+        click.get_current_context().fail(f"Missing argument 'ID' behind {words[-1]!r}.")
     wanted = list(zip(words[::2], words[1::2], strict=True))
     front = Front(setting.screen, PlainLines(setting.screen), project.clock.stamp)
     imported = asyncio.run(workflow.import_objects(project, wanted, watch=front))

@@ -43,5 +43,6 @@ def held_because(observed: Attributes) -> str:
     """Why a held object is, in words."""
     status = str(observed.get("status"))
     if status in SHARED:
-        return f"production runs on the {observed.get('priority_station')} side"
+        side = observed.get("priority_station")
+        return f"production runs on the {side} side; `priority_station: {side}` accepts that"
     return f"its status is {status}"

@@ -88,7 +88,7 @@ def test_an_export_can_be_imported_as_it_is(cli, shop, folder):
 
 def test_an_import_without_an_id_is_a_mistake(cli, shop):
     ran = cli("-C", "shop", "import", "ProtectionGroup/shop", "g1", "ProtectionGroup/orders")
-    assert (ran.code, "there is no id for ProtectionGroup/orders" in ran.err) == (64, True)
+    assert (ran.code, "Missing argument 'ID' behind 'ProtectionGroup/orders'" in ran.err) == (64, True)
 
 
 def test_an_export_overwrites_nothing(cli, shop):

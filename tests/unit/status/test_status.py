@@ -88,12 +88,26 @@ def test_the_direction_follows_the_side_that_runs_production(station, production
     assert (group.production, group.copy) == (production, copy)
 
 
+@pytest.mark.parametrize(
+    ("accepted", "station", "words"),
+    [
+        pytest.param({}, "source", "(source), copy", id="as-by-default"),
+        pytest.param({}, "target", "(target; source is accepted), copy", id="swapped"),
+        pytest.param({"priority_station": "target"}, "target", "(target), copy", id="swapped-and-accepted"),
+        pytest.param({"priority_station": "target"}, "source", "(source; target is accepted), copy", id="back-again"),
+    ],
+)
+def test_a_side_that_is_not_accepted_is_told(accepted, station, words):
+    found = seen(inputs=accepted, group={"priority_station": station})
+    assert words in texts(found)
+    assert status_json(found)["groups"][0]["accepted_side"] == accepted.get("priority_station", "source")
+
+
 _WORDS_IN_ORDER = (
     "available",
     "protected",
     "starting",
     "stopping",
-    "failed-over",
     "failing-over",
     "reversing",
     "reprotecting",
@@ -123,7 +137,7 @@ def test_work_that_goes_on_is_no_trouble(status):
         pytest.param({"pair": {"failure_detail": "SDRS.1812"}}, id="failure-detail"),
         pytest.param({"drill": {"status": "error"}}, id="drill"),
         pytest.param({"group": {"status": "available"}, "inputs": {"protection": "enabled"}}, id="not-protected"),
-        pytest.param({"group": {"status": "failed-over"}, "inputs": {"protection": "enabled"}}, id="failed-over"),
+        pytest.param({"group": {"status": "failed-over"}}, id="failed-over"),
         *(pytest.param({"without": (one,)}, id=f"gone-{address}") for address, one in IDS.items()),
     ],
 )
