@@ -36,7 +36,7 @@ _FIELDS = {
     "delete_target_server": Field(on_change=OnChange.RECORD, at_creation=False),
     "delete_target_eip": Field(on_change=OnChange.RECORD, at_creation=False),
 }
-_HEALTH = {
+HEALTH = {
     **SHARED,
     "nic-creating": Health.BUSY,
     "nic-deleting": Health.BUSY,
@@ -142,7 +142,7 @@ KIND = Kind(
     envelope="protected_instance",
     list_key="protected_instances",
     view=_view,
-    health=by_status(_HEALTH),
+    health=by_status(HEALTH),
     held_because=held_because,
     refers=_REFERS,
     group="server_group_id",

@@ -6,8 +6,9 @@ attach and detach.
 
 from __future__ import annotations
 
+from declarative.kinds.protected_instance import HEALTH as INSTANCE_HEALTH
 from declarative.kinds.spec import recorded_fields
-from declarative.kinds.status import PROTECTED, SHARED, by_status, held_because
+from declarative.kinds.status import PROTECTED, by_status, held_because
 from declarative.model import (
     Attributes,
     Call,
@@ -61,7 +62,7 @@ def _view(listed: Attributes) -> dict[str, Attributes]:
     return {_identity(one): one for one in shown}
 
 
-_STATUS = by_status(SHARED)
+_STATUS = by_status(INSTANCE_HEALTH)
 
 
 def _health(observed: Attributes, inputs: Attributes) -> Health:
