@@ -146,7 +146,13 @@ _VARIABLES = (
     option("var_files", "--var-file", multiple=True, metavar="FILE", help="Read variables from a file. Repeatable."),
 )
 _STATE = (
-    option("state", "--state", envvar="DECLARATIVE_STATE", metavar="ADDRESS", help="Where the state is kept."),
+    option(
+        "state",
+        "--state",
+        envvar="DECLARATIVE_STATE",
+        metavar="ADDRESS",
+        help="Where the state is kept, instead of the stack's: local:DIR.",
+    ),
     option(
         "accept_rollback",
         "--accept-rollback",
@@ -159,19 +165,45 @@ _CLOUD = (
     option("endpoint", "--endpoint", metavar="URL", help="The service's endpoint, instead of SDRS_ENDPOINT."),
     option("region", "--region", metavar="NAME", help="The region, instead of the stack's."),
     option("project_id", "--project-id", metavar="ID", help="The project, instead of SDRS_PROJECT_ID."),
-    option("timeout", "--timeout", type=Duration(), help="End the whole command after this time."),
+    option(
+        "timeout", "--timeout", type=Duration(), help="End the whole command after this time, e.g. 90, 30s, 10m or 1h."
+    ),
 )
 _TIMEOUTS = (
-    option("timeouts", "--timeouts", type=Timeout(), multiple=True, help="Deadline of one kind of step. Repeatable."),
+    option(
+        "timeouts",
+        "--timeouts",
+        type=Timeout(),
+        multiple=True,
+        help="Deadline of one kind of step, e.g. ProtectionGroup.enable=2h, or create_grace. Repeatable.",
+    ),
 )
 _LOCK = (
     option(
-        "lock_timeout", "--lock-timeout", type=Duration(zero=True), default="0", help="Wait this long for the lock."
+        "lock_timeout",
+        "--lock-timeout",
+        type=Duration(zero=True),
+        default="0",
+        help="Wait this long for the lock, e.g. 5m. Without it, not at all.",
     ),
 )
 _RUN = (
-    option("parallelism", "--parallelism", type=click.IntRange(1, 1024), default=16, help="HTTP calls at one time."),
-    option("max_jobs", "--max-jobs", type=click.IntRange(1, 10_000), default=64, help="Jobs in the cloud at one time."),
+    option(
+        "parallelism",
+        "--parallelism",
+        type=click.IntRange(1, 1024),
+        default=16,
+        show_default=True,
+        help="HTTP calls at one time.",
+    ),
+    option(
+        "max_jobs",
+        "--max-jobs",
+        type=click.IntRange(1, 10_000),
+        default=64,
+        show_default=True,
+        help="Jobs in the cloud at one time.",
+    ),
     option("fail_fast", "--fail-fast", is_flag=True, help="Begin nothing more once a step has failed."),
 )
 _STACKS: dict[str, tuple[tuple[str, ...], Sequence[Callable[[Command], Command]]]] = {
@@ -227,9 +259,30 @@ def make_project(setting: Setting, **chosen: Given) -> Project:
 
 SELECTORS = ("target", "exclude", "replace")
 _PLANNING = (
-    option("target", "--target", multiple=True, sealed=True, metavar="SELECTOR", help="Only this. Repeatable."),
-    option("exclude", "--exclude", multiple=True, sealed=True, metavar="SELECTOR", help="All but this. Repeatable."),
-    option("replace", "--replace", multiple=True, sealed=True, metavar="SELECTOR", help="Make this anew. Repeatable."),
+    option(
+        "target",
+        "--target",
+        multiple=True,
+        sealed=True,
+        metavar="SELECTOR",
+        help="Only this, and what it needs; see below. Repeatable.",
+    ),
+    option(
+        "exclude",
+        "--exclude",
+        multiple=True,
+        sealed=True,
+        metavar="SELECTOR",
+        help="All but this, and what needs it; see below. Repeatable.",
+    ),
+    option(
+        "replace",
+        "--replace",
+        multiple=True,
+        sealed=True,
+        metavar="SELECTOR",
+        help="Delete this and create it again; see below. Repeatable.",
+    ),
     option("refresh", "--refresh/--no-refresh", default=True, help="Read the cloud, or trust what is recorded."),
     option("refresh_only", "--refresh-only", is_flag=True, help="Only record what the cloud shows."),
 )
@@ -239,8 +292,26 @@ _ALLOW = option(
     multiple=True,
     sealed=True,
     metavar="CLASS[:ADDRESS]",
-    help="Consent to a danger. Repeatable.",
+    help="Consent to a danger; see below. Repeatable.",
 )
+
+
+_SELECTORS_HELP = (
+    "SELECTOR is an address such as 'ProtectedInstance/web[web-1]', in which * and ? are wild, or label:KEY=VALUE."
+)
+_CLASSES_HELP = (
+    "CLASS is delete, replace or unprotect, also of one ADDRESS alone, as in delete:ProtectionGroup/shop; or"
+    " mass-delete, mass-vanished or empty-manifests, of the plan as a whole."
+)
+
+
+class PlanningCommand(click.Command):
+    """A command with the planning options, whose help ends with what they are given."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        formatter.write_paragraph()
+        formatter.write_text(_SELECTORS_HELP)
+        formatter.write_text(_CLASSES_HELP)
 
 
 def planning_options(command: Command) -> Command:

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from declarative.cli.files import read_plan, write_private
-from declarative.cli.options import Given, Setting, formats, option, planning_options, with_project
+from declarative.cli.options import Given, PlanningCommand, Setting, formats, option, planning_options, with_project
 from declarative.cli.requests import request_from
 from declarative.errors import DeclarativeError, ExitCode, did_you_mean, visible
 from declarative.model import Plan
@@ -20,7 +20,7 @@ from declarative.project import Project
 from declarative.state import State
 
 
-@click.command()
+@click.command(cls=PlanningCommand)
 @option("out", "-o", metavar="FILE", help="Write the plan to FILE, for `apply FILE`.")
 @formats("text", "json")
 @option("detailed_exitcode", "--detailed-exitcode", is_flag=True, help="Exit with 2 when there is something to do.")

@@ -64,7 +64,7 @@ COMMANDS = {
     "graph": ("views:graph", "Draw the steps of the plan."),
     "state": ("states:state", "List, show, move and remove what is recorded."),
     "lock": ("states:lock", "Show or break the lock of the state."),
-    "import": ("runs:import_", "Record an object that exists in the cloud."),
+    "import": ("runs:import_", "Record objects that exist in the cloud."),
     "export": ("exports:export", "Write manifests for what exists in the cloud."),
     "schema": ("starting:schema", "Print the JSON Schema of a manifest."),
     "simulator": ("simulators:simulator", "Serve the simulator, or begin it anew."),

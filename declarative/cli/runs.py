@@ -13,7 +13,7 @@ import click
 from click.core import ParameterSource
 
 from declarative.cli.files import read_plan
-from declarative.cli.options import Given, Setting, formats, option, planning_options, with_project
+from declarative.cli.options import Given, PlanningCommand, Setting, formats, option, planning_options, with_project
 from declarative.cli.progress import Board, JsonLines, PlainLines, Progress
 from declarative.cli.prompt import Front
 from declarative.cli.requests import consents_from, request_from
@@ -34,7 +34,7 @@ _APPROVE = option(
 _SETTLED = ("variables", "var_files", "target", "exclude", "replace", "refresh", "refresh_only", "destroy")
 
 
-@click.command()
+@click.command(cls=PlanningCommand)
 @click.argument("plan_file", metavar="[PLAN]", required=False)
 @_APPROVE
 @option("plan_sha256", "--plan-sha256", sealed=True, metavar="DIGEST", help="Refuse PLAN unless it has this digest.")
@@ -94,7 +94,7 @@ def _refuse_settled(ctx: click.Context) -> None:
             raise UsageError(f"{named[name]} does not go with a saved plan", "Give it to `plan`, and apply that plan.")
 
 
-@click.command()
+@click.command(cls=PlanningCommand)
 @_APPROVE
 @formats("text", "json")
 @planning_options

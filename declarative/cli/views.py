@@ -6,7 +6,7 @@ import asyncio
 
 import click
 
-from declarative.cli.options import Given, Setting, formats, option, planning_options, with_project
+from declarative.cli.options import Given, PlanningCommand, Setting, formats, option, planning_options, with_project
 from declarative.cli.requests import request_from
 from declarative.errors import ExitCode
 from declarative.project import Project
@@ -37,7 +37,7 @@ def status(setting: Setting, project: Project, address: str | None, output_forma
     return ExitCode.OK if found.healthy else ExitCode.ERROR
 
 
-@click.command()
+@click.command(cls=PlanningCommand)
 @formats("mermaid", "dot")
 @option("destroy", "--destroy", is_flag=True, help="Draw the plan to delete all that the stack manages.")
 @planning_options

@@ -1,0 +1,154 @@
+"""The papers and the program say the same: commands, options, fields, links and examples."""
+
+import io
+import json
+import os
+import re
+import shlex
+from contextlib import redirect_stdout
+from pathlib import Path
+
+import click
+import pytest
+
+from declarative.cli.main import main
+from declarative.cli.options import Setting
+from declarative.cli.root import root
+from declarative.kinds import KINDS
+from declarative.manifest import VariableSources, validate
+
+ROOT = Path(__file__).parents[2]
+PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md")))
+REFERENCE = ROOT / "docs" / "commands.md"
+UPDATE = os.environ.get("UPDATE_GOLDEN") == "1"
+PREFACE = """\
+# Commands
+
+What `--help` says of each command. `-C DIR`, `--env NAME`, `--no-color` and `-v` stand before the command's name.
+
+Exit codes: 0 done or nothing to do · 1 error · 2 changes present (`--detailed-exitcode` only) · 3 incomplete, run
+again · 4 someone else holds or changed the state · 5 a danger without consent, or steps withheld · 64 usage, or a
+question where nobody can answer · 130 and 143 left at once after a second interrupt.
+
+`DECLARATIVE_<COMMAND>_<OPTION>` stands in for an option, several values parted by commas; but never for `--allow`,
+`--auto-approve`, `--plan-sha256`, `--target`, `--exclude`, `--replace` and `--var`. `SDRS_ENDPOINT`, `SDRS_PROJECT_ID`
+and `OS_AUTH_TOKEN` say which cloud, `DECLARATIVE_STATE` where the state is kept; `DECLARATIVE_VAR_<name>` gives a
+variable.
+"""
+
+
+def commands(command=root, path=()):
+    """Every command with its words, groups before what is in them."""
+    yield path, command
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            yield from commands(command.get_command(context, name), (*path, name))
+
+
+ALL = [pytest.param(path, command, id=" ".join(path) or "declarative") for path, command in commands()]
+
+
+def help_of(path, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "100")
+    printed = io.StringIO()
+    with redirect_stdout(printed):
+        assert main([*path, "--help"]) == 0
+    return printed.getvalue()
+
+
+def test_the_reference_of_commands_is_what_their_help_says(monkeypatch):
+    sections = [
+        f"## {' '.join(('declarative', *path))}\n\n```text\n{help_of(path, monkeypatch).rstrip()}\n```\n"
+        for path, _ in commands()
+    ]
+    text = "\n".join([PREFACE, *sections])
+    if UPDATE:
+        REFERENCE.write_text(text)
+    assert text == REFERENCE.read_text(), "UPDATE_GOLDEN=1 writes docs/commands.md anew"
+
+
+@pytest.mark.parametrize(("path", "command"), ALL)
+def test_every_command_and_option_says_what_it_is_for(path, command):
+    assert "Example" in command.help
+    options = [one for one in command.params if isinstance(one, click.Option)]
+    assert [one.opts for one in options if not one.help] == []
+
+
+def calls(command):
+    """The calls of declarative in a command's example, each a list of words."""
+    return [
+        shlex.split(call) for call in re.findall(r"\bdeclarative ([^|&;>)`\n]+)", command.help.partition("Example")[2])
+    ]
+
+
+@pytest.mark.parametrize(("path", "command"), ALL)
+def test_the_example_of_a_command_can_be_called(path, command, tmp_path, monkeypatch):
+    (tmp_path / "shop-dr").mkdir()
+    monkeypatch.chdir(tmp_path)
+    found = calls(command)
+    assert found
+    for words in found:
+        parses(words)
+
+
+def parses(words):
+    """Read a command line without running anything; click raises what is wrong with it."""
+    context = root.make_context("declarative", list(words), obj=None, resilient_parsing=False)
+    command, rest = root, [*context._protected_args, *context.args]
+    while isinstance(command, click.Group) and rest:
+        _, command, rest = command.resolve_command(context, rest)
+        context = command.make_context(command.name, list(rest), parent=context, obj=Setting())
+        rest = [*context._protected_args, *context.args] if isinstance(command, click.Group) else []
+
+
+def targets(page):
+    """The links of a page to files of the project."""
+    links = re.findall(r"\]\(([^)\s]+)\)", re.sub(r"^```.*?^```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL))
+    return [link for link in links if not re.match(r"[a-z]+:", link)]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_leads_somewhere(page):
+    assert [link for link in targets(page) if not (page.parent / link.partition("#")[0]).exists()] == []
+
+
+def test_every_page_can_be_reached_from_the_readme():
+    linked = {(ROOT / link).resolve() for link in targets(ROOT / "README.md")}
+    assert {page.resolve() for page in PAGES[1:]} <= linked
+
+
+def section(kind):
+    """What docs/manifests.md says of a kind."""
+    return re.split(
+        r"^##+ ", (ROOT / "docs" / "manifests.md").read_text().partition(f"### {kind}\n")[2], flags=re.MULTILINE
+    )[0]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_field_of_a_kind_is_in_the_reference(kind):
+    file = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=DR)(?=D)", "_", kind).lower()
+    fields = json.loads((ROOT / "schemas" / f"{file}.json").read_text())["properties"]["spec"]["properties"]
+    told = set(
+        re.findall(r"`(\w+)`", " ".join(line.split("|")[1] for line in section(kind).splitlines() if "|" in line))
+    )
+    assert told == set(fields)
+
+
+def test_the_deadlines_in_the_reference_are_those_of_the_kinds():
+    table = (
+        (ROOT / "docs" / "manifests.md").read_text().partition("| | create | update | delete | enable | disable |\n")[2]
+    )
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in table.split("\n\n")[0].splitlines()[1:]]
+    actions = ("create", "update", "delete", "enable", "disable")
+    told = {
+        row[0].strip("`"): {action: float(cell) for action, cell in zip(actions, row[1:], strict=True) if cell}
+        for row in rows
+    }
+    assert told == {kind.name: dict(kind.timeouts) for kind in KINDS.values()}
+
+
+def test_the_stack_of_the_readme_is_valid(tmp_path):
+    (block,) = re.findall(r"^```yaml\n(.*?)^```", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+    (tmp_path / "stack.yaml").write_text(block)
+    assert validate(tmp_path, environment=None, sources=VariableSources()) == ()
