@@ -124,7 +124,7 @@ class _Writer:
         attached = self._attached()
         self._all(_GROUP, self._group)
         self._all(_INSTANCE, self._instance)
-        own = {pair for pair, places in attached.items() if len(places) == 1}
+        own = {pair for pair, places in attached.items() if len(places) == 1 and not self._is_of_a_shared_disk(pair)}
         self._all(_PAIR, self._pair, leave=own)
         made_by_hand = {one for pair, places in attached.items() if pair not in own for one in places}
         self._all(_ATTACHMENT, self._attachment, leave=self._objects(_ATTACHMENT).keys() - made_by_hand)
@@ -142,6 +142,11 @@ class _Writer:
         for object_id, shown in self._objects(_ATTACHMENT).items():
             places.setdefault(str(shown["replication_id"]), []).append(object_id)
         return places
+
+    def _is_of_a_shared_disk(self, pair: str) -> bool:
+        """True for a disk that several servers may have: no instance is made with such a pair."""
+        metadata = self._objects(_PAIR).get(pair, {}).get("record_metadata")
+        return isinstance(metadata, dict) and metadata.get("multiattach") in (True, "true")
 
     def _all(self, kind: str, describe: Callable[[Attributes], dict[str, Json]], *, leave: Iterable[str] = ()) -> None:
         left = set(leave)

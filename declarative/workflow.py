@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from declarative import __version__, manifest
@@ -198,17 +199,15 @@ async def status(project: Project, address: str | None = None) -> Report:
         return report(state.resources, await read_kinds(session, KINDS), only=only)
 
 
-async def export(project: Project, *, name: str) -> Exported:
-    """Manifests of all that is in the cloud, as texts, for a new stack that is called after `name`.
+async def export(project: Project, *, target: Path) -> Exported:
+    """Manifests of all that is in the cloud, as texts, for a new stack in the folder `target`, and called after it.
 
-    The folder's stack says which cloud, if there is one; nothing is locked, recorded or written.
+    The project's own stack says which cloud, if there is one; nothing is locked, recorded or written. Raises UsageError
+    when the new stack would lie in that one.
     """
     from declarative.export import export as described
 
-    try:
-        stack = _stack(project)
-    except manifest.StackMissing:
-        stack = Stack(name="")
+    stack, name = _stack_to_export_from(project, target)
     async with cloud_of(project, stack) as provider:
         deadline = project.clock.monotonic() + min(REFRESH_TIME, project.timeout or REFRESH_TIME)
         objects = await provider.list_views(KINDS.values(), deadline=deadline)
@@ -350,6 +349,24 @@ def _resolve(project: Project) -> tuple[DesiredView, tuple[Diagnostic, ...]]:
 
 def _stack(project: Project) -> Stack:
     return manifest.stack_of(project.folder, environment=project.environment)
+
+
+def _stack_to_export_from(project: Project, target: Path) -> tuple[Stack, str]:
+    """The settings of the folder's stack, empty ones where there is none, and the name of the new one's folder."""
+    place, own = target.resolve(), project.folder.resolve()
+    if not manifest.holds_manifests(project.folder):
+        return Stack(name=""), place.name
+    try:
+        stack = _stack(project)
+    except manifest.StackMissing:
+        return Stack(name=""), place.name
+    if place.is_relative_to(own):
+        beside = place.name if place != own else "exported"
+        raise UsageError(
+            f"{target} lies in the folder of the stack {stack.name}, which can't hold a second one",
+            f"Name a folder beside it, for example ../{beside}.",
+        )
+    return stack, place.name
 
 
 def _session(

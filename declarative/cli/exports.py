@@ -33,7 +33,7 @@ def export(setting: Setting, project: Project, folder: str) -> None:
     from declarative import workflow
 
     target = setting.path(folder)
-    found = asyncio.run(workflow.export(project, name=target.resolve().name))
+    found = asyncio.run(workflow.export(project, target=target))
     for path in write_new(target, {name: text.encode() for name, text in found.files.items()}):
         setting.screen.out(f"wrote {visible(path)}")
     for note in found.notes:

@@ -18,7 +18,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from declarative.manifest.loading import Manifests, StackMissing, load
+    from declarative.manifest.loading import Manifests, StackMissing, holds_manifests, load
     from declarative.manifest.resolution import resolve, stack_of
     from declarative.manifest.schemas import schema_root, schema_text
     from declarative.manifest.validation import validate
@@ -28,6 +28,7 @@ __all__ = [
     "Manifests",
     "StackMissing",
     "VariableSources",
+    "holds_manifests",
     "load",
     "resolve",
     "schema_root",
@@ -40,6 +41,7 @@ _HOMES = {
     "Manifests": "loading",
     "StackMissing": "loading",
     "VariableSources": "variables",
+    "holds_manifests": "loading",
     "load": "loading",
     "resolve": "resolution",
     "schema_root": "schemas",

@@ -65,6 +65,15 @@ def load(folder: Path) -> Manifests:
         return loading.manifests()
 
 
+def holds_manifests(folder: Path) -> bool:
+    """True when a file below the folder speaks of a manifest; other YAML alone makes no stack.
+
+    Raises UsageError when there is no such folder.
+    """
+    prefix = API_VERSION.partition("/")[0].encode() + b"/"
+    return any(isinstance(found.content, bytes) and prefix in found.content for found in manifest_files(folder))
+
+
 def load_stack(folder: Path) -> Manifests:
     """Read no more than needed to find the Stack: files that don't speak of one come last.
 

@@ -91,12 +91,20 @@ def test_an_import_without_an_id_is_a_mistake(cli, shop):
     assert (ran.code, "Missing argument 'ID' behind 'ProtectionGroup/orders'" in ran.err) == (64, True)
 
 
-def test_an_export_overwrites_nothing(cli, shop):
-    before = (shop / "stack.yaml").read_bytes()
-    ran = cli("-C", "shop", "export")
+def test_an_export_overwrites_nothing(cli, shop, folder):
+    (folder / "copy").mkdir()
+    (folder / "copy" / "groups.yaml").write_text("mine")
+    ran = cli("-C", "shop", "export", "../copy")
     assert (ran.code, ran.out) == (1, "")
     assert "nothing was written, these exist already" in ran.err
-    assert (shop / "stack.yaml").read_bytes() == before
+    assert [path.name for path in (folder / "copy").iterdir()] == ["groups.yaml"]
+
+
+def test_an_export_into_a_stack_is_a_mistake(cli, shop):
+    before = sorted(shop.iterdir())
+    ran = cli("-C", "shop", "export")
+    assert (ran.code, "for example ../exported" in ran.err) == (64, True)
+    assert sorted(shop.iterdir()) == before
 
 
 @pytest.mark.parametrize("command", ["status", "graph", "export"])

@@ -117,6 +117,13 @@ def test_pairs_that_came_with_an_instance_are_not_written():
     assert found.notes == ("2 pairs are attached to one instance, and taken for made with it: not written",)
 
 
+def test_a_shared_disk_is_written_when_one_server_has_it_so_far():
+    shared = pair("r3", "quorum", record_metadata={"multiattach": True})
+    found = exported(observed(groups=[group("g1", "shop")], instances=[instance("i1", "web", "r3")], pairs=[shared]))
+    assert {"ReplicationPair/quorum", "ReplicationAttachment/quorum-on-web"} <= documents(found).keys()
+    assert found.notes == ()
+
+
 def test_a_swapped_group_accepts_the_side_that_runs_production():
     assert documents(exported(SHOP))["ProtectionGroup/reports"]["priority_station"] == "target"
 

@@ -83,9 +83,11 @@ def cloud():
 @pytest.fixture
 def project(tmp_path, cloud):
     """A folder with nothing but a Stack in it."""
+    folder = tmp_path / "stack"
+    folder.mkdir()
     head = {"apiVersion": "sdrs/v1", "kind": "Stack", "metadata": {"name": "shop-dr"}}
-    (tmp_path / "stack.yaml").write_text(json.dumps({**head, "spec": {"provider": {"simulator": True}}}))
-    return at(tmp_path, cloud)
+    (folder / "stack.yaml").write_text(json.dumps({**head, "spec": {"provider": {"simulator": True}}}))
+    return at(folder, cloud)
 
 
 def at(folder, cloud):
@@ -106,7 +108,7 @@ def exported(project, folder, cloud, *, edit=("", ""), gone=()):
 
     `gone`: lists that are empty by the time of the import.
     """
-    found = asyncio.run(workflow.export(project, name="copy"))
+    found = asyncio.run(workflow.export(project, target=project.folder.parent / "copy"))
     folder.mkdir()
     for name, text in found.files.items():
         (folder / name).write_text(text.replace(*edit) if edit[0] else text)
@@ -179,14 +181,22 @@ def test_an_import_of_what_is_taken_is_refused(project, cloud, tmp_path, wanted,
 
 
 def test_an_export_reads_each_list_once(project, cloud):
-    asyncio.run(workflow.export(project, name="copy"))
+    asyncio.run(workflow.export(project, target=project.folder.parent / "copy"))
     assert sorted(cloud.requests) == sorted([*cloud.lists, "active-domains"])
 
 
 def test_an_export_needs_no_stack_in_the_folder(tmp_path, cloud):
     elsewhere = Project(folder=tmp_path, environ={}, embedded=lambda folder: Embedded("p1", cloud))
+    (tmp_path / "compose.yaml").write_text("services: {}\n")
     with pytest.raises(UsageError, match="the cloud is not known"):
-        asyncio.run(workflow.export(elsewhere, name="copy"))
+        asyncio.run(workflow.export(elsewhere, target=tmp_path / "copy"))
+
+
+@pytest.mark.parametrize("name", [".", "copy", "deep/copy"])
+def test_an_export_into_the_folder_of_a_stack_is_refused(project, cloud, name):
+    with pytest.raises(UsageError, match="can't hold a second one"):
+        asyncio.run(workflow.export(project, target=project.folder / name))
+    assert cloud.requests == []
 
 
 def test_what_is_imported_is_healthy(project, cloud, tmp_path):
