@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 _SHOWN_STEPS = 20
 _REFRESHES_PER_SECOND = 8
-_FLUSH_EVERY = 0.125  # seconds between two batches of lines above the board
 _SHOW_CURSOR = b"\x1b[?25h\n"
 _ENDED = frozenset({"step-done", "step-failed", "step-continues"})
 _TERSE = frozenset({"step-started", "step-progress"})  # on the board these have their own line
@@ -106,8 +105,8 @@ class _Running:
 class Board:
     """Lines for the steps that run, a bar over all, and above them, for good, what has ended.
 
-    An event only changes what is remembered. The board is drawn from that a few times a second, by a thread of its
-    own so that the clocks go on while nothing happens; ended steps are printed in batches at the same pace.
+    An event only changes what is remembered. A thread draws the board from that a few times a second, so that clocks
+    go on while nothing happens, and prints at the same pace what has ended meanwhile.
     """
 
     def __init__(
@@ -119,8 +118,11 @@ class Board:
         self._console = console or Console(file=screen.err_file(), markup=False, highlight=False, emoji=False)
         self._colour = not self._console.no_color and screen.colour
         self._monotonic = monotonic
-        self._began = self._flushed = monotonic()
+        self._began = monotonic()
         self._lock = threading.Lock()
+        self._printing = threading.Lock()
+        self._over = threading.Event()
+        self._drawing: threading.Thread | None = None
         self._running: dict[str, _Running] = {}
         self._pending: list[tuple[str, str]] = []
         self._total = self._ended = self._failed = 0
@@ -135,7 +137,8 @@ class Board:
             self._note(event)
             if event.type not in _TERSE and (text := event_text(event, verbose=self._screen.verbose)):
                 self._pending.append((text, _STYLES.get(event.type, "")))
-        self._flush_at_pace()
+        if self._live is None:
+            self._flush()
 
     def say(self, text: str) -> None:
         with self._lock:
@@ -143,6 +146,10 @@ class Board:
         self._flush()
 
     def close(self) -> None:
+        if self._drawing is not None:
+            self._over.set()
+            self._drawing.join()
+            self._drawing = None
         self._flush()
         if self._live is not None:
             self._live.stop()
@@ -161,12 +168,19 @@ class Board:
         self._live = Live(
             console=self._console,
             get_renderable=self.draw,
-            refresh_per_second=_REFRESHES_PER_SECOND,
+            auto_refresh=False,
             transient=True,
             redirect_stdout=False,
             redirect_stderr=False,
         )
-        self._live.start()
+        self._live.start(refresh=True)
+        self._drawing = threading.Thread(target=self._keep_drawn, args=(self._live,), name="board", daemon=True)
+        self._drawing.start()
+
+    def _keep_drawn(self, live: Live) -> None:
+        while not self._over.wait(1 / _REFRESHES_PER_SECOND):
+            self._flush()
+            live.refresh()
 
     def _note(self, event: Event) -> None:
         step = str(event.detail.get("step", ""))
@@ -179,19 +193,16 @@ class Board:
             self._ended += 1
             self._failed += event.type == "step-failed"
 
-    def _flush_at_pace(self) -> None:
-        if self._live is None or self._monotonic() - self._flushed >= _FLUSH_EVERY:
-            self._flush()
-
     def _flush(self) -> None:
+        """Print what has ended since the last time, in the order in which it came."""
         from rich.text import Text
 
-        with self._lock:
-            pending, self._pending = self._pending, []
-        self._flushed = self._monotonic()
-        if pending:
-            text = Text("\n").join(Text(line, style=style if self._colour else "") for line, style in pending)
-            self._console.print(text, soft_wrap=True)
+        with self._printing:
+            with self._lock:
+                pending, self._pending = self._pending, []
+            if pending:
+                text = Text("\n").join(Text(line, style=style if self._colour else "") for line, style in pending)
+                self._console.print(text, soft_wrap=True)
 
     def draw(self) -> RenderableType:
         """The board as it is now: at most 20 running steps, the longest first, and the bar."""

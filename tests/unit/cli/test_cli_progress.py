@@ -4,6 +4,7 @@ import errno
 import io
 import json
 import sys
+import threading
 
 import pytest
 from rich.console import Console
@@ -126,6 +127,26 @@ def test_ten_thousand_steps_are_printed_in_few_batches(clock, terminal):
     board.close()
     assert console.file.getvalue().count("create done") == 10_000
     assert Counting.prints < 500
+
+
+def test_what_has_ended_is_shown_though_nothing_else_happens(clock):
+    class Watched(Console):
+        shown = threading.Event()
+
+        def print(self, *objects, **attributes):
+            super().print(*objects, **attributes)
+            if self.file.getvalue().count("create done") == 2:
+                self.shown.set()
+
+    console = Watched(file=io.StringIO(), force_terminal=True, width=100, height=30)
+    board = Board(Screen(), console=console, monotonic=clock)
+    board.event(run_started(3))
+    board.event(event("step-done", "a", seconds=0.1, id="x"))
+    board.event(event("step-done", "b", seconds=0.1, id="y"))
+    try:
+        assert console.shown.wait(20)
+    finally:
+        board.close()
 
 
 def test_data_is_no_markup_on_the_board(clock, terminal):
