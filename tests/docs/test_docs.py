@@ -16,6 +16,7 @@ from declarative.cli.options import Setting
 from declarative.cli.root import root
 from declarative.kinds import KINDS
 from declarative.manifest import VariableSources, validate
+from declarative.simulator import load_estate
 
 ROOT = Path(__file__).parents[2]
 PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md")))
@@ -152,3 +153,11 @@ def test_the_stack_of_the_readme_is_valid(tmp_path):
     (block,) = re.findall(r"^```yaml\n(.*?)^```", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
     (tmp_path / "stack.yaml").write_text(block)
     assert validate(tmp_path, environment=None, sources=VariableSources()) == ()
+
+
+def test_the_fixtures_of_the_simulator_page_can_be_served(tmp_path):
+    page = (ROOT / "docs" / "simulator.md").read_text()
+    (block,) = re.findall(r"^```yaml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    (tmp_path / "servers.yaml").write_text(block)
+    estate = load_estate(tmp_path / "servers.yaml")
+    assert (len(estate.servers), len(estate.disks)) == (1, 1)
