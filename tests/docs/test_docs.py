@@ -155,7 +155,7 @@ def test_the_stack_of_the_readme_is_valid(tmp_path):
     assert validate(tmp_path, environment=None, sources=VariableSources()) == ()
 
 
-def test_the_fixtures_of_the_simulator_page_can_be_served(tmp_path):
+def test_the_estate_of_the_simulator_page_can_be_served(tmp_path):
     page = (ROOT / "docs" / "simulator.md").read_text()
     (block,) = re.findall(r"^```yaml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
     (tmp_path / "servers.yaml").write_text(block)
