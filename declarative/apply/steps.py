@@ -290,7 +290,7 @@ async def _as_planned(run: Session, kind: Kind, step: Step, *, deadline: float) 
 def _differences(kind: Kind, before: Attributes, observed: Attributes) -> str:
     """What differs in the planned fields, in words; "" when nothing does."""
     return ", ".join(
-        f"{field} was {visible(before[field], limit=80)!r}, is {visible(observed.get(field), limit=80)!r}"
+        f"{field} was '{visible(before[field], limit=80)}', is '{visible(observed.get(field), limit=80)}'"
         for field in kind.fields
         if field in before and not same(kind, field, before[field], observed.get(field))
     )
