@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from declarative.apply.groups import group_of, parts_busy
 from declarative.apply.session import Session, StepContinues, StepFailed
-from declarative.errors import visible
+from declarative.errors import EndpointError, Rejected, Unauthorized, visible
 from declarative.model import Closed, Health, Kind, Operation, Put
 from declarative.provider import FailedTask, Job, entity
 
@@ -105,21 +105,34 @@ async def _failed_creation(run: Session, operation: Operation, kind: Kind, *, de
 async def _failed_tasks(
     run: Session, operation: Operation, kind: Kind, name: str, *, deadline: float
 ) -> tuple[FailedTask, ...]:
+    """Ask the task centre. Raises StepFailed when it gives no answer of its own: that stops this address alone."""
     if not kind.failure_type:
         return ()
-    return await run.provider.failed_tasks(
-        kind,
-        name=name,
-        failure_status="createFail",
-        server_group_id=group_of(run, operation.resource),
-        deadline=deadline,
-    )
+    try:
+        return await run.provider.failed_tasks(
+            kind,
+            name=name,
+            failure_status="createFail",
+            server_group_id=group_of(run, operation.resource),
+            deadline=deadline,
+        )
+    except Unauthorized:
+        raise
+    except (EndpointError, Rejected) as error:
+        raise StepFailed(f"the failed tasks can't be read: {error.summary}", error.fix) from error
 
 
 async def _creation_failed(run: Session, operation: Operation, job: Job, *, deadline: float) -> None:
-    """Record what a failed create left behind, so that it is replaced and not doubled; then fail the step."""
+    """Record what a failed create left behind, so that it is replaced and not doubled; then fail the step.
+
+    While that can't be told, the operation stays open.
+    """
     kind = run.kind(operation.resource.address)
-    left = await _left_behind(run, operation, kind, job, deadline=deadline)
+    try:
+        left = await _left_behind(run, operation, kind, job, deadline=deadline)
+    except StepFailed as undecided:
+        unknown = f"What it left behind is not known, for {undecided}. {undecided.fix}".strip()
+        raise job_failed("create", job, unknown) from undecided
     if left:
         await run.ledger.note(Put(replace(operation.resource, id=left)), Closed(operation.id))
         fix = f"It left {kind.noun} {left} in status error, which is recorded: the next plan replaces it."

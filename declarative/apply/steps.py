@@ -312,7 +312,7 @@ async def _as_planned(
 def _differences(kind: Kind, before: Attributes, observed: Attributes, wanted: Attributes = _NOTHING) -> str:
     """What differs in the planned fields, and isn't as `wanted`, in words; "" when nothing does."""
     return ", ".join(
-        f"{field} was {visible(before[field], limit=80)!r}, is {visible(observed.get(field), limit=80)!r}"
+        f"{field} was '{visible(before[field], limit=80)}', is '{visible(observed.get(field), limit=80)}'"
         for field in kind.fields
         if field in before
         and not same(kind, field, before[field], observed.get(field))

@@ -59,11 +59,12 @@ def validate(setting: Setting, project: Project, output_format: str) -> ExitCode
 @click.argument("kind", metavar="[KIND]", required=False)
 @click.pass_obj
 def schema(setting: Setting, kind: str | None) -> None:
-    """Print the JSON Schema of KIND's documents, or of any manifest document; an editor can use it.
+    """Print the JSON Schema of KIND's documents, or of any manifest document; it needs no other file.
 
     \b
-    Example:
-      declarative schema ProtectionGroup > protection-group.schema.json
+    Example: let an editor check and complete manifests that begin with
+    the line `# yaml-language-server: $schema=manifest.schema.json`:
+      declarative schema > manifest.schema.json
     """
     from declarative import workflow
 

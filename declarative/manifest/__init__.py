@@ -4,6 +4,7 @@
     nodes        YAML text to plain values        variables    declarations, and the values from all sources
     loading      files to documents               stack        the settings of the Stack
     schemas      the JSON Schemas                 checking     each document by itself
+    bundle       the same for editors
     findings     what a schema says, in words     resolution   documents to desired objects
     expressions  `${…}` in text                   directory    which objects there are, and what to say of others
     uniqueness   what no two objects may share    digest       one hash of all that is desired
@@ -18,9 +19,10 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from declarative.manifest.bundle import schema_text
     from declarative.manifest.loading import Manifests, StackMissing, holds_manifests, load
     from declarative.manifest.resolution import resolve, stack_of
-    from declarative.manifest.schemas import schema_root, schema_text
+    from declarative.manifest.schemas import schema_root
     from declarative.manifest.validation import validate
     from declarative.manifest.variables import VariableSources
 
@@ -45,7 +47,7 @@ _HOMES = {
     "load": "loading",
     "resolve": "resolution",
     "schema_root": "schemas",
-    "schema_text": "schemas",
+    "schema_text": "bundle",
     "stack_of": "resolution",
     "validate": "validation",
 }

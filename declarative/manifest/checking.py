@@ -69,6 +69,8 @@ def check_documents(manifests: Manifests) -> Checked:
     spoilt = frozenset((place.file, place.line) for finding in found if (place := finding.position))
     judge = SchemaCheck(found, spoilt)
     documents = tuple(document for document in manifests.documents if judge.accepts(document, document.content))
+    for document in manifests.repeated:
+        judge.accepts(document, document.content)
     stack = manifests.stack
     if stack is not None and not judge.accepts(stack, stack.content):
         stack = None
@@ -77,7 +79,8 @@ def check_documents(manifests: Manifests) -> Checked:
     if stack is not None:
         variables, problems = declared(stack.content.get("spec", {}))
         found.extend(diagnostic(stack, problem) for problem in problems)
-        found.extend(_unused(stack, manifests.documents, variables))
+        if manifests.whole and not manifests.unplaced:
+            found.extend(_unused(stack, (*manifests.documents, *manifests.repeated), variables))
     return Checked(documents, stack, variables, tuple(found))
 
 

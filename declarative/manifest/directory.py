@@ -39,10 +39,12 @@ class Fault:
 class Directory:
     """All objects of one environment. `known`: kind and name of every document, also of those that can't be used.
 
-    A fault is looked for only in what can be told: an object of a document with findings or open values may be there.
+    A fault is looked for only in what can be told: an object of a document with findings or open values may be there,
+    and without `whole` so may any in the part of a file that was not read.
     """
 
     known: set[tuple[str, str]]
+    whole: bool = True
     objects: dict[Address, Made] = field(default_factory=dict)
     documents: dict[tuple[str, str], list[Address]] = field(default_factory=dict)
     _faults: dict[tuple[Address, str], Fault] = field(default_factory=dict)
@@ -91,7 +93,9 @@ class Directory:
 
     def _may_be_there(self, address: Address) -> bool:
         document = (address.kind, address.name)
-        return address in self.objects or (document in self.known and document not in self.documents)
+        return address in self.objects or (
+            document not in self.documents and (document in self.known or not self.whole)
+        )
 
     def _once(self, address: Address, by_id: str, tell: Callable[[], Fault]) -> Fault:
         """Many objects may have one and the same fault, and to look for near names is slow."""

@@ -10,7 +10,7 @@ import enum
 import functools
 import json
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from declarative.errors import did_you_mean, visible
@@ -186,29 +186,41 @@ class Substitution:
 
     def parts(self, text: str, path: Path) -> tuple[Json | Reference, ...] | None:
         """Return the literal values and references that make up an output; None after a problem."""
-        try:
-            return tuple(self._part(piece) for piece in pieces(text))
-        except NoValue as missing:
-            self.missing.add(missing.name)
-        except BadExpression as bad:
-            self.problems.append(Problem(path, bad.summary, bad.fix))
-        return None
-
-    def _part(self, piece: str | Expression) -> Json | Reference:
-        if isinstance(piece, str):
-            return piece
-        return piece.reference or self.scope.evaluate(piece)
+        return self._evaluated(text, path, lambda expression: expression.reference or self.scope.evaluate(expression))
 
     def _text(self, text: str, path: Path) -> Json:
+        values = self._evaluated(text, path, self.scope.evaluate)
+        if values is None:
+            return text
+        if len(values) == 1:
+            return values[0]
+        try:
+            return "".join(map(as_text, values))
+        except BadExpression as bad:
+            self._refuse(path, bad)
+        return text
+
+    def _evaluated(
+        self, text: str, path: Path, evaluate: Callable[[Expression], Json | Reference]
+    ) -> tuple[Json | Reference, ...] | None:
+        """Return the pieces of a text, with values in place of expressions; None when one of them has none."""
+        values: list[Json | Reference] = []
         try:
             parsed = pieces(text)
-            values = [piece if isinstance(piece, str) else self.scope.evaluate(piece) for piece in parsed]
-            return values[0] if len(values) == 1 else "".join(as_text(value) for value in values)
-        except NoValue as missing:
-            self.missing.add(missing.name)
         except BadExpression as bad:
-            self.problems.append(Problem(path, bad.summary, bad.fix))
-        return text
+            self._refuse(path, bad)
+            return None
+        for piece in parsed:
+            try:
+                values.append(piece if isinstance(piece, str) else evaluate(piece))
+            except NoValue as missing:
+                self.missing.add(missing.name)
+            except BadExpression as bad:
+                self._refuse(path, bad)
+        return tuple(values) if len(values) == len(parsed) else None
+
+    def _refuse(self, path: Path, bad: BadExpression) -> None:
+        self.problems.append(Problem(path, bad.summary, bad.fix))
 
 
 def as_text(value: Json) -> str:

@@ -27,6 +27,7 @@ _WANTED = {
     "null": "nothing",
 }
 _FOUND = {dict: "a map", list: "a list", type(None): "nothing"}
+_GIVE_IT = "Give it a value, or leave it out if it may be."
 _YES_NO = frozenset({"yes", "no", "on", "off", "y", "n", "true", "false"})
 # of several errors of one value, the one that says most
 _ORDER = ("type", "const", "enum", "maxBytes", "maxLength", "minLength", "pattern")
@@ -194,16 +195,25 @@ def _fix(error: _Error) -> str:
     if error.schema.get("writeOnly"):
         return "Another store is named by --state or DECLARATIVE_STATE, never in a manifest."
     if value is None:
-        return "Give it a value, or leave it out if it may be."
+        return _GIVE_IT
     if error.keyword in ("const", "enum") and isinstance(value, str):
         return did_you_mean(value, wanted) if error.keyword == "enum" else f"Write {wanted}."
-    if error.keyword != "type":
-        return ""
+    return retyped(value, wanted) if error.keyword == "type" else ""
+
+
+def retyped(value: Json, wanted: str | list[str]) -> str:
+    """Say how to write a value so that it has the wanted JSON type. Empty: that can't be told."""
+    if value is None:
+        return _GIVE_IT
     if wanted == "string" or "string" in wanted:
         return _quote_it(value)
-    if isinstance(value, str):
-        return "Write true or false." if wanted == "boolean" and value.lower() in _YES_NO else _unquote_it(value)
-    return ""
+    if not isinstance(value, str):
+        return ""
+    if wanted != "boolean":
+        return _unquote_it(value) if wanted in ("integer", "number") else ""
+    if value in ("true", "false"):
+        return f"Write {value}, without quotes."
+    return "Write true or false." if value.lower() in _YES_NO else ""
 
 
 def _quote_it(value: Json) -> str:

@@ -44,6 +44,8 @@ class Manifests:
     """What the files of a folder say, unresolved, and what is wrong with the files themselves.
 
     `environments`: by name the shown file name and the bytes (or what is wrong) of `environments/NAME.yaml`.
+    `repeated`: documents that can't be had beside one of the same address, or beside the first Stack. `unplaced`: names
+    of documents whose apiVersion or kind is refused. `whole`: every file was read to its end.
     """
 
     folder: Path
@@ -51,6 +53,9 @@ class Manifests:
     documents: tuple[Document, ...]
     environments: Mapping[str, Found] = field(default_factory=dict)
     findings: tuple[Diagnostic, ...] = ()
+    repeated: tuple[Document, ...] = ()
+    unplaced: frozenset[str] = frozenset()
+    whole: bool = True
 
 
 def load(folder: Path) -> Manifests:
@@ -124,14 +129,19 @@ class _Loading:
         self._reader = Reader()
         self._documents: dict[tuple[str, str], Document] = {}
         self._unnamed: list[Document] = []
+        self._repeated: list[Document] = []
+        self._unplaced: set[str] = set()
+        self._whole = True
         self._findings: list[Diagnostic] = []
         self.stacks: list[tuple[str, Document]] = []  # with the file's path below the folder
 
     def add_file(self, found: Found) -> None:
         if isinstance(found.content, Diagnostic):
             self._findings.append(found.content)
+            self._whole = False
             return
         reading = self._reader.read(found.shown, found.content)
+        self._whole &= reading.whole
         self._findings.extend(reading.findings)
         if not reading.nodes and not reading.findings:
             fix = "Remove it, if that is what you want."
@@ -156,6 +166,9 @@ class _Loading:
             documents=(*self._documents.values(), *self._unnamed),
             environments=environments,
             findings=tuple(self._findings),
+            repeated=(*self._repeated, *(document for _, document in self.stacks[1:])),
+            unplaced=frozenset(self._unplaced),
+            whole=self._whole,
         )
 
     def _document(self, node: Node) -> Document | None:
@@ -165,15 +178,17 @@ class _Loading:
             self._refuse(node, (), f"a document must be a map, found {shown(content)}", _OURS)
             return None
         version, kind = content.get("apiVersion"), content.get("kind")
-        if version != API_VERSION:
-            self._wrong_version(node, version)
-            return None
-        if kind not in kinds():
-            self._wrong_kind(node, kind)
-            return None
         metadata = content.get("metadata")
         name = metadata.get("name") if isinstance(metadata, dict) else None
-        return Document(kind, name if isinstance(name, str) else "", content, node.source, node.expressions)
+        name = name if isinstance(name, str) else ""
+        if version == API_VERSION and kind in kinds():
+            return Document(kind, name, content, node.source, node.expressions)
+        self._unplaced.add(name)
+        if version != API_VERSION:
+            self._wrong_version(node, version)
+        else:
+            self._wrong_kind(node, kind)
+        return None
 
     def _wrong_version(self, node: Node, version: Json) -> None:
         if "apiVersion" not in node.value:
@@ -210,6 +225,7 @@ class _Loading:
             return
         first = self._documents.setdefault((document.kind, document.name), document)
         if first is not document:
+            self._repeated.append(document)
             address = f"{document.kind}/{visible(document.name, limit=80)}"
             place = first.source.position(("metadata", "name"))
             where = document.source.position(("metadata", "name"))

@@ -77,10 +77,11 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """The documents of a file, empty ones left out, and what is wrong with it."""
+    """The documents of a file, empty ones left out, and what is wrong with it. `whole`: it was read to its end."""
 
     nodes: tuple[Node, ...]
     findings: tuple[Diagnostic, ...]
+    whole: bool = True
 
 
 # PyYAML's events and marks. `Any`, because the C parser fills in what its types call optional, and the loops below
@@ -179,7 +180,7 @@ class Reader:
         """Read all documents of a file; what comes after a syntax error is not read."""
         text = decode(file, content)
         if isinstance(text, Diagnostic):
-            return Reading((), (text,))
+            return Reading((), (text,), whole=False)
         return self.read_text(file, text)
 
     def read_text(self, file: str, text: str) -> Reading:
@@ -187,15 +188,17 @@ class Reader:
         self._file, self._findings, self._nodes = file, [], 0
         self._next = _events(text)
         nodes: list[Node] = []
+        whole = False
         try:
             while type(event := self._next()) is not StreamEndEvent:
                 if type(event) is DocumentStartEvent:
                     self._document(text, event, nodes)
+            whole = True
         except _Stopped:
             pass
         except yaml.YAMLError as error:
             self._findings.append(_syntax(file, text, error))
-        return Reading(tuple(nodes), tuple(self._findings))
+        return Reading(tuple(nodes), tuple(self._findings), whole)
 
     def _document(self, text: str, start: _Event, nodes: list[Node]) -> None:
         if start.version or start.tags:

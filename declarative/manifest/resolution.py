@@ -140,10 +140,12 @@ def _begin(
     elif file is not None and isinstance(file.content, bytes):
         named = (file.shown, file.content)
     values = collect(variables, given_by(sources, named, found))
+    values.whole = not found
     scope = Scope(values.known, variables, stack.name, environment)
     known = {(document.kind, document.name) for document in manifests.documents}
+    known.update((kind, name) for kind in KINDS for name in manifests.unplaced)
     found.extend(values.findings)
-    return _Resolution(stack, values, scope, Directory(known), found, SchemaCheck(found))
+    return _Resolution(stack, values, scope, Directory(known, manifests.whole), found, SchemaCheck(found))
 
 
 def _without_value(stack: Document, name: str, environment: str) -> Diagnostic:
@@ -227,8 +229,6 @@ class _Resolution:
             entries: Mapping[str, Json] = dict(zip(value, value, strict=True))
             for number, key in _repetitions(value):
                 self._say(document, Problem((*path, number), f"for_each holds {shown(key)} twice", "Remove one."))
-            if len(entries) < len(value):
-                return None
         elif isinstance(value, dict):
             entries = value
         else:
@@ -238,7 +238,8 @@ class _Resolution:
         places: Iterable[tuple[str | int, str]] = (
             enumerate(value) if isinstance(value, list) else ((key, key) for key in value)
         )
-        return entries if self._keys_fit(document, places) else None
+        fit = self._keys_fit(document, places)
+        return entries if fit and len(entries) == len(value) else None
 
     def _keys_fit(self, document: Document, keys: Iterable[tuple[str | int, str]]) -> bool:
         unfit = [(part, key) for part, key in keys if not _KEY.fullmatch(key)]

@@ -1,4 +1,4 @@
-"""The bundled JSON Schemas: where they are, their text, and a fast exact check made from them.
+"""The bundled JSON Schemas: where they are, what they say, and a fast exact check made from them.
 
 A check is compiled from the schema's own text, so that there is one place that knows the rules. It only says yes or
 no, in microseconds; whoever gets a no asks jsonschema for the reasons (`findings`).
@@ -12,7 +12,6 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
-from declarative.errors import UsageError, did_you_mean, visible
 from declarative.kinds import KINDS
 from declarative.model import Json
 
@@ -39,23 +38,11 @@ def schema_name(kind: str) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", kind).lower() + ".json"
 
 
-def schema_text(kind: str | None = None) -> str:
-    """Return the JSON Schema of a kind, or of the envelope that all share.
-
-    Raises UsageError for an unknown kind.
-    """
-    if kind is not None and kind not in kinds():
-        known = f"Known: {', '.join(kinds())}"
-        summary = f"no kind is named '{visible(kind, limit=80)}'"
-        raise UsageError(summary, f"{did_you_mean(kind, kinds())} {known}".strip())
-    name = ENVELOPE if kind is None else schema_name(kind)
-    return (schema_root() / name).read_text(encoding="utf-8")
-
-
 @functools.cache
 def schema(kind: str | None = None) -> Json:
-    """Return the parsed schema of a kind or of the envelope."""
-    return json.loads(schema_text(kind))
+    """Return the parsed schema of a kind, or of the envelope that all share."""
+    name = ENVELOPE if kind is None else schema_name(kind)
+    return json.loads((schema_root() / name).read_text(encoding="utf-8"))
 
 
 def schemas(*, resolved: bool) -> Mapping[str, Json]:

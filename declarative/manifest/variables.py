@@ -15,7 +15,7 @@ from pathlib import Path
 from declarative.errors import Diagnostic, Position, UsageError, did_you_mean, visible
 from declarative.manifest.expressions import texts_with_expressions
 from declarative.manifest.files import read_named
-from declarative.manifest.findings import shown
+from declarative.manifest.findings import retyped, shown
 from declarative.manifest.nodes import MAX_BYTES, Reader, Source, decode, plain, unfit
 from declarative.manifest.patterns import MAX_TEXT, BadPattern, Pattern, compile_pattern
 from declarative.manifest.schemas import canonical
@@ -60,6 +60,10 @@ _PYTHON_TYPES: Mapping[VariableType, Callable[[Json], bool]] = {
     VariableType.LIST: lambda value: isinstance(value, list),
     VariableType.MAP: lambda value: isinstance(value, dict),
 }
+_COLLECTIONS = (VariableType.LIST, VariableType.MAP)
+_JSON_TYPES = {VariableType.LIST: "array", VariableType.MAP: "object"} | {
+    kind: kind.value for kind in (VariableType.STRING, VariableType.NUMBER, VariableType.BOOLEAN)
+}
 _WANTED = {
     VariableType.STRING: "text",
     VariableType.NUMBER: "a number",
@@ -98,9 +102,11 @@ class Variable:
         """Return the value that a text from the environment or an option means. Raises ValueError."""
         if self.type is VariableType.STRING:
             return text
-        if self.type in (VariableType.LIST, VariableType.MAP):
-            return parse_json(text)
-        return plain(text)
+        return parse_json(text) if self.type in _COLLECTIONS else plain(text)
+
+    def remedy(self, value: Json) -> str:
+        """Say how to put right a value that a file gives and whose type is wrong. Empty: nothing helps in general."""
+        return "" if _PYTHON_TYPES[self.type](value) else retyped(value, _JSON_TYPES[self.type])
 
 
 def declared(spec: Mapping[str, Json]) -> tuple[dict[str, Variable], list[Problem]]:
@@ -114,9 +120,11 @@ def declared(spec: Mapping[str, Json]) -> tuple[dict[str, Variable], list[Proble
         for number, value in enumerate(variable.enum):
             if not _PYTHON_TYPES[variable.type](value):
                 summary = f"an allowed value of the variable '{name}' must be {_WANTED[variable.type]}"
-                problems.append(Problem((*path, "enum", number), f"{summary}, found {shown(value)}", ""))
+                found = f"{summary}, found {shown(value)}"
+                problems.append(Problem((*path, "enum", number), found, variable.remedy(value)))
         if variable.has_default and (fault := variable.fault(variable.default)):
-            problems.append(Problem((*path, "default"), f"the default of the variable '{name}' {fault}", ""))
+            summary = f"the default of the variable '{name}' {fault}"
+            problems.append(Problem((*path, "default"), summary, variable.remedy(variable.default)))
         if any(True for _ in texts_with_expressions(variable.default)):
             summary = f"the default of the variable '{name}' can't use expressions"
             problems.append(Problem((*path, "default"), summary, "Write the value out."))
@@ -174,7 +182,8 @@ def _finite(text: str) -> float:
 class Given:
     """A value from one source; a text is still to be read by the variable's type.
 
-    `label` begins a finding about it, and is empty for a file, whose findings have a `position`.
+    `label` begins a finding about it, and is empty for a file, whose findings have the `position` of the name or the
+    `place` of the value.
     """
 
     name: str
@@ -182,19 +191,24 @@ class Given:
     label: str
     is_text: bool = False
     position: Position | None = None
+    place: Position | None = None
 
 
 @dataclass(slots=True)
 class Values:
-    """The variables' values by name. `faulty`: those whose value is not usable, so that it is in no `known`."""
+    """The variables' values by name. `faulty`: those whose value is not usable, so that it is in no `known`.
+
+    Without `whole` a file of values could not be read, and any variable may have its value there.
+    """
 
     known: dict[str, Json]
     faulty: set[str] = field(default_factory=set)
     findings: list[Diagnostic] = field(default_factory=list)
+    whole: bool = True
 
     def missing(self, variables: Iterable[str]) -> list[str]:
         """Names of the variables that were given no value."""
-        return [name for name in variables if name not in self.known and name not in self.faulty]
+        return [name for name in variables if self.whole and name not in self.known and name not in self.faulty]
 
 
 def collect(variables: Mapping[str, Variable], givens: Iterable[Given]) -> Values:
@@ -211,7 +225,7 @@ def collect(variables: Mapping[str, Variable], givens: Iterable[Given]) -> Value
         if fault:
             values.faulty.add(given.name)
             summary = f"{given.label}the variable '{given.name}' {fault}"
-            values.findings.append(Diagnostic(summary, "", given.position))
+            values.findings.append(Diagnostic(summary, variable.remedy(given.value), given.place))
     for name in values.faulty:
         values.known.pop(name, None)
     return values
@@ -222,7 +236,8 @@ def _take(variable: Variable, given: Given, known: dict[str, Json]) -> str:
     try:
         value = variable.read(given.value) if given.is_text else given.value
     except ValueError as error:
-        return f"must be {_WANTED[variable.type]}, written as JSON: {error}"
+        written = ", written as JSON" if variable.type in _COLLECTIONS else ""
+        return f"must be {_WANTED[variable.type]}{written}: {error}"
     known[variable.name] = value
     return unfit(value) or variable.fault(value)
 
@@ -271,8 +286,11 @@ def _from_file(file: str, content: bytes, findings: list[Diagnostic]) -> Iterato
         fix = "Write one `name: value` on each line."
         findings.append(Diagnostic(f"the file must be a map, found {shown(value)}", fix, Position(file)))
         return
-    for name, inner in _unwrapped(value).items():
-        yield Given(name, inner, "", position=source.position((name,), key=True))
+    unwrapped = _unwrapped(value)
+    rest = () if unwrapped is value else ("value",)
+    for name, inner in unwrapped.items():
+        place = source.position((name, *rest))
+        yield Given(name, inner, "", position=source.position((name,), key=True), place=place)
 
 
 def _parsed(source: Source, findings: list[Diagnostic]) -> Json:
@@ -286,7 +304,8 @@ def _parsed(source: Source, findings: list[Diagnostic]) -> Json:
                 findings.append(Diagnostic(f"the JSON can't be read: {error.msg}", "", where))
                 return None
         except ValueError as error:
-            findings.append(Diagnostic(f"the JSON can't be read: {error}", "", Position(source.file)))
+            twice = Reader().read_text(source.file, source.text).findings  # which knows where a key stands twice
+            findings.extend(twice or [Diagnostic(f"the JSON can't be read: {error}", "", Position(source.file))])
             return None
     reading = Reader().read_text(source.file, source.text)
     findings.extend(reading.findings)

@@ -141,7 +141,8 @@ def parse_consent(text: str) -> Consent:
     try:
         return Consent(cls, Address.parse(address))
     except ValueError as error:
-        raise UsageError(f"'{visible(address, limit=80)}' is no address", f"{error}.") from error
+        summary = f"'{visible(address, limit=80)}' is no address: {error}"
+        raise UsageError(summary, "For example delete:ProtectionGroup/shop.") from error
 
 
 def with_consents(plan: Plan, consents: Iterable[Consent]) -> Plan:

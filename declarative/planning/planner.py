@@ -34,7 +34,7 @@ from declarative.planning.links import with_links
 from declarative.planning.preflight import Situation, findings, prerequisites
 from declarative.planning.protection import with_protection
 from declarative.planning.scene import Scene, dependency_findings, look
-from declarative.planning.selection import PlanRequest, Ties, check_request, chosen_addresses, replaced_addresses
+from declarative.planning.selection import PlanRequest, Ties, chosen_addresses, replaced_addresses
 from declarative.planning.sketch import Sketch, Wishes
 
 
@@ -53,10 +53,9 @@ def make_plan(
 
     Addresses with an `open` operation get no step. The destroying request brings its own consents.
 
-    Raises InputError with all findings, UsageError for a selector without a match and for a request that contradicts
-    itself, ValueError when a refresh has left out a recorded object.
+    Raises InputError with all findings, UsageError for a selector without a match, ValueError when a refresh has left
+    out a recorded object.
     """
-    check_request(request)
     changing = not (request.destroy or request.refresh_only)
     replaced = replaced_addresses(request, desired.resources, recorded)
     sketch = draft(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from declarative.errors import UsageError
 from declarative.model import Address, Consent, Desired, Resource
 from declarative.planning.graph import closure, reversed_edges
-from declarative.planning.selectors import matching
+from declarative.planning.selectors import Selector, matching
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +17,9 @@ class PlanRequest:
 
     `destroy` plans to delete everything, `refresh_only` to record what the cloud shows and to change nothing in it;
     `refreshed` is False when the cloud was not read.
+
+    Raises UsageError for a request that contradicts itself and for what is no selector, so that nothing is read or
+    locked for it.
     """
 
     destroy: bool = False
@@ -27,15 +30,15 @@ class PlanRequest:
     replaces: tuple[str, ...] = ()
     consents: tuple[Consent, ...] = ()
 
-
-def check_request(request: PlanRequest) -> None:
-    """Raise UsageError when the request contradicts itself."""
-    if request.destroy and request.refresh_only:
-        raise UsageError("--destroy and --refresh-only exclude each other", "Give one of the two.")
-    if request.refresh_only and not request.refreshed:
-        raise UsageError("--refresh-only and --no-refresh exclude each other", "Give one of the two.")
-    if request.replaces and (request.destroy or request.refresh_only):
-        raise UsageError("--replace goes neither with --destroy nor with --refresh-only", "Leave one out.")
+    def __post_init__(self) -> None:
+        if self.destroy and self.refresh_only:
+            raise UsageError("--destroy and --refresh-only exclude each other", "Give one of the two.")
+        if self.refresh_only and not self.refreshed:
+            raise UsageError("--refresh-only and --no-refresh exclude each other", "Give one of the two.")
+        if self.replaces and (self.destroy or self.refresh_only):
+            raise UsageError("--replace goes neither with --destroy nor with --refresh-only", "Leave one out.")
+        for text in (*self.targets, *self.excludes, *self.replaces):
+            Selector.parse(text)
 
 
 def replaced_addresses(

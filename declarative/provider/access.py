@@ -107,7 +107,7 @@ def access_from(
 def _word(text: str, what: str) -> str:
     if _WORD.fullmatch(text) is None:
         raise UsageError(
-            f"{visible(text, limit=80)!r} is not a {what}", "It has 1 to 64 letters, digits, dashes and underscores."
+            f"'{visible(text, limit=80)}' is not a {what}", "It has 1 to 64 letters, digits, dashes and underscores."
         )
     return text
 

@@ -134,7 +134,7 @@ class Provider:
         Raises EndpointError for a 404 that is empty or not of SDRS, and for another object than the one asked for.
         """
         if not is_object_id(object_id, kind):
-            raise Rejected(f"{visible(object_id, limit=80)!r} is not an id", _id_shape(kind))
+            raise Rejected(f"'{visible(object_id, limit=80)}' is not an id", _id_shape(kind))
         read_id = kind.read_id(object_id)
         call = Call("GET", (kind.collection, read_id))
         try:
@@ -203,7 +203,7 @@ class Provider:
     async def job(self, job_id: str, *, deadline: float) -> Job | None:
         """Look at a job once; None when the service does not know it."""
         if not is_job_id(job_id):
-            raise Rejected(f"{visible(job_id, limit=80)!r} is not a job id", "Ids have letters, digits and dashes.")
+            raise Rejected(f"'{visible(job_id, limit=80)}' is not a job id", "Ids have letters, digits and dashes.")
         call = Call("GET", ("jobs", job_id))
         try:
             answer = await self._send(call, deadline=deadline, gone=_UNKNOWN_JOB_CODES)

@@ -174,9 +174,9 @@ def _refusal(cls: type[ProviderError], reply: Reply, call: Call, fault: Fault) -
     else:
         what = f"HTTP {reply.status}"
     outcome = "had no clear answer" if cls is OutcomeUnknown else "refused"
-    fix = entry.remedy if entry is not None else ""
+    fix = entry.remedy if entry is not None else _REMEDIES.get(cls, "")
     if cls is Unauthorized:
-        fix = "Get a new token for this project and set OS_AUTH_TOKEN; what was accepted goes on in the cloud."
+        fix = _REMEDIES[cls]
     return cls(
         f"{verb(call)} {outcome}: {what}",
         fix,
@@ -185,6 +185,13 @@ def _refusal(cls: type[ProviderError], reply: Reply, call: Call, fault: Fault) -
         message=fault.message,
         request=request_line(call),
     )
+
+
+_REMEDIES: Mapping[type[ProviderError], str] = {
+    Unauthorized: "Get a new token for this project and set OS_AUTH_TOKEN; what was accepted goes on in the cloud.",
+    NotSent: "The service wants fewer requests: run again later, or with fewer at once (--parallelism).",
+    OutcomeUnknown: "Run again later; what was done is found then.",
+}
 
 
 def verb(call: Call) -> str:

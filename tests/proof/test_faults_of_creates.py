@@ -199,6 +199,24 @@ def test_c12_a_failed_create_that_left_nothing_is_planned_anew(site: Site) -> No
     _assert_one(site, made=2)
 
 
+def test_c12_a_failed_create_is_told_though_nobody_knows_what_it_left(site: Site) -> None:
+    site.write(TWO)
+    failed = [f"{CREATE}:fail-job=SDRS.1014:first=1", "GET task-center/*:html"]
+    for faults in (failed, failed[1:]):  # the run that sent it, and a later one that settles it
+        site.world.faults.clear()
+        site.world.faults.add(faults)
+        site.watch.events.clear()
+        with site.suffering(wire=hooked("GET jobs/.+", answer=_without_entity_when_failed)):
+            site.apply()
+        assert "SDRS.1014" in _said(site)
+    assert len(site.recorded()) == 1
+    assert len(site.made()) == len(TWO)
+
+
+def _without_entity_when_failed(status: int, body: Json) -> tuple[int, Json]:
+    return _without_entity(status, body) if body.get("status") == "FAIL" else (status, body)
+
+
 def test_c13_a_stuck_job_is_waited_for_again_and_nothing_is_sent_twice(site: Site) -> None:
     site.world.faults.add([f"{CREATE}:stuck-job"])
     for _ in range(2):

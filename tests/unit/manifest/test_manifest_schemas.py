@@ -123,7 +123,7 @@ def patterns(node):
             yield from patterns(inner)
 
 
-@pytest.mark.parametrize("path", MANIFEST_SCHEMAS, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", sorted(schema_root().glob("*.json")), ids=lambda path: path.name)
 def test_patterns_hold_for_the_whole_text_in_every_engine(path):
     found = set(patterns(json.loads(path.read_text(encoding="utf-8")))) - {r"\$\{"}
     assert all(pattern.startswith("^") and pattern.endswith(r"$(?!\n)") for pattern in found)
@@ -145,9 +145,28 @@ def test_the_file_of_a_schema_is_called_after_its_kind(kind, name):
     assert schema_name(kind) == name
 
 
-def test_the_text_of_a_schema():
-    assert json.loads(schema_text("Stack"))["title"] == "Stack"
-    assert json.loads(schema_text())["title"] == "Manifest"
+@pytest.mark.parametrize("kind", [None, "Stack", *KINDS])
+def test_a_printed_schema_is_valid_and_refers_to_itself_alone(kind):
+    text = json.loads(schema_text(kind))
+    Draft202012Validator.check_schema(text)
+    assert text["title"] == kind or (kind is None and text["title"] == "Manifest")
+    assert set(references(text)) <= {f"#/$defs/{name}" for name in text["$defs"]}
+
+
+def references(node):
+    if isinstance(node, dict):
+        yield from (rule for keyword, rule in node.items() if keyword == "$ref")
+    for inner in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+        yield from references(inner)
+
+
+@pytest.mark.parametrize("document", [STACK, *OBJECTS], ids=lambda document: document["kind"])
+@pytest.mark.parametrize("of_kind", [False, True], ids=["of-any-kind", "of-its-kind"])
+def test_a_printed_schema_takes_a_good_document_alone(document, of_kind):
+    validator = Draft202012Validator(json.loads(schema_text(document["kind"] if of_kind else None)))
+    assert list(validator.iter_errors(document)) == []
+    for wrong in ({"kind": "Nope"}, {"spec": {"nmae": "x"}}, {"labels": {}}):
+        assert not validator.is_valid({**document, **wrong})
 
 
 def test_an_unknown_schema_is_a_usage_error():

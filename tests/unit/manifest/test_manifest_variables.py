@@ -38,6 +38,33 @@ def told(folder, *, environment="default", **sources):
     return [str(finding) for finding in caught.value.diagnostics()]
 
 
+@pytest.mark.parametrize(
+    ("content", "finding"),
+    [
+        pytest.param("number: '5'\n", "1:9: error: the variable 'number' must be a number", id="value-in-yaml"),
+        pytest.param('{ "nubmer": 5}', "1:3: error: no variable is named 'nubmer'", id="name-that-nobody-knows"),
+        pytest.param(
+            '{\n  "number": "5"\n}', "2:13: error: the variable 'number' must be a number", id="value-in-json"
+        ),
+        pytest.param(
+            '{"number": {"type": "string", "value": "5"}}',
+            "1:40: error: the variable 'number' must be a number",
+            id="value-in-what-terraform-prints",
+        ),
+    ],
+)
+def test_a_finding_has_the_place_of_what_is_wrong_with_a_value_from_a_file(folder, content, finding):
+    (folder / "v.json").write_text(content)
+    assert told(folder, files=(folder / "v.json",))[0].startswith(f"{folder}/v.json:{finding}")
+
+
+def test_a_variable_that_may_stand_in_an_unreadable_file_is_not_called_missing(folder):
+    (folder / "stack.yaml").write_text(STACK.replace(", default: from-default", ""))
+    (folder / "v.json").write_text('{"text": ')
+    (finding,) = told(folder, files=(folder / "v.json",))
+    assert "the JSON can't be read" in finding
+
+
 def test_the_strongest_source_wins(folder):
     (folder / "environments/prod.yaml").write_text("text: from-environment-file\n")
     (folder / "first.yaml.txt").write_text("text: from-first-file\n")
@@ -166,7 +193,7 @@ def test_a_map_that_only_looks_like_terraform_stays_as_it_is(folder):
     ("name", "content", "message"),
     [
         ("v.json", b'{"a": 1,}', "v.json:1:9: error: the JSON can't be read"),
-        ("v.json", b'{"a": 1, "a": 2}', "v.json:1:1: error: the JSON can't be read: the key 'a' is given twice"),
+        ("v.json", b'{"a": 1, "a": 2}', "v.json:1:10: error: the key 'a' is given twice"),
         ("v.txt", b"a: [", "v.txt:1:5: error: the YAML can't be read"),
         ("v.txt", b"{a: 1", "v.txt:1:6: error: the YAML can't be read"),
         ("v.txt", b"- a", "v.txt:1:1: error: the file must be a map, found a list"),

@@ -5,7 +5,7 @@ from planning_stage import at, brief, desired, plan, recorded
 
 from declarative.errors import UsageError
 from declarative.model import Address
-from declarative.planning import Selector
+from declarative.planning import PlanRequest, Selector
 
 KEYED = Address("ProtectedInstance", "web", "a-1")
 
@@ -78,14 +78,17 @@ def test_selector_without_a_match_is_a_usage_error(option):
 @pytest.mark.parametrize(
     "request_",
     [
-        {"destroy": True, "refresh_only": True},
-        {"refresh_only": True, "refreshed": False},
-        {"replaces": ("*",), "destroy": True},
+        pytest.param({"destroy": True, "refresh_only": True}, id="destroy-beside-refresh-only"),
+        pytest.param({"refresh_only": True, "refreshed": False}, id="refresh-only-without-refresh"),
+        pytest.param({"replaces": ("*",), "destroy": True}, id="replace-beside-destroy"),
+        pytest.param({"targets": ("label:tier",)}, id="label-without-value"),
+        pytest.param({"excludes": ("",)}, id="empty-selector"),
+        pytest.param({"replaces": ("a b",)}, id="blank-in-a-selector"),
     ],
 )
-def test_request_that_contradicts_itself_is_a_usage_error(request_):
+def test_a_request_that_no_stack_can_meet_is_refused_before_anything_is_read(request_):
     with pytest.raises(UsageError):
-        plan(CHAIN, **request_)
+        PlanRequest(**request_)
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@ import pickle
 
 import pytest
 
-from declarative.errors import UsageError
+from declarative.errors import UsageError, visible
 from declarative.model import Binding
 from declarative.provider import access_from
 
@@ -111,6 +111,7 @@ def test_project_and_region_are_plain_words(name, value):
     with pytest.raises(UsageError) as caught:
         access_from(environ={**ENVIRON, name: value})
     assert "\x1b" not in caught.value.summary
+    assert visible(value) in caught.value.summary
 
 
 def test_a_secret_shows_itself_to_reveal_alone():

@@ -140,6 +140,11 @@ def test_a_read_takes_only_the_services_own_word(status, body, error, again):
     assert (type(failure.error), failure.again) == (error, again)
 
 
+@pytest.mark.parametrize("status", [401, 429, 503])
+def test_an_answer_without_a_code_says_what_to_do(status):
+    assert judged(status, b"").error.fix
+
+
 def test_an_answer_without_content_is_an_empty_object():
     assert judged(204) == {}
 
