@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import gc
+import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -420,6 +421,18 @@ def test_a_lock_that_is_held_refuses_a_second_run(tmp_path: Path) -> None:
     site.watch.on_event = second
     done(site.apply())
     assert refused
+
+
+def test_what_a_killed_run_left_of_its_lock_can_be_broken(tmp_path: Path) -> None:
+    site = Site(tmp_path, in_file=True, speed=1.0)
+    site.write(THREE)
+    assert not run_fused(site, Site.apply, at=["after POST"])
+    lock_id = json.loads((site.state_folder / "state.json.lock").read_bytes())["id"]
+    assert workflow.lock_show(site.project()) is None
+    assert workflow.lock_break(site.project(), lock_id).id == lock_id
+    with pytest.raises(StateError, match="has no lock"):
+        workflow.lock_break(site.project(), lock_id)
+    done(site.apply())
 
 
 def test_a_rescue_is_replayed_by_the_next_run(tmp_path: Path) -> None:
