@@ -25,7 +25,7 @@ from declarative.simulator import Rules
 from declarative.state import Holder
 from declarative.workflow import Applied
 from tests.scaffold.accidents import DyingDisk, FullDisk, hooked, stores_on
-from tests.scaffold.cloud import DESTROY, EPOCH, Group, Site, assert_settled, done
+from tests.scaffold.cloud import DESTROY, EPOCH, Group, Site, assert_settled, done, why
 from tests.scaffold.killing import run_fused
 
 THREE: Mapping[str, Group] = {"web": {"description": "shop"}, "db": {}, "batch": {}}
@@ -194,6 +194,8 @@ def test_a_run_whose_time_is_over_is_gone_on_with(tmp_path: Path, seconds: float
     site = _site(tmp_path, MANY)
     applied = site.apply(timeout=seconds, parallelism=4, max_jobs=8)
     assert applied.exit_code is ExitCode.INCOMPLETE
+    assert "its time is over" in why(applied)
+    assert "interrupted" not in why(applied)
     assert site.now < seconds + 6.0
     done(site.apply())
     assert len(site.made()) == len(MANY)
