@@ -7,7 +7,7 @@ attach and detach.
 from __future__ import annotations
 
 from declarative.kinds.spec import recorded_fields
-from declarative.kinds.status import PROTECTED, SHARED, by_status, held_because
+from declarative.kinds.status import OF_INSTANCES, PROTECTED, by_status, held_because
 from declarative.model import (
     Attributes,
     Call,
@@ -61,7 +61,7 @@ def _view(listed: Attributes) -> dict[str, Attributes]:
     return {_identity(one): one for one in shown}
 
 
-_STATUS = by_status(SHARED)
+_STATUS = by_status(OF_INSTANCES)
 
 
 def _health(observed: Attributes, inputs: Attributes) -> Health:
@@ -114,6 +114,6 @@ KIND = Kind(
     gone_codes=frozenset({"SDRS.1320", "SDRS.1604", "SDRS.1608"}),
     malformed_codes=frozenset({"SDRS.0208", "SDRS.0213"}),
     look_again_codes=frozenset({"SDRS.0208", "SDRS.0213"}),
-    wait_codes=frozenset({"SDRS.1002", "SDRS.1024", "SDRS.1328", "SDRS.1601"}),
+    wait_codes=frozenset({"SDRS.1002", "SDRS.1024", "SDRS.1314", "SDRS.1328", "SDRS.1601"}),
     exists_codes=frozenset({"SDRS.1603"}),
 )

@@ -174,6 +174,18 @@ def _set_rules(site: WholeSite, rules: Rules) -> None:
     site.rules = rules
 
 
+def test_an_instance_that_is_resized_is_waited_for_by_its_attachment(tmp_path: Path) -> None:
+    goal = {
+        **OPEN,
+        WEB: instance(1, "web", flavorRef="s3.small.1"),
+        f"{ATTACHMENT}/data": attachment("web", "data", "/dev/vdc"),
+    }
+    site = _site(tmp_path, ATTACHED, goal)
+    site.break_with("DELETE protected-instances/*:status=503:first=1")
+    done(site.apply())
+    assert_agreed(site, goal)
+
+
 # ---------------------------------------------------------------- protection
 
 
