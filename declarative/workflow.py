@@ -167,13 +167,8 @@ def lock_show(project: Project) -> Holder | None:
 
 
 def lock_break(project: Project, lock_id: str) -> Holder:
-    """Take the lock away from a holder that is gone. Raises LockHeld while it lives."""
-    store = store_of(project, _stack(project))
-    holder = store.holder()
-    if holder is None:
-        raise StateError("the state is not locked", "There is nothing to break.")
-    store.break_lock(lock_id)
-    return holder
+    """Take the lock away from a holder that is gone, and return it. Raises LockHeld while it lives."""
+    return store_of(project, _stack(project)).break_lock(lock_id)
 
 
 def schema(kind: str | None) -> str:

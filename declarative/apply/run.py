@@ -185,8 +185,8 @@ class Runner:
         """A step that an interrupt ended: open when its call may have been sent, else as if never started."""
         for operation in self._run.ledger.state.operations.values():
             if operation.step == step.id:
-                return self._continues(step, "it goes on in the cloud", operation.job_id)
-        return StepOutcome(step, Result.NOT_STARTED, "the run was interrupted", "Run again to go on.")
+                return self._continues(step, self.stopped, operation.job_id)
+        return StepOutcome(step, Result.NOT_STARTED, self.stopped, "Run again to go on.")
 
     def _not_started(self, step: Step) -> StepOutcome:
         reason = self.stopped or (

@@ -12,6 +12,7 @@ from declarative.provider import FailedTask, Job, entity
 
 _LIST_GAP = 2.0  # seconds between two lists that look for lost creates; all who look share them
 _PAUSE_CAP = 15.0
+_UNDO = "Run again. If the service refuses it then, its pair is still marked by the attempt: detach it in the console."
 
 
 async def created_by(run: Session, operation: Operation, job: Job, *, deadline: float) -> str:
@@ -138,7 +139,7 @@ async def _creation_failed(run: Session, operation: Operation, job: Job, *, dead
         fix = f"It left {kind.noun} {left} in status error, which is recorded: the next plan replaces it."
     else:
         await run.ledger.note(Closed(operation.id))
-        fix = "Nothing was left behind: run again to create it anew."
+        fix = "Nothing was left behind: run again to create it anew." if kind.identity is None else _UNDO
     raise job_failed("create", job, fix)
 
 

@@ -6,12 +6,11 @@ Source: SDRS API reference, "Protected Instances" and "Tags".
 from __future__ import annotations
 
 from declarative.kinds.spec import recorded_fields
-from declarative.kinds.status import PROTECTED, SHARED, by_status, held_because
+from declarative.kinds.status import OF_INSTANCES, PROTECTED, by_status, held_because
 from declarative.model import (
     Attributes,
     Call,
     Field,
-    Health,
     Json,
     Kind,
     Lookups,
@@ -35,15 +34,6 @@ _FIELDS = {
     "tags": Field(on_change=OnChange.UPDATE, empty_is_absent=True),
     "delete_target_server": Field(on_change=OnChange.RECORD, at_creation=False),
     "delete_target_eip": Field(on_change=OnChange.RECORD, at_creation=False),
-}
-HEALTH = {
-    **SHARED,
-    "nic-creating": Health.BUSY,
-    "nic-deleting": Health.BUSY,
-    "resizing": Health.BUSY,
-    "error-resizing": Health.NORMAL,
-    "invalid": Health.NORMAL,
-    "fault": Health.NORMAL,
 }
 
 
@@ -142,7 +132,7 @@ KIND = Kind(
     envelope="protected_instance",
     list_key="protected_instances",
     view=_view,
-    health=by_status(HEALTH),
+    health=by_status(OF_INSTANCES),
     held_because=held_because,
     refers=_REFERS,
     group="server_group_id",

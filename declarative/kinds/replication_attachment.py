@@ -6,9 +6,8 @@ attach and detach.
 
 from __future__ import annotations
 
-from declarative.kinds.protected_instance import HEALTH as INSTANCE_HEALTH
 from declarative.kinds.spec import recorded_fields
-from declarative.kinds.status import PROTECTED, by_status, held_because
+from declarative.kinds.status import OF_INSTANCES, PROTECTED, by_status, held_because
 from declarative.model import (
     Attributes,
     Call,
@@ -62,7 +61,7 @@ def _view(listed: Attributes) -> dict[str, Attributes]:
     return {_identity(one): one for one in shown}
 
 
-_STATUS = by_status(INSTANCE_HEALTH)
+_STATUS = by_status(OF_INSTANCES)
 
 
 def _health(observed: Attributes, inputs: Attributes) -> Health:

@@ -21,6 +21,16 @@ SHARED: Final[Mapping[str, Health]] = {
     "deleting": Health.LEAVING,
     "error-deleting": Health.LEAVING,
 }
+# Those of an instance, by which its attachments go too.
+OF_INSTANCES: Final[Mapping[str, Health]] = {
+    **SHARED,
+    "nic-creating": Health.BUSY,
+    "nic-deleting": Health.BUSY,
+    "resizing": Health.BUSY,
+    "error-resizing": Health.NORMAL,
+    "invalid": Health.NORMAL,
+    "fault": Health.NORMAL,
+}
 PROTECTED: Final = frozenset({"protected", "starting", "stopping", "error-stopping"})
 
 

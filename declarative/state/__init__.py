@@ -67,8 +67,11 @@ class Store(Protocol):
     def holder(self) -> Holder | None:
         """Return who holds the lock now."""
 
-    def break_lock(self, lock_id: str) -> None:
-        """Free the lock with this id, which its holder left behind. Raises StateError for any other one."""
+    def break_lock(self, lock_id: str) -> Holder:
+        """Free the lock with this id, which its holder left behind, and return that holder.
+
+        Raises StateError for any other id, and where nothing is left.
+        """
 
     def rescue(self, records: Sequence[Record], *, after: int) -> str:
         """Keep records, not appended, where the next `lock` finds and appends them.

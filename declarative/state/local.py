@@ -342,10 +342,10 @@ class LocalStore:
         with self._reporting("read the lock of"):
             return self._lock.holder()
 
-    def break_lock(self, lock_id: str) -> None:
+    def break_lock(self, lock_id: str) -> Holder:
         """Clear what an ended process left in the lock file. Raises LockHeld while the lock is really held."""
         with self._reporting("free the lock of"):
-            self._lock.clear(lock_id)
+            return self._lock.clear(lock_id)
 
     def _set_reserve_aside(self) -> None:
         """Take space that only completions may use, so that what the cloud has done can be recorded on a full disk."""

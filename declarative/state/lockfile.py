@@ -74,8 +74,11 @@ class LockFile:
         """Return who holds the lock; `UNREADABLE` when somebody does who has left no readable text."""
         return None if self._is_free() else _read(self._path) or UNREADABLE
 
-    def clear(self, lock_id: str) -> None:
-        """Wipe the text that an ended process left. Raises LockHeld while any process holds the lock."""
+    def clear(self, lock_id: str) -> Holder:
+        """Wipe the text that an ended process left, and return who that was.
+
+        Raises LockHeld while any process holds the lock.
+        """
         holder = self.holder()
         if holder is not None:
             raise LockHeld(
@@ -86,10 +89,13 @@ class LockFile:
         if left is None or left.id != lock_id:
             raise StateError(
                 f"the state {self._address} has no lock {visible(lock_id, limit=64)}",
-                f"The id of the one left behind is {visible(left.id, limit=64)}." if left else "It is not locked.",
+                f"The id of the one left behind is {visible(left.id, limit=64)}."
+                if left
+                else "It is not locked: there is nothing to break.",
             )
         if self.acquire(None):
             self.release()
+        return left
 
     def _open(self) -> int:
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import gc
+import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -24,7 +25,7 @@ from declarative.simulator import Rules
 from declarative.state import Holder
 from declarative.workflow import Applied
 from tests.scaffold.accidents import DyingDisk, FullDisk, hooked, stores_on
-from tests.scaffold.cloud import DESTROY, EPOCH, Group, Site, assert_settled, done
+from tests.scaffold.cloud import DESTROY, EPOCH, Group, Site, assert_settled, done, why
 from tests.scaffold.killing import run_fused
 
 THREE: Mapping[str, Group] = {"web": {"description": "shop"}, "db": {}, "batch": {}}
@@ -193,6 +194,8 @@ def test_a_run_whose_time_is_over_is_gone_on_with(tmp_path: Path, seconds: float
     site = _site(tmp_path, MANY)
     applied = site.apply(timeout=seconds, parallelism=4, max_jobs=8)
     assert applied.exit_code is ExitCode.INCOMPLETE
+    assert "its time is over" in why(applied)
+    assert "interrupted" not in why(applied)
     assert site.now < seconds + 6.0
     done(site.apply())
     assert len(site.made()) == len(MANY)
@@ -420,6 +423,18 @@ def test_a_lock_that_is_held_refuses_a_second_run(tmp_path: Path) -> None:
     site.watch.on_event = second
     done(site.apply())
     assert refused
+
+
+def test_what_a_killed_run_left_of_its_lock_can_be_broken(tmp_path: Path) -> None:
+    site = Site(tmp_path, in_file=True, speed=1.0)
+    site.write(THREE)
+    assert not run_fused(site, Site.apply, at=["after POST"])
+    lock_id = json.loads((site.state_folder / "state.json.lock").read_bytes())["id"]
+    assert workflow.lock_show(site.project()) is None
+    assert workflow.lock_break(site.project(), lock_id).id == lock_id
+    with pytest.raises(StateError, match="has no lock"):
+        workflow.lock_break(site.project(), lock_id)
+    done(site.apply())
 
 
 def test_a_rescue_is_replayed_by_the_next_run(tmp_path: Path) -> None:

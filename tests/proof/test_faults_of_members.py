@@ -142,6 +142,15 @@ def test_a_job_that_fails_is_told_and_tried_again_by_the_next_run(tmp_path: Path
     assert_agreed(site, case.goal)
 
 
+def test_a_failed_attachment_says_how_to_undo_it(tmp_path: Path) -> None:
+    case = CASES["attached"]
+    site = _site(tmp_path, case.start, case.goal)
+    site.break_with(f"{case.call}:fail-job=SDRS.1014")
+    assert "detach it in the console" in why(site.apply())
+    site.break_with()
+    assert "SDRS.1603" in why(site.apply())
+
+
 @pytest.mark.parametrize("name", JOBS)
 def test_a_job_that_outlives_its_deadline_is_gone_on_with(tmp_path: Path, name: str) -> None:
     case = CASES[name]
@@ -163,6 +172,18 @@ def test_a_job_that_outlives_its_deadline_is_gone_on_with(tmp_path: Path, name: 
 def _set_rules(site: WholeSite, rules: Rules) -> None:
     site.close()
     site.rules = rules
+
+
+def test_an_instance_that_is_resized_is_waited_for_by_its_attachment(tmp_path: Path) -> None:
+    goal = {
+        **OPEN,
+        WEB: instance(1, "web", flavorRef="s3.small.1"),
+        f"{ATTACHMENT}/data": attachment("web", "data", "/dev/vdc"),
+    }
+    site = _site(tmp_path, ATTACHED, goal)
+    site.break_with("DELETE protected-instances/*:status=503:first=1")
+    done(site.apply())
+    assert_agreed(site, goal)
 
 
 # ---------------------------------------------------------------- protection

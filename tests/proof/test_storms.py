@@ -9,7 +9,23 @@ import pytest
 
 from declarative.apply import steps
 from declarative.errors import ExitCode
-from tests.scaffold.cloud import Group, Site, assert_settled, done
+from declarative.simulator import Rules
+from tests.scaffold.cloud import DESTROY, Group, Site, assert_settled, done
+from tests.scaffold.whole import (
+    ATTACHMENT,
+    DRILL,
+    GROUP,
+    INSTANCE,
+    PAIR,
+    WholeSite,
+    adopted,
+    assert_agreed,
+    attachment,
+    drill,
+    group,
+    instance,
+    pair,
+)
 
 GROUPS: Mapping[str, Group] = {f"g{number:03}": {} for number in range(200)}
 NAMES = {name: name for name in GROUPS}
@@ -70,6 +86,40 @@ def test_renames_and_deletes_converge_in_a_storm(tmp_path: Path, seed: int) -> N
     assert len(site.made()) == 200 + 34
     assert len(set(site.deleted_by_us())) == 100 + 34
     assert_settled(site, {name: group.get("name", name) for name, group in goal.items()})
+
+
+SHOP = {
+    f"{GROUP}/shop": group(name="shop", protection="enabled"),
+    f"{INSTANCE}/web": instance(1, "web"),
+    f"{INSTANCE}/db": instance(2, "db"),
+    f"{PAIR}/root": adopted(1, "root"),
+    f"{PAIR}/data": pair(1, "data"),
+    f"{ATTACHMENT}/data": attachment("web", "data"),
+    f"{DRILL}/first": drill("spring"),
+}
+CHANGED = {
+    **SHOP,
+    f"{GROUP}/shop": group(name="store", protection="enabled"),
+    f"{INSTANCE}/web": instance(1, "front", flavorRef="s3.small.1", tags=[{"key": "tier", "value": "web"}]),
+    f"{PAIR}/data": pair(1, "orders"),
+    f"{ATTACHMENT}/data": attachment("web", "data", "/dev/vdc"),
+    f"{DRILL}/first": drill("summer"),
+}
+
+
+@pytest.mark.parametrize("seed", range(1, 13))
+def test_every_kind_is_made_changed_and_taken_back_in_a_storm(tmp_path: Path, seed: int) -> None:
+    site = WholeSite(tmp_path, speed=1.0, seed=seed, latency=0.05, rules=Rules(copy_seconds=20.0))
+    site.break_with(*_FIFTH)
+    for manifests in (SHOP, CHANGED):
+        site.write_all(manifests)
+        done(site.apply(allow=["replace"]))
+    made = {GROUP: 1, INSTANCE: 2, PAIR: 1, ATTACHMENT: 2, DRILL: 1}
+    assert site.creations() == made
+    done(site.destroy())
+    site.break_with()
+    assert site.creations() == made
+    assert_agreed(site, {}, request=DESTROY)
 
 
 @pytest.mark.parametrize("seed", range(1, 4))

@@ -93,7 +93,7 @@ def test_what_a_killed_process_left_is_cleared_by_its_id(tmp_path: Path, store: 
         with pytest.raises(StateError, match="has no lock lock-9") as caught:
             store.break_lock("lock-9")
         assert "lock-1" in caught.value.fix
-        store.break_lock("lock-1")
+        assert store.break_lock("lock-1").id == "lock-1"
         with pytest.raises(StateError, match="has no lock lock-1"):
             store.break_lock("lock-1")
 
