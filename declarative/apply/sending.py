@@ -99,7 +99,7 @@ async def job_of(run: Session, operation: Operation, *, deadline: float) -> Job:
     """Wait for the operation's job. Raises StepContinues when it outlives the deadline."""
     kind = run.kind(operation.resource.address)
     try:
-        return await run.provider.wait(kind, operation.action, operation.job_id, deadline=deadline)
+        return await run.provider.wait(kind, operation.action, operation.job_id, deadline=deadline, grace=run.grace)
     except JobTimeout as error:
         raise StepContinues(f"job {operation.job_id} is still running", job_id=operation.job_id) from error
 

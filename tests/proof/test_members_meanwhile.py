@@ -208,3 +208,12 @@ def test_what_a_failed_create_left_is_recorded_though_it_is_shown_late(site):
         applied = site.apply()
     assert applied.exit_code is ExitCode.ERROR
     assert list(site.recorded().values()) == list(site.live())
+
+
+def test_a_job_that_the_service_has_forgotten_is_asked_for_through_the_grace_period_of_the_stack(site):
+    write(site, group(), timeouts={"create_grace": 4})
+    forgotten = (500, {"error": {"code": "SDRS.0408", "message": "job is null"}})
+    with site.suffering(wire=hooked(r"GET jobs/.+", answer=lambda status, body: forgotten)):
+        before = site.now
+        done(site.apply())
+    assert site.now - before < 15.0
