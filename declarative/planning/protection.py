@@ -94,6 +94,7 @@ class _Work:
         self._sketch = sketch
         self._belonging = belonging
         self._filled: set[Group] | None = None
+        self._stirred: set[Group] | None = None
 
     # ------------------------------------------------------------ before a group goes
 
@@ -196,8 +197,14 @@ class _Work:
         """True when members wait for it that the record says which side is accepted as production."""
         if not any(change.field == _SIDE for step in own for change in step.changes):
             return False
-        everything = (step for steps in self.wishes.values() for step in steps)
-        return bool(self._belonging.members(everything, group))
+        return group in self._busy()
+
+    def _busy(self) -> set[Group]:
+        """The groups whose members have steps; what is put in here are steps of groups alone."""
+        if self._stirred is None:
+            members = (address for address in self.wishes if KINDS[address.kind].group)
+            self._stirred = {group for address in members for group in self._belonging.groups(address)}
+        return self._stirred
 
 
 def _only_records_the_goal(steps: list[Step]) -> bool:

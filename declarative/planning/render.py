@@ -365,11 +365,12 @@ NO_CONSENT = frozenset({DangerClass.PREVENT_DESTROY, DangerClass.DR_IN_PROGRESS}
 
 def _dangers(dangers: Sequence[Danger], missing: Sequence[Danger]) -> list[Line]:
     lines: list[Line] = []
+    lacking = frozenset(missing)
     for danger in dangers:
         if danger.cls is DangerClass.DR_IN_PROGRESS:
             continue  # the block of what is withheld says it
         subject = f" {danger.address}" if danger.address else ""
-        lacks = danger in missing
+        lacks = danger in lacking
         lines.append(
             (
                 Span(f"    ! {danger.cls.value}", Tone.REMOVE),
