@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from declarative.errors import Diagnostic, visible
 from declarative.kinds import KINDS
 from declarative.kinds.compare import same
-from declarative.model import Action, Address, Attributes, Desired, Kind, Lookups, Prerequisite, Reference, Step
+from declarative.model import Action, Address, Attributes, Desired, Kind, Prerequisite, Reference, Step
 from declarative.planning.belonging import GROUP, Belonging
-from declarative.planning.losses import called, counted, in_words, listed, number
+from declarative.planning.losses import attached, called, counted, in_words, listed, number
 from declarative.planning.scene import Scene
-from declarative.planning.takeover import INSTANCE, attached
+from declarative.planning.takeover import INSTANCE
 
 _ATTACHMENT, _PAIR = "ReplicationAttachment", "ReplicationPair"
 _MEMBERS = [kind for kind in KINDS.values() if f"{kind.noun}s" in GROUP.member_counts.values()]
@@ -41,7 +41,7 @@ def findings(situation: Situation, *, refreshed: bool) -> Iterator[Diagnostic]:
         yield from _held_members(situation)
         yield from _closed_groups(situation)
     yield from _attachments(situation)
-    yield from _full_quotas(situation.steps, situation.scene.observed.lookups)
+    yield from _full_quotas(situation)
 
 
 # ---------------------------------------------------------------- groups that still hold something
@@ -182,22 +182,35 @@ def _taken_device(situation: Situation, step: Step, desired: Desired, deleted: C
 # ---------------------------------------------------------------- quotas
 
 
-def _full_quotas(steps: Iterable[Step], lookups: Lookups) -> Iterator[Diagnostic]:
+def _full_quotas(situation: Situation) -> Iterator[Diagnostic]:
     """Kinds of which more would be created than the quota leaves room for (SDRS.0305, 0306)."""
-    net: Counter[str] = Counter()
-    for step in steps:
-        net[step.address.kind] += (step.action is Action.CREATE) - (step.action is Action.DELETE)
-    for name, more in sorted(net.items()):
+    quotas = situation.scene.observed.lookups.quotas
+    if not quotas:
+        return
+    for name, more in sorted(_net(situation).items()):
         kind = KINDS[name]
-        quota = (lookups.quotas or {}).get(kind.quota, {})
+        quota = quotas.get(kind.quota, {})
         limit, used = number(quota.get("quota")), number(quota.get("used"))
         if more <= 0 or limit is None or used is None or limit < 0 or more <= limit - used:
             continue
+        makers = sorted(maker.noun for maker in KINDS.values() if name in maker.makes)
+        brought = f", with one at least for each new {' or '.join(makers)}" if makers else ""
         yield Diagnostic(
-            f"the quota leaves room for {max(limit - used, 0)} more {kind.noun}s, and {more} more are planned"
+            f"the quota leaves room for {max(limit - used, 0)} more {kind.noun}s, and {more} more are planned{brought}"
             f" ({used} of {limit} are used)",
             "Ask for a higher quota, or describe fewer.",
         )
+
+
+def _net(situation: Situation) -> Counter[str]:
+    """How many more objects of each kind there will be at least; an instance brings a pair for its system disk."""
+    net: Counter[str] = Counter()
+    for step in situation.steps:
+        if step.action is Action.CREATE:
+            net.update((step.address.kind, *KINDS[step.address.kind].makes))
+    for name, gone in _going(situation).items():
+        net[name] -= len(gone)
+    return net
 
 
 # ---------------------------------------------------------------- what other services must have ready

@@ -17,11 +17,12 @@ from declarative.planning.differences import ignored_fields
 from declarative.planning.losses import number
 from declarative.planning.selection import Chosen
 from declarative.planning.sketch import Sketch, Wishes, chosen_part
+from declarative.planning.takeover import instances_of
 from declarative.planning.wishes import Sight, before, creates, deletes, new_step
 
 ENABLED, DISABLED = "enabled", "disabled"
 _GOAL, _SIDE = "protection", "priority_station"
-_PAIRS = "replication_num"
+_PAIR, _PAIRS = "ReplicationPair", "replication_num"
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,11 +159,11 @@ class _Work:
         if case.sight is not None and not deletes(case.steps):
             pairs = case.sight.attributes.get(_PAIRS)
             unknown = pairs is None and not self._sketch.refreshed
-            if unknown or number(pairs) or case.status in case.kind.protected:
+            if unknown or case.status in case.kind.protected or (number(pairs) and self._keeps_a_pair(case)):
                 return True
         self.findings.append(
             Diagnostic(
-                f"{case.address} can't be enabled: it has no replication pair, and none is described",
+                f"{case.address} can't be enabled: it has no replication pair that stays, and none is described",
                 "Describe a ProtectedInstance or a ReplicationPair of this group, or leave protection out until there"
                 " is one.",
                 self._sketch.scene.desired[case.address].position("spec", _GOAL),
@@ -170,6 +171,20 @@ class _Work:
             )
         )
         return False
+
+    def _keeps_a_pair(self, case: _Case) -> bool:
+        """True unless every pair that is listed in the group goes, by itself or with its instance."""
+        if case.recorded is None or _PAIR not in self._sketch.scene.observed.objects:
+            return True
+        listed, group = self._sketch.scene.observed.objects[_PAIR], KINDS[_PAIR].group
+        return any(self._stays(one, shown) for one, shown in listed.items() if shown.get(group) == case.recorded.id)
+
+    def _stays(self, object_id: str, pair: Attributes) -> bool:
+        owner = self._sketch.owner(_PAIR, object_id)
+        if owner is not None and not self._sketch.scene.recorded[owner].lifecycle.adopt:
+            return not deletes(self.wishes.get(owner, ()))
+        homes = instances_of(self._sketch, pair)
+        return not homes or not all(deletes(self.wishes.get(home, ())) for home in homes)
 
     def _joined(self) -> set[Group]:
         """The groups for which the manifests describe an instance or a pair."""

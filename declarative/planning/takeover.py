@@ -10,15 +10,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from declarative.errors import visible
+from declarative.kinds.compare import same
 from declarative.model import Address, Attributes, Desired, Health, Json, Kind, Reason, Reference, Resource, Step
 from declarative.planning.differences import differing, ignored_fields, must_replace
-from declarative.planning.losses import number
+from declarative.planning.losses import attached, number
 from declarative.planning.moves import Key, known_key, present_key
 from declarative.planning.sketch import Sketch
-from declarative.planning.wishes import Sight, Wanted, adjust, creates, take_over, take_over_later
+from declarative.planning.wishes import Sight, Wanted, adjust, creates, deletes, take_over, take_over_later
 
 INSTANCE = "ProtectedInstance"
 SIZE = "volume_size"
+_DEVICE = "device"
 
 _NATURAL = {"server_id": "server", "volume_id": "disk"}
 _WORDS = {**_NATURAL, "protected_instance_id": "instance", "replication_id": "pair"}
@@ -31,12 +33,6 @@ def instances_of(sketch: Sketch, pair: Attributes) -> set[Address]:
     """The addresses of our instances that a pair, as it is seen, is attached to."""
     ids = (one.get("protected_instance") for one in attached(pair))
     return {owner for one in ids if (owner := sketch.owner(INSTANCE, str(one))) is not None}
-
-
-def attached(shown: Attributes) -> Iterator[Attributes]:
-    """The attachments that an instance or a pair shows."""
-    attachment = shown.get("attachment")
-    return (one for one in (attachment if isinstance(attachment, list) else ()) if isinstance(one, dict))
 
 
 class Claims:
@@ -231,6 +227,21 @@ def clashes(sketch: Sketch, kind: Kind, claims: Claims, addresses: Iterable[Addr
             for object_id, shown in claims.of(key):
                 if sketch.owner(kind.name, object_id) is None:
                     _strange(sketch, kind, wanted, (object_id, shown))
+        if _DEVICE in kind.fields:
+            sketch.after.setdefault(address, set()).update(_on_device(sketch, kind, wanted.inputs))
+
+
+def _on_device(sketch: Sketch, kind: Kind, inputs: Attributes) -> Iterator[Address]:
+    """The attachments that go and make the device free that an attachment wants."""
+    instance = inputs.get("protected_instance_id")
+    for one in attached(sketch.scene.observed.objects.get(INSTANCE, {}).get(str(instance), {})):
+        owner = sketch.owner(kind.name, f"{instance}/{one.get('replication')}")
+        if (
+            owner is not None
+            and deletes(sketch.steps(owner))
+            and same(kind, _DEVICE, inputs.get(_DEVICE), one.get(_DEVICE))
+        ):
+            yield owner
 
 
 def _claimed(sketch: Sketch, kind: Kind) -> dict[Key, list[Address]]:
