@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 
 from declarative.errors import Diagnostic, Severity, visible
@@ -57,7 +57,7 @@ def with_protection(sketch: Sketch, belonging: Belonging, chosen: Chosen, *, goa
     False when the plan destroys or only refreshes. Raises nothing; findings and notes come with the wishes.
     """
     wishes, named = chosen_part(sketch.wishes, chosen.addresses), chosen.named
-    work = _Work(sketch, wishes, belonging)
+    work = _Work(sketch, wishes, belonging, chosen.addresses)
     kinds = switch_kinds()
     scene = sketch.scene
     aims = [address for address, inputs in scene.inputs.items() if _GOAL in inputs] if goals else []
@@ -88,13 +88,14 @@ def _goal(sketch: Sketch, address: Address, steps: Iterable[Step]) -> str:
 class _Work:
     """The wishes while switches are put in."""
 
-    def __init__(self, sketch: Sketch, wishes: Wishes, belonging: Belonging) -> None:
+    def __init__(self, sketch: Sketch, wishes: Wishes, belonging: Belonging, chosen: Collection[Address]) -> None:
         self.wishes = dict(wishes)
         self.findings: list[Diagnostic] = []
         self.notes: list[Diagnostic] = []
         self._sketch = sketch
         self._belonging = belonging
-        self._filled: set[Group] | None = None
+        self._chosen = chosen
+        self._described: dict[bool, set[Group]] | None = None
         self._stirred: set[Group] | None = None
 
     # ------------------------------------------------------------ before a group goes
@@ -153,14 +154,28 @@ class _Work:
         )
 
     def _may_be_enabled(self, case: _Case) -> bool:
-        """True when there is, or is to be, a pair to be protected; else the plan is in error."""
-        if case.address in self._joined():
+        """True when there is, or is to be, a pair to be protected.
+
+        Else the plan is in error, or where selectors leave out all that could bring one, it leaves protection alone.
+        """
+        if case.address in self._joined(there=True):
             return True
         if case.sight is not None and not deletes(case.steps):
             pairs = case.sight.attributes.get(_PAIRS)
             unknown = pairs is None and not self._sketch.refreshed
             if unknown or case.status in case.kind.protected or (number(pairs) and self._keeps_a_pair(case)):
                 return True
+        if case.address in self._joined(there=False):
+            self.notes.append(
+                Diagnostic(
+                    f"{case.address} is not enabled by this plan, which leaves out all that could bring it a pair",
+                    "Plan with its members.",
+                    self._sketch.scene.desired[case.address].position("spec", _GOAL),
+                    str(case.address),
+                    Severity.WARNING,
+                )
+            )
+            return False
         self.findings.append(
             Diagnostic(
                 f"{case.address} can't be enabled: it has no replication pair that stays, and none is described",
@@ -186,15 +201,18 @@ class _Work:
         homes = instances_of(self._sketch, pair)
         return not homes or not all(deletes(self.wishes.get(home, ())) for home in homes)
 
-    def _joined(self) -> set[Group]:
-        """The groups for which the manifests describe an instance or a pair."""
-        if self._filled is None:
-            self._filled = set()
+    def _joined(self, *, there: bool) -> set[Group]:
+        """The groups for which the manifests describe an instance or a pair that will be there, or one that won't."""
+        if self._described is None:
+            self._described = {True: set(), False: set()}
             for address in self._sketch.scene.desired:
                 kind = KINDS[address.kind]
                 if kind.group in kind.fields and not kind.copies_first:
-                    self._filled |= self._belonging.joins(address)
-        return self._filled
+                    self._described[self._will_be_there(address)] |= self._belonging.joins(address)
+        return self._described[there]
+
+    def _will_be_there(self, address: Address) -> bool:
+        return address in self._chosen or self._sketch.scene.sights.get(self._sketch.source(address)) is not None
 
     def _add(self, case: _Case, action: Action, way: Switch, reason: Reason) -> None:
         steps = self.wishes.get(case.address, ())

@@ -87,6 +87,35 @@ def test_a_pair_that_nobody_describes_and_nobody_deletes_is_enough_to_enable_a_g
     assert told(made) == [f"delete:{INSTANCE}/web", "enable:ProtectionGroup/shop"]
 
 
+@pytest.mark.parametrize(
+    ("request_", "steps"),
+    [
+        pytest.param(
+            {"targets": ("ProtectionGroup/*",)}, ["create:ProtectionGroup/shop"], id="its-members-are-no-target"
+        ),
+        pytest.param(
+            {"excludes": (f"{INSTANCE}/*", f"{PAIR}/*")}, ["create:ProtectionGroup/shop"], id="its-members-are-excluded"
+        ),
+        pytest.param(
+            {"targets": (f"{INSTANCE}/*",)},
+            ["create:ProtectionGroup/shop", f"create:{INSTANCE}/web", "enable:ProtectionGroup/shop"],
+            id="one-member-is-a-target",
+        ),
+    ],
+)
+def test_a_new_group_is_enabled_only_with_a_member(request_, steps):
+    members = [instance("web", "shop", "s1"), pair("data", "shop", "v1")]
+    made = World(DISKS).plan(stack(group("shop", protection="enabled"), *members), **request_)
+    assert told(made) == steps
+    assert [warning.address for warning in made.warnings] == ["ProtectionGroup/shop"] * (len(steps) == 1)
+
+
+def test_a_group_that_has_its_members_is_enabled_without_a_plan_for_them():
+    world = World(DISKS).has(group("shop"), instance("web", "shop", "s1"))
+    view = stack(group("shop", protection="enabled"), instance("web", "shop", "s1"), instance("new", "shop", "s2"))
+    assert told(world.plan(view, targets=("ProtectionGroup/shop",))) == ["enable:ProtectionGroup/shop"]
+
+
 # ---------------------------------------------------------------- devices
 
 
