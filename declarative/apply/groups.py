@@ -21,19 +21,15 @@ def group_of(run: Session, resource: Resource) -> str:
     own = resource.inputs.get(kind.group) or resource.attributes.get(kind.group)
     if own:
         return str(own)
-    for target in kind.refers.values():
-        for other in run.ledger.state.resources.values():
-            if other.address.kind == target.kind and other.id == resource.inputs.get(target.field):
-                return group_of(run, other)
-    return ""
+    named = (run.ledger.recorded(target.kind, resource.inputs.get(target.field)) for target in kind.refers.values())
+    other = next((one for one in named if one is not None), None)
+    return group_of(run, other) if other is not None else ""
 
 
 def accepted_inputs(run: Session, group_id: str) -> Attributes:
     """What the manifest of a recorded group accepts, such as its production side; {} for an unmanaged one."""
-    for resource in run.ledger.state.resources.values():
-        if resource.address.kind == GROUP.name and resource.id == group_id:
-            return resource.inputs
-    return {}
+    group = run.ledger.recorded(GROUP.name, group_id)
+    return group.inputs if group is not None else {}
 
 
 async def group_ready(run: Session, resource: Resource, *, deadline: float) -> None:

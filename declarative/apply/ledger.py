@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from declarative.errors import StateConflict, StateError
-from declarative.model import Binding, Record
+from declarative.model import Address, Binding, Put, Record, Resource
 from declarative.state import State, Store, fold
 
 # A journal is folded into its snapshot when it holds this many records, and more than the snapshot itself:
@@ -51,6 +51,7 @@ class Ledger:
         self._writer: asyncio.Task[None] | None = None
         self._unsaved: list[Record] = []
         self._journaled = 0
+        self._owners: dict[tuple[str, str], Address] | None = None
 
     async def intend(self, *records: Record) -> None:
         """Make `records` durable before something is sent. Raises StateError, and then nothing may be sent."""
@@ -82,6 +83,16 @@ class Ledger:
         """Take over what was observed, without a write of its own; the next fold saves it."""
         for record in records:
             fold(self.state, record)
+            if self._owners is not None and isinstance(record, Put):
+                self._owners[record.resource.address.kind, record.resource.id] = record.resource.address
+
+    def recorded(self, kind: str, object_id: str | None) -> Resource | None:
+        """What is recorded of the object of a kind with this id; found without a look through all that is recorded."""
+        if self._owners is None:
+            self._owners = {(one.kind, resource.id): one for one, resource in self.state.resources.items()}
+        address = self._owners.get((kind, object_id)) if object_id is not None else None
+        resource = self.state.resources.get(address) if address is not None else None
+        return resource if resource is not None and resource.id == object_id else None
 
     async def close(self) -> str:
         """Fold the journal, or save what could not be written. Returns where the rescued records lie, or ""."""

@@ -12,6 +12,7 @@ from declarative.model import Attributes, Kind
 from declarative.provider import Provider
 
 PAGE = 1000
+_WORTH = 50  # listed objects that cost as much as one GET
 
 
 @dataclass(slots=True)
@@ -131,16 +132,18 @@ class Lookout:
     async def _read(
         self, kind: Kind, object_id: str, *, max_age: float, deadline: float, confirm: bool
     ) -> Attributes | None:
-        """By list when that takes fewer requests than a GET for each who asks in one turn of the loop.
+        """By list when that is less work than a GET for each who asks in one turn of the loop.
 
-        `confirm`: absent from a list is not gone, a GET decides.
+        A list that others can use for a while costs its pages; one for this turn alone, all that is listed: of many
+        thousands of objects, each wave of a run would else list them all. `confirm`: absent from a list is not gone, a
+        GET decides.
         """
         view = self._view(kind.name)
         since = self._clock.monotonic() - max_age
         if view.flight is None or view.flight.began < since:
             view.asking += 1
             await asyncio.sleep(0)
-            many = view.asking > max(1, -(-view.size // PAGE))
+            many = view.asking > max(1, -(-view.size // (PAGE if max_age else _WORTH)))
             await asyncio.sleep(0)
             view.asking -= 1
             if not many:

@@ -83,7 +83,7 @@ class Front:
 
 def planned(plan: Plan, time: str) -> Event:
     """The event that opens a run: the plan's digest, its counts in words, its dangers and what it withholds."""
-    missing = unconsented(plan)
+    missing = frozenset(unconsented(plan))
     return Event(
         "planned",
         time,

@@ -6,11 +6,11 @@ to both while it does.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import TypeAlias
 
 from declarative.kinds import KINDS
-from declarative.model import Address, Attributes, Health, Json, Kind, Reference, Resource, Step
+from declarative.model import Address, Attributes, Health, Json, Kind, Reference, Resource
 from declarative.planning.sketch import Sketch
 from declarative.planning.takeover import instances_of
 
@@ -52,10 +52,6 @@ class Belonging:
     def groups(self, address: Address) -> frozenset[Group]:
         """All groups that an address has to do with."""
         return self.joins(address) | self.has(address)
-
-    def members(self, steps: Iterable[Step], group: Group) -> list[Step]:
-        """The steps for members of a group."""
-        return [step for step in steps if KINDS[step.address.kind].group and group in self.groups(step.address)]
 
     def shown(self, group: Group) -> Attributes | None:
         """What is seen of a group; None when nothing is."""

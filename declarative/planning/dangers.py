@@ -16,6 +16,7 @@ from declarative.model import (
     Desired,
     Kind,
     Plan,
+    Reason,
     Resource,
     Step,
     Withheld,
@@ -38,8 +39,8 @@ DESTROY_CONSENTS = tuple(
 class Stakes:
     """What dangers are judged by, beside the steps.
 
-    `seen`: what the cloud shows of the objects that steps delete or unprotect; `gone`: how many recorded objects it
-    shows no more.
+    `seen`: what the cloud shows of the objects that steps delete, forget or unprotect; `gone`: how many recorded
+    objects it shows no more.
     """
 
     kinds: Mapping[str, Kind]
@@ -64,10 +65,14 @@ def find_dangers(steps: Sequence[Step], withheld: Collection[Withheld], stakes: 
 
 def _of_steps(steps: Sequence[Step], stakes: Stakes) -> Iterable[Danger]:
     created = {step.address for step in steps if step.action is Action.CREATE}
+    adopted = {step.address for step in steps if step.action is Action.ADOPT}
     for step in steps:
         replaced = step.address in created
         if step.action is Action.DELETE:
             yield from _of_delete(step, replaced, stakes=stakes)
+        elif step.action is Action.FORGET and step.reason is not Reason.GONE_FROM_CLOUD:
+            what = "replaced with its instance" if step.address in adopted else "forgotten, nor go with its instance"
+            yield from _of_prevention(step, what, stakes=stakes)
         elif step.action is Action.DISABLE and not replaced:
             # Who consents to a replacement has read that it costs the protection.
             kind, seen = stakes.kinds[step.address.kind], stakes.seen.get(step.address, step.resource.attributes)
@@ -104,9 +109,14 @@ def _of_delete(step: Step, replaced: bool, *, stakes: Stakes) -> Iterable[Danger
         yield Danger(DangerClass.DELETE, f"deletes the {name}{also}", step.address)
     elif lost:
         yield Danger(DangerClass.REPLACE, f"deletes the {name}{also}, before a new one is made", step.address)
-    desired = stakes.desired.get(step.address)
+    yield from _of_prevention(step, "replaced" if replaced else "deleted", stakes=stakes)
+
+
+def _of_prevention(step: Step, what: str, *, stakes: Stakes) -> Iterable[Danger]:
+    """The danger of a step on an object whose document, or the record of it, forbids that it goes."""
+    recorded, desired = step.resource, stakes.desired.get(step.address)
     if recorded.lifecycle.prevent_destroy or (desired is not None and desired.lifecycle.prevent_destroy):
-        what = "replaced" if replaced else "deleted"
+        name = called(stakes.kinds[step.address.kind], recorded, stakes.seen.get(step.address, recorded.attributes))
         yield Danger(
             DangerClass.PREVENT_DESTROY,
             f"the {name} must not be {what}: its lifecycle.prevent_destroy is {_says(recorded, desired)}",

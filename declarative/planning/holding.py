@@ -47,8 +47,9 @@ def held_back(sketch: Sketch, wishes: Wishes, belonging: Belonging) -> Kept:
     waiting = closure(started, users) - withheld
     notes += [_waits_for_open(one, needs[one] & waiting) for one in _sorted(waiting - started)]
     told = tuple(
-        Withheld(one[0], units[one][0].action, reasons.get(one[0]) or _waits_for_held(needs[one] & withheld))
+        Withheld(one[0], step.action, reasons.get(one[0]) or _waits_for_held(needs[one] & withheld))
         for one in _sorted(withheld)
+        for step in units[one]
     )
     out = {step.id for unit in withheld | waiting for step in units[unit]}
     left = {address: tuple(step for step in steps if step.id not in out) for address, steps in wishes.items()}

@@ -13,7 +13,7 @@ from typing import TypeAlias
 from declarative.kinds import KINDS
 from declarative.model import Action, Step
 from declarative.planning.belonging import Belonging, Group
-from declarative.planning.graph import closure, linked
+from declarative.planning.graph import closure, linked, reversed_edges
 from declarative.planning.sketch import Sketch
 from declarative.planning.wishes import step_id
 
@@ -41,11 +41,16 @@ def with_links(steps: Iterable[Step], sketch: Sketch, belonging: Belonging) -> t
 
 
 class _Web:
-    """The steps while links are added. A link that would close a circle is left out: see `_link`."""
+    """The steps while links are added.
+
+    A link that would close a circle is left out: there a manifest wants it the other way round. Links are added by the
+    many for one step, so that looking for circles costs one walk for all of them.
+    """
 
     def __init__(self, steps: tuple[Step, ...]) -> None:
         self._steps = {step.id: step for step in steps}
         self._needs = {step.id: set(step.requires) for step in steps}
+        self._users = reversed_edges(self._needs)
 
     def steps(self) -> tuple[Step, ...]:
         """The steps, linked."""
@@ -57,22 +62,38 @@ class _Web:
     def _linked(self, step: Step) -> Step:
         return replace(step, requires=tuple(sorted(self._needs[step.id])))
 
-    def _link(self, one: str, needs: str) -> None:
-        """Let a step wait for another, unless that one waits for it: then a manifest wants it the other way round."""
-        if one in self._needs and needs in self._needs and one not in closure((needs,), self._needs):
-            self._needs[one].add(needs)
+    def _let_wait(self, steps: Iterable[str], *, for_: str) -> None:
+        """Let steps wait for one, but for those that it waits for itself."""
+        if for_ in self._needs:
+            earlier = closure((for_,), self._needs)
+            for step in steps:
+                if step in self._needs and step not in earlier:
+                    self._add(step, for_)
+
+    def _let_wait_for_all(self, step: str, needs: Iterable[str]) -> None:
+        """Let one step wait for others, but for those that wait for it."""
+        if step in self._needs:
+            later = closure((step,), self._users)
+            for need in needs:
+                if need in self._needs and need not in later:
+                    self._add(step, need)
+
+    def _add(self, step: str, need: str) -> None:
+        if need not in self._needs[step]:
+            self._needs[step].add(need)
+            self._users.setdefault(need, []).append(step)
 
     # ------------------------------------------------------------ what is in the cloud already
 
     def around_adoptions(self, sketch: Sketch) -> None:
         """An adoption waits for the instance that brings the pair; what has a server or disk, for its release."""
         for address, makers in sketch.waits.items():
-            for maker in sorted(makers):
-                self._link(step_id(Action.ADOPT, address), step_id(Action.CREATE, maker))
+            creates = [step_id(Action.CREATE, maker) for maker in sorted(makers)]
+            self._let_wait_for_all(step_id(Action.ADOPT, address), creates)
         for address, others in sketch.after.items():
-            for other in sorted(others):
-                for action in (Action.CREATE, Action.FORGET):
-                    self._link(step_id(action, address), step_id(Action.DELETE, other))
+            deletes = [step_id(Action.DELETE, other) for other in sorted(others)]
+            for action in (Action.CREATE, Action.FORGET):
+                self._let_wait_for_all(step_id(action, address), deletes)
 
     # ------------------------------------------------------------ groups
 
@@ -84,9 +105,8 @@ class _Web:
             return
         joining, leaving = self._members(belonging)
         for step in sides:
-            for member in {one.id: one for one in (*joining(step.address), *leaving(step.address))}.values():
-                if member.action in _CALLS:
-                    self._link(member.id, step.id)
+            members = {one.id: one for one in (*joining(step.address), *leaving(step.address))}.values()
+            self._let_wait((one.id for one in members if one.action in _CALLS), for_=step.id)
         for step in switches:
             if step.action is Action.DISABLE:
                 self._around_disable(step, joining(step.address), leaving(step.address), belonging)
@@ -108,12 +128,8 @@ class _Web:
     def _around_disable(self, switch: Step, joining: list[Step], leaving: list[Step], belonging: Belonging) -> None:
         """Drills go before protection is stopped, and members after that: SDRS stops none without a pair."""
         deletes = [step for step in leaving if step.action is Action.DELETE]
-        for step in deletes:
-            if KINDS[step.address.kind].copies_first:
-                self._link(switch.id, step.id)
-        for step in deletes:
-            if not KINDS[step.address.kind].copies_first:
-                self._link(step.id, switch.id)
+        self._let_wait_for_all(switch.id, (step.id for step in deletes if _copies_first(step)))
+        self._let_wait((step.id for step in deletes if not _copies_first(step)), for_=switch.id)
         remade = step_id(Action.CREATE, switch.address) in self._steps
         if not remade and not belonging.takes_members(switch.address):
             self._after_switch(switch, joining)
@@ -125,19 +141,21 @@ class _Web:
         """
         made = step_id(Action.CREATE, switch.address) in self._steps
         if made or belonging.takes_members(switch.address):
-            for step in joining:
-                if step.action in (Action.CREATE, Action.ADOPT) and not KINDS[step.address.kind].copies_first:
-                    self._link(switch.id, step.id)
+            brought = (Action.CREATE, Action.ADOPT)
+            members = (step.id for step in joining if step.action in brought and not _copies_first(step))
+            self._let_wait_for_all(switch.id, members)
         else:
             self._after_switch(switch, joining)
-        for step in joining:
-            if step.action is Action.CREATE and KINDS[step.address.kind].copies_first:
-                self._link(step.id, switch.id)
+        drills = (step.id for step in joining if step.action is Action.CREATE and _copies_first(step))
+        self._let_wait(drills, for_=switch.id)
 
     def _after_switch(self, switch: Step, joining: list[Step]) -> None:
-        for step in joining:
-            if step.action is Action.CREATE and not KINDS[step.address.kind].copies_first:
-                self._link(step.id, switch.id)
+        members = (step.id for step in joining if step.action is Action.CREATE and not _copies_first(step))
+        self._let_wait(members, for_=switch.id)
+
+
+def _copies_first(step: Step) -> bool:
+    return KINDS[step.address.kind].copies_first
 
 
 def _accepts_a_side(step: Step, sketch: Sketch) -> bool:

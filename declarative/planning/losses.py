@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from declarative.errors import visible
 from declarative.model import Attributes, Json, Kind, Resource
 
@@ -16,6 +18,12 @@ def number(value: Json) -> int | None:
     if isinstance(value, int):
         return value
     return int(value) if isinstance(value, str) and value.isdecimal() and len(value) < 19 else None
+
+
+def attached(shown: Attributes) -> Iterator[Attributes]:
+    """The attachments that an instance or a pair shows."""
+    attachment = shown.get("attachment")
+    return (one for one in (attachment if isinstance(attachment, list) else ()) if isinstance(one, dict))
 
 
 def counted(kind: Kind, seen: Attributes) -> dict[str, int]:
@@ -37,6 +45,9 @@ def losses(kind: Kind, seen: Attributes) -> tuple[str, ...]:
 
 
 def _protection(kind: Kind, seen: Attributes) -> str:
+    if "replication_id" in kind.natural_key:
+        pair, instance = (visible(seen.get(name), limit=80) for name in ("replication_id", "protected_instance_id"))
+        return f"the use of pair {pair} by instance {instance}, whose servers lose its disks"
     for name in kind.natural_key:
         if name in _GUARDED and seen.get(name):
             return f"the protection of {_GUARDED[name]} {visible(seen[name], limit=80)}"

@@ -143,10 +143,10 @@ def _notes(sketch: Sketch, chosen: Collection[Address]) -> Iterable[Diagnostic]:
 
 
 def _seen(sketch: Sketch, steps: Iterable[Step]) -> dict[Address, Attributes]:
-    """What is seen of the objects that the steps delete or unprotect."""
+    """What is seen of the objects that the steps delete, forget or unprotect."""
     seen = {}
     for step in steps:
-        if step.action in (Action.DELETE, Action.DISABLE):
+        if step.action in (Action.DELETE, Action.FORGET, Action.DISABLE):
             sight = sketch.scene.sights.get(sketch.source(step.address))
             if sight is not None:
                 seen[step.address] = sight.attributes

@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from declarative.errors import Diagnostic, visible
 from declarative.kinds import KINDS
 from declarative.kinds.compare import same
-from declarative.model import Action, Address, Attributes, Desired, Lookups, Prerequisite, Reference, Step
+from declarative.model import Action, Address, Attributes, Desired, Kind, Prerequisite, Reference, Step
 from declarative.planning.belonging import GROUP, Belonging
-from declarative.planning.losses import called, counted, in_words, listed, number
+from declarative.planning.losses import attached, called, counted, in_words, listed, number
 from declarative.planning.scene import Scene
-from declarative.planning.takeover import INSTANCE, attached
+from declarative.planning.takeover import INSTANCE
 
 _ATTACHMENT, _PAIR = "ReplicationAttachment", "ReplicationPair"
+_MEMBERS = [kind for kind in KINDS.values() if f"{kind.noun}s" in GROUP.member_counts.values()]
 
 # What a change in place needs elsewhere, by field.
 _ON_UPDATE = {"flavorRef": "the DR server must be stopped while its flavor is changed; start it again if needed"}
@@ -40,7 +41,7 @@ def findings(situation: Situation, *, refreshed: bool) -> Iterator[Diagnostic]:
         yield from _held_members(situation)
         yield from _closed_groups(situation)
     yield from _attachments(situation)
-    yield from _full_quotas(situation.steps, situation.scene.observed.lookups)
+    yield from _full_quotas(situation)
 
 
 # ---------------------------------------------------------------- groups that still hold something
@@ -49,13 +50,13 @@ def findings(situation: Situation, *, refreshed: bool) -> Iterator[Diagnostic]:
 def _held_members(situation: Situation) -> Iterator[Diagnostic]:
     """Groups to delete that hold members which no step deletes (SDRS.1001, 1003, 1010)."""
     created = {step.address for step in situation.steps if step.action is Action.CREATE}
-    going: dict[str, set[str]] | None = None
+    census: _Census | None = None
     for step in situation.steps:
         kind, shown = KINDS[step.address.kind], situation.seen.get(step.address)
         if step.action is not Action.DELETE or shown is None or not kind.member_counts:
             continue
-        going = _going(situation) if going is None else going
-        if left := in_words(_left(situation, step, shown, going)):
+        census = census or _Census(situation)
+        if left := in_words(census.left(step, shown)):
             wanted = situation.scene.desired.get(step.address)
             what = "replaced" if step.address in created else "deleted"
             yield Diagnostic(
@@ -87,23 +88,28 @@ def _going(situation: Situation) -> dict[str, set[str]]:
     return going
 
 
-def _left(situation: Situation, group: Step, shown: Attributes, going: Mapping[str, Collection[str]]) -> dict[str, int]:
-    """How many members of each sort stay: by the lists, where they were read, else by the group's own counts."""
-    left = {}
-    counts = counted(KINDS[group.address.kind], shown)
-    for kind in KINDS.values():
-        noun = f"{kind.noun}s"
-        if noun not in GROUP.member_counts.values():
-            continue
-        gone = going.get(kind.name, ())
-        if kind.name in situation.scene.observed.objects:
-            listed_ = situation.scene.observed.objects[kind.name].items()
-            count = sum(1 for one, other in listed_ if other.get(kind.group) == group.resource.id and one not in gone)
-        else:
-            count = counts.get(noun, 0) - len(gone)
-        if count > 0:
-            left[noun] = count
-    return left
+class _Census:
+    """How many members stay in the groups; every list is gone through once, for all groups together."""
+
+    def __init__(self, situation: Situation) -> None:
+        objects = situation.scene.observed.objects
+        self._going = _going(situation)
+        self._listed = {kind.name: self._count(kind, objects[kind.name]) for kind in _MEMBERS if kind.name in objects}
+
+    def _count(self, kind: Kind, listed: Mapping[str, Attributes]) -> Counter[str]:
+        gone = self._going.get(kind.name, ())
+        return Counter(str(shown.get(kind.group)) for one, shown in listed.items() if one not in gone)
+
+    def left(self, group: Step, shown: Attributes) -> dict[str, int]:
+        """How many members of each sort stay: by the lists, where they were read, else by the group's own counts."""
+        counts = counted(KINDS[group.address.kind], shown)
+        left = {
+            f"{kind.noun}s": self._listed[kind.name][group.resource.id]
+            if kind.name in self._listed
+            else counts.get(f"{kind.noun}s", 0) - len(self._going.get(kind.name, ()))
+            for kind in _MEMBERS
+        }
+        return {noun: count for noun, count in left.items() if count > 0}
 
 
 # ---------------------------------------------------------------- groups that take no members
@@ -176,22 +182,35 @@ def _taken_device(situation: Situation, step: Step, desired: Desired, deleted: C
 # ---------------------------------------------------------------- quotas
 
 
-def _full_quotas(steps: Iterable[Step], lookups: Lookups) -> Iterator[Diagnostic]:
+def _full_quotas(situation: Situation) -> Iterator[Diagnostic]:
     """Kinds of which more would be created than the quota leaves room for (SDRS.0305, 0306)."""
-    net: Counter[str] = Counter()
-    for step in steps:
-        net[step.address.kind] += (step.action is Action.CREATE) - (step.action is Action.DELETE)
-    for name, more in sorted(net.items()):
+    quotas = situation.scene.observed.lookups.quotas
+    if not quotas:
+        return
+    for name, more in sorted(_net(situation).items()):
         kind = KINDS[name]
-        quota = (lookups.quotas or {}).get(kind.quota, {})
+        quota = quotas.get(kind.quota, {})
         limit, used = number(quota.get("quota")), number(quota.get("used"))
         if more <= 0 or limit is None or used is None or limit < 0 or more <= limit - used:
             continue
+        makers = sorted(maker.noun for maker in KINDS.values() if name in maker.makes)
+        brought = f", with one at least for each new {' or '.join(makers)}" if makers else ""
         yield Diagnostic(
-            f"the quota leaves room for {max(limit - used, 0)} more {kind.noun}s, and {more} more are planned"
+            f"the quota leaves room for {max(limit - used, 0)} more {kind.noun}s, and {more} more are planned{brought}"
             f" ({used} of {limit} are used)",
             "Ask for a higher quota, or describe fewer.",
         )
+
+
+def _net(situation: Situation) -> Counter[str]:
+    """How many more objects of each kind there will be at least; an instance brings a pair for its system disk."""
+    net: Counter[str] = Counter()
+    for step in situation.steps:
+        if step.action is Action.CREATE:
+            net.update((step.address.kind, *KINDS[step.address.kind].makes))
+    for name, gone in _going(situation).items():
+        net[name] -= len(gone)
+    return net
 
 
 # ---------------------------------------------------------------- what other services must have ready

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 
 from declarative.errors import Diagnostic, Severity, visible
@@ -17,11 +17,12 @@ from declarative.planning.differences import ignored_fields
 from declarative.planning.losses import number
 from declarative.planning.selection import Chosen
 from declarative.planning.sketch import Sketch, Wishes, chosen_part
+from declarative.planning.takeover import instances_of
 from declarative.planning.wishes import Sight, before, creates, deletes, new_step
 
 ENABLED, DISABLED = "enabled", "disabled"
 _GOAL, _SIDE = "protection", "priority_station"
-_PAIRS = "replication_num"
+_PAIR, _PAIRS = "ReplicationPair", "replication_num"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ def with_protection(sketch: Sketch, belonging: Belonging, chosen: Chosen, *, goa
     False when the plan destroys or only refreshes. Raises nothing; findings and notes come with the wishes.
     """
     wishes, named = chosen_part(sketch.wishes, chosen.addresses), chosen.named
-    work = _Work(sketch, wishes, belonging)
+    work = _Work(sketch, wishes, belonging, chosen.addresses)
     kinds = switch_kinds()
     scene = sketch.scene
     aims = [address for address, inputs in scene.inputs.items() if _GOAL in inputs] if goals else []
@@ -87,13 +88,15 @@ def _goal(sketch: Sketch, address: Address, steps: Iterable[Step]) -> str:
 class _Work:
     """The wishes while switches are put in."""
 
-    def __init__(self, sketch: Sketch, wishes: Wishes, belonging: Belonging) -> None:
+    def __init__(self, sketch: Sketch, wishes: Wishes, belonging: Belonging, chosen: Collection[Address]) -> None:
         self.wishes = dict(wishes)
         self.findings: list[Diagnostic] = []
         self.notes: list[Diagnostic] = []
         self._sketch = sketch
         self._belonging = belonging
-        self._filled: set[Group] | None = None
+        self._chosen = chosen
+        self._described: dict[bool, set[Group]] | None = None
+        self._stirred: set[Group] | None = None
 
     # ------------------------------------------------------------ before a group goes
 
@@ -153,17 +156,31 @@ class _Work:
         )
 
     def _may_be_enabled(self, case: _Case) -> bool:
-        """True when there is, or is to be, a pair to be protected; else the plan is in error."""
-        if case.address in self._joined():
+        """True when there is, or is to be, a pair to be protected.
+
+        Else the plan is in error, or where selectors leave out all that could bring one, it leaves protection alone.
+        """
+        if case.address in self._joined(there=True):
             return True
         if case.sight is not None and not deletes(case.steps):
             pairs = case.sight.attributes.get(_PAIRS)
             unknown = pairs is None and not self._sketch.refreshed
-            if unknown or number(pairs) or case.status in case.kind.protected:
+            if unknown or case.status in case.kind.protected or (number(pairs) and self._keeps_a_pair(case)):
                 return True
+        if case.address in self._joined(there=False):
+            self.notes.append(
+                Diagnostic(
+                    f"{case.address} is not enabled by this plan, which leaves out all that could bring it a pair",
+                    "Plan with its members.",
+                    self._sketch.scene.desired[case.address].position("spec", _GOAL),
+                    str(case.address),
+                    Severity.WARNING,
+                )
+            )
+            return False
         self.findings.append(
             Diagnostic(
-                f"{case.address} can't be enabled: it has no replication pair, and none is described",
+                f"{case.address} can't be enabled: it has no replication pair that stays, and none is described",
                 "Describe a ProtectedInstance or a ReplicationPair of this group, or leave protection out until there"
                 " is one.",
                 self._sketch.scene.desired[case.address].position("spec", _GOAL),
@@ -172,15 +189,32 @@ class _Work:
         )
         return False
 
-    def _joined(self) -> set[Group]:
-        """The groups for which the manifests describe an instance or a pair."""
-        if self._filled is None:
-            self._filled = set()
+    def _keeps_a_pair(self, case: _Case) -> bool:
+        """True unless every pair that is listed in the group goes, by itself or with its instance."""
+        if case.recorded is None or _PAIR not in self._sketch.scene.observed.objects:
+            return True
+        listed, group = self._sketch.scene.observed.objects[_PAIR], KINDS[_PAIR].group
+        return any(self._stays(one, shown) for one, shown in listed.items() if shown.get(group) == case.recorded.id)
+
+    def _stays(self, object_id: str, pair: Attributes) -> bool:
+        owner = self._sketch.owner(_PAIR, object_id)
+        if owner is not None and not self._sketch.scene.recorded[owner].lifecycle.adopt:
+            return not deletes(self.wishes.get(owner, ()))
+        homes = instances_of(self._sketch, pair)
+        return not homes or not all(deletes(self.wishes.get(home, ())) for home in homes)
+
+    def _joined(self, *, there: bool) -> set[Group]:
+        """The groups for which the manifests describe an instance or a pair that will be there, or one that won't."""
+        if self._described is None:
+            self._described = {True: set(), False: set()}
             for address in self._sketch.scene.desired:
                 kind = KINDS[address.kind]
                 if kind.group in kind.fields and not kind.copies_first:
-                    self._filled |= self._belonging.joins(address)
-        return self._filled
+                    self._described[self._will_be_there(address)] |= self._belonging.joins(address)
+        return self._described[there]
+
+    def _will_be_there(self, address: Address) -> bool:
+        return address in self._chosen or self._sketch.scene.sights.get(self._sketch.source(address)) is not None
 
     def _add(self, case: _Case, action: Action, way: Switch, reason: Reason) -> None:
         steps = self.wishes.get(case.address, ())
@@ -198,8 +232,14 @@ class _Work:
         """True when members wait for it that the record says which side is accepted as production."""
         if not any(change.field == _SIDE for step in own for change in step.changes):
             return False
-        everything = (step for steps in self.wishes.values() for step in steps)
-        return bool(self._belonging.members(everything, group))
+        return group in self._busy()
+
+    def _busy(self) -> set[Group]:
+        """The groups whose members have steps; what is put in here are steps of groups alone."""
+        if self._stirred is None:
+            members = (address for address in self.wishes if KINDS[address.kind].group)
+            self._stirred = {group for address in members for group in self._belonging.groups(address)}
+        return self._stirred
 
 
 def _only_records_the_goal(steps: list[Step]) -> bool:
@@ -232,7 +272,8 @@ def _switch(
         for step in first:
             if step.action is Action.UPDATE:
                 named = {change.field.partition(".")[0] for change in step.changes} & shown.keys()
-                shown = {**shown, **{name: step.resource.inputs[name] for name in named}}
+                inputs = step.resource.inputs
+                shown = {**shown, **{name: inputs[name] for name in named if name in inputs and name != _SIDE}}
     old = case.status if resource.id else ""
     return new_step(
         action,

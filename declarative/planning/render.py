@@ -32,6 +32,7 @@ from declarative.model import (
     Result,
     Step,
     StepOutcome,
+    Withheld,
 )
 
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_.\[\]-]{0,127}")
@@ -154,7 +155,7 @@ _REASONS = {
     Reason.REPLACED: "can't be changed in place",
     Reason.REQUESTED: "asked for by --replace",
     Reason.CREATION_FAILED: "its creation failed",
-    Reason.BEING_DELETED: "it is being deleted",
+    Reason.BEING_DELETED: "its deletion has begun",
     Reason.GONE_FROM_MANIFESTS: "gone from the manifests",
     Reason.GONE_FROM_CLOUD: "gone from the cloud",
     Reason.DESTROY: "everything is to be destroyed",
@@ -199,7 +200,7 @@ def plan_lines(plan: Plan, *, missing: Sequence[Danger]) -> list[Line]:
     lines += _block("Still open from earlier runs; apply goes on with these first:", _open(plan))
     lines += _block("Drift, what the cloud shows other than recorded:", drift_lines(plan.drift))
     lines += _block("Steps:", _steps(plan))
-    lines += _block("Withheld, because a disaster recovery is in progress there:", _withheld(plan))
+    lines += _block("Withheld, because a disaster recovery is in progress there:", _withheld(plan.withheld))
     lines += _block("Outputs:", _output_changes(plan))
     lines += _block("To have ready in other services, which SDRS can't be asked about:", _prerequisites(plan))
     lines += _block("Warnings:", [line(f"  ! {finding(warning)}", Tone.CHANGE) for warning in plan.warnings])
@@ -212,7 +213,7 @@ def summary(plan: Plan) -> str:
     counts = [f"{count} to {verb}" for verb, count in _tally(plan.steps)]
     if plan.output_changes:
         counts.append(f"{many(len(plan.output_changes), 'output')} to record")
-    withheld = f" {many(len(plan.withheld), 'step')} withheld." if plan.withheld else ""
+    withheld = f" {many(len(_held_verbs(plan.withheld)), 'step')} withheld." if plan.withheld else ""
     if counts:
         return f"Plan: {', '.join(counts)}.{withheld}"
     if plan.open:
@@ -339,8 +340,21 @@ def drift_lines(drift: Sequence[Drift]) -> list[Line]:
     return lines
 
 
-def _withheld(plan: Plan) -> list[Line]:
-    return [line(f"    ! {one.action.value} {one.address}: {shown(one.message)}", Tone.REMOVE) for one in plan.withheld]
+def _withheld(withheld: Sequence[Withheld]) -> list[Line]:
+    return [
+        line(f"    ! {verb} {one.address}: {shown(one.message)}", Tone.REMOVE) for verb, one in _held_verbs(withheld)
+    ]
+
+
+def _held_verbs(withheld: Sequence[Withheld]) -> list[tuple[str, Withheld]]:
+    """What is withheld and what it would do, a replacement once."""
+    deleted = {one.address for one in withheld if one.action is Action.DELETE}
+    replaced = deleted & {one.address for one in withheld if one.action is Action.CREATE}
+    return [
+        ("replace" if one.address in replaced and one.action is Action.CREATE else one.action.value, one)
+        for one in withheld
+        if one.address not in replaced or one.action is not Action.DELETE
+    ]
 
 
 def _output_changes(plan: Plan) -> list[Line]:
@@ -365,11 +379,12 @@ NO_CONSENT = frozenset({DangerClass.PREVENT_DESTROY, DangerClass.DR_IN_PROGRESS}
 
 def _dangers(dangers: Sequence[Danger], missing: Sequence[Danger]) -> list[Line]:
     lines: list[Line] = []
+    lacking = frozenset(missing)
     for danger in dangers:
         if danger.cls is DangerClass.DR_IN_PROGRESS:
             continue  # the block of what is withheld says it
         subject = f" {danger.address}" if danger.address else ""
-        lacks = danger in missing
+        lacks = danger in lacking
         lines.append(
             (
                 Span(f"    ! {danger.cls.value}", Tone.REMOVE),
@@ -400,10 +415,7 @@ def outcome_lines(outcome: Outcome) -> list[Line]:
     lines = _block("Failed:", _ends(outcome, Result.FAILED, Tone.REMOVE))
     lines += _block("Continues in the cloud:", _ends(outcome, Result.CONTINUES, Tone.CHANGE))
     lines += _block("Not started:", _ends(outcome, Result.NOT_STARTED, Tone.FAINT))
-    held = [
-        line(f"    ! {one.action.value} {one.address}: {shown(one.message)}", Tone.REMOVE) for one in outcome.withheld
-    ]
-    lines += _block("Withheld, because a disaster recovery is in progress there:", held)
+    lines += _block("Withheld, because a disaster recovery is in progress there:", _withheld(outcome.withheld))
     lines += _block("Stays behind in the cloud and goes on costing:", _left_behind(outcome))
     if outcome.conflict:
         kept = shown(outcome.conflict, limit=None)  # whole: it may be the content itself

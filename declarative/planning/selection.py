@@ -92,6 +92,7 @@ def chosen_addresses(
     known, tied = _known(desired, recorded), ties()
     users = reversed_edges(tied.needs)
     holders = reversed_edges(tied.held_by)
+    other_end = {one: [other] for pair in tied.moves.items() for one, other in (pair, pair[::-1])}
     chosen, named = set(known), None
     if request.targets:
         hits = matching(request.targets, known, option="--target")
@@ -99,11 +100,12 @@ def chosen_addresses(
             one: [
                 *(holders.get(one, ()) if one in tied.held_by else ()),
                 *(() if one in tied.ending else tied.needs.get(one, ())),
+                *other_end.get(one, ()),
             ]
             for one in known
         }
-        chosen = _with_moves(closure(hits, brings), tied.moves)
-        named = frozenset(_with_moves(set(hits), tied.moves))
+        chosen = closure(hits, brings)
+        named = frozenset(closure(hits, other_end))
     if request.excludes:
         hits = matching(request.excludes, known, option="--exclude")
         takes = {
@@ -111,10 +113,12 @@ def chosen_addresses(
                 *users.get(one, ()),
                 *(tied.needs.get(one, ()) if one in tied.ending else ()),
                 *(need for need in tied.held_by.get(one, ()) if need in tied.held_by),
+                *other_end.get(one, ()),
             ]
             for one in known
         }
-        chosen -= _with_moves(closure(hits, takes), tied.moves)
+        left_out = closure(hits, takes)
+        chosen -= left_out
     return Chosen(frozenset(chosen & known.keys()), named)
 
 
@@ -125,8 +129,3 @@ def _known(
 
 
 _NO_LABELS: Mapping[str, str] = {}
-
-
-def _with_moves(addresses: set[Address], moves: Mapping[Address, Address]) -> set[Address]:
-    ends = {end for pair in moves.items() for end in pair if addresses.intersection(pair)}
-    return addresses | ends

@@ -10,15 +10,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from declarative.errors import visible
-from declarative.model import Address, Attributes, Desired, Health, Kind, Reason, Resource, Step
+from declarative.kinds.compare import same
+from declarative.model import Address, Attributes, Desired, Health, Json, Kind, Reason, Reference, Resource, Step
 from declarative.planning.differences import differing, ignored_fields, must_replace
-from declarative.planning.losses import number
+from declarative.planning.losses import attached, number
 from declarative.planning.moves import Key, known_key, present_key
 from declarative.planning.sketch import Sketch
-from declarative.planning.wishes import Sight, Wanted, adjust, creates, take_over, take_over_later
+from declarative.planning.wishes import Sight, Wanted, adjust, creates, deletes, take_over, take_over_later
 
 INSTANCE = "ProtectedInstance"
 SIZE = "volume_size"
+_DEVICE = "device"
 
 _NATURAL = {"server_id": "server", "volume_id": "disk"}
 _WORDS = {**_NATURAL, "protected_instance_id": "instance", "replication_id": "pair"}
@@ -33,17 +35,14 @@ def instances_of(sketch: Sketch, pair: Attributes) -> set[Address]:
     return {owner for one in ids if (owner := sketch.owner(INSTANCE, str(one))) is not None}
 
 
-def attached(shown: Attributes) -> Iterator[Attributes]:
-    """The attachments that an instance or a pair shows."""
-    attachment = shown.get("attachment")
-    return (one for one in (attachment if isinstance(attachment, list) else ()) if isinstance(one, dict))
-
-
 class Claims:
-    """Which objects of a kind the cloud shows under which natural key."""
+    """Which objects of a kind the cloud shows under which natural key, and which instances may bring more of them."""
 
     def __init__(self, sketch: Sketch, kind: Kind) -> None:
         """Look at all that is observed of `kind`."""
+        self._sketch = sketch
+        self._kind = kind
+        self._makers: dict[Json | Reference, list[Address]] | None = None
         self._found: dict[Key, list[tuple[str, Attributes]]] = {}
         for object_id, shown in sorted(sketch.scene.observed.objects.get(kind.name, {}).items()):
             key = known_key(kind, shown)
@@ -53,6 +52,16 @@ class Claims:
     def of(self, key: Key | None) -> list[tuple[str, Attributes]]:
         """The objects with this natural key, by id."""
         return self._found.get(key, []) if key is not None else []
+
+    def makers(self, group: Json | Reference) -> list[Address]:
+        """The instances that are created in a group; asked for only when all that instances want is known."""
+        if self._makers is None:
+            self._makers = {}
+            for address, steps in self._sketch.wishes.items():
+                if address.kind == INSTANCE and creates(steps):
+                    for home in {step.resource.inputs.get(self._kind.group) for step in steps if not step.resource.id}:
+                        self._makers.setdefault(home, []).append(address)
+        return self._makers.get(group, [])
 
 
 # ---------------------------------------------------------------- adoption
@@ -64,11 +73,11 @@ def adoption(
     """What an object that the service makes by itself needs: to be taken over, and then to be brought in line."""
     key = known_key(kind, wanted.inputs)
     if recorded is None or sight is None or present_key(kind, recorded, sight.seen) != key:
-        return _search(sketch, kind, wanted, claims.of(key), recorded=recorded, gone=sight is None)
+        return _search(sketch, kind, wanted, claims, recorded=recorded, gone=sight is None)
     homes = instances_of(sketch, sight.seen)
     if any(sketch.is_remade(home) for home in homes):
         makers = {home for home in homes if sketch.is_remade(home)}
-        makers |= _makers(sketch, kind, wanted)
+        makers |= _makers(sketch, kind, wanted, claims)
         return _await(sketch, kind, wanted, makers, reason=Reason.REPLACED, old=recorded)
     if homes and all(sketch.is_leaving(home) for home in homes):
         _say_it_goes(sketch, wanted.desired, homes)
@@ -80,7 +89,7 @@ def _search(
     sketch: Sketch,
     kind: Kind,
     wanted: Wanted,
-    found: Iterable[tuple[str, Attributes]],
+    claims: Claims,
     *,
     recorded: Resource | None,
     gone: bool,
@@ -89,7 +98,7 @@ def _search(
     reason = Reason.NEW if recorded is None else Reason.GONE_FROM_CLOUD if gone else Reason.EDITED
     makers: set[Address] = set()
     strange = ""
-    for object_id, shown in found:
+    for object_id, shown in claims.of(known_key(kind, wanted.inputs)):
         homes = instances_of(sketch, shown)
         if any(not (sketch.is_leaving(home) or sketch.is_remade(home)) for home in homes):
             return _taken(sketch, kind, wanted, (object_id, shown), reason=reason, old=recorded)
@@ -99,7 +108,8 @@ def _search(
         _say_not_ours(sketch, kind, wanted, strange)
         return ()
     # A remade instance may come back with another server: whichever is made in the group can bring the pair.
-    return _await(sketch, kind, wanted, makers | _makers(sketch, kind, wanted), reason=reason, old=recorded)
+    makers |= _makers(sketch, kind, wanted, claims)
+    return _await(sketch, kind, wanted, makers, reason=reason, old=recorded)
 
 
 def _taken(
@@ -131,17 +141,13 @@ def _await(
     return take_over_later(kind, wanted, reason, old=old)
 
 
-def _makers(sketch: Sketch, kind: Kind, wanted: Wanted) -> set[Address]:
+def _makers(sketch: Sketch, kind: Kind, wanted: Wanted, claims: Claims) -> set[Address]:
     """The instances whose creation can bring the pair: those that it depends on, else all of its group."""
     named = {one for one in wanted.desired.depends_on if one.kind == INSTANCE and creates(sketch.steps(one))}
-    group = wanted.inputs.get(kind.group)
     return named or {
         address
-        for address, steps in sketch.wishes.items()
-        if address.kind == INSTANCE
-        and creates(steps)
-        and any(step.resource.inputs.get(kind.group) == group for step in steps if not step.resource.id)
-        and wanted.desired.address not in sketch.scene.desired[address].depends_on
+        for address in claims.makers(wanted.inputs.get(kind.group))
+        if wanted.desired.address not in sketch.scene.desired[address].depends_on
     }
 
 
@@ -221,6 +227,21 @@ def clashes(sketch: Sketch, kind: Kind, claims: Claims, addresses: Iterable[Addr
             for object_id, shown in claims.of(key):
                 if sketch.owner(kind.name, object_id) is None:
                     _strange(sketch, kind, wanted, (object_id, shown))
+        if _DEVICE in kind.fields:
+            sketch.after.setdefault(address, set()).update(_on_device(sketch, kind, wanted.inputs))
+
+
+def _on_device(sketch: Sketch, kind: Kind, inputs: Attributes) -> Iterator[Address]:
+    """The attachments that go and make the device free that an attachment wants."""
+    instance = inputs.get("protected_instance_id")
+    for one in attached(sketch.scene.observed.objects.get(INSTANCE, {}).get(str(instance), {})):
+        owner = sketch.owner(kind.name, f"{instance}/{one.get('replication')}")
+        if (
+            owner is not None
+            and deletes(sketch.steps(owner))
+            and same(kind, _DEVICE, inputs.get(_DEVICE), one.get(_DEVICE))
+        ):
+            yield owner
 
 
 def _claimed(sketch: Sketch, kind: Kind) -> dict[Key, list[Address]]:

@@ -17,6 +17,7 @@ from declarative.model import (
     Begun,
     Binding,
     Closed,
+    Dropped,
     Operation,
     Put,
     Record,
@@ -185,3 +186,17 @@ async def test_in_memory_nothing_is_written(tmp_path):
     await ledger.note(Put(resource(1)), Closed("op-1"))
     assert await ledger.close() == ""
     assert list(tmp_path.iterdir()) == []
+
+
+@on_virtual_time
+async def test_an_object_is_found_by_its_id_wherever_it_is_recorded(tmp_path):
+    store = store_at(tmp_path)
+    store.append([Put(resource(1)), Put(resource(2))], after=0)
+    ledger = Ledger(store.read(), store, blocking=inline)
+    moved = Resource(Address("ProtectionGroup", "new"), "id-1")
+    assert ledger.recorded("ProtectionGroup", "id-1") == resource(1)
+    await ledger.intend(Dropped(resource(1).address), Put(moved))
+    await ledger.note(Dropped(resource(2).address), Put(resource(3)))
+    found = [ledger.recorded("ProtectionGroup", one) for one in ("id-1", "id-2", "id-3", None)]
+    assert found == [moved, None, resource(3), None]
+    assert ledger.recorded("ReplicationPair", "id-1") is None

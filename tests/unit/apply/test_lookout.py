@@ -1,0 +1,51 @@
+"""Looks that many steps share: by one list, or by a GET each where a list would be more work."""
+
+import asyncio
+
+import pytest
+
+from declarative.apply import Lookout
+from declarative.clock import Clock
+from declarative.kinds import KINDS
+from tests.scaffold.virtual_time import run_virtual
+
+PAIR = KINDS["ReplicationPair"]
+
+
+class Cloud:
+    """Shows so many pairs, and counts how often it is asked."""
+
+    def __init__(self, size):
+        self.objects = {f"id-{number}": {"id": f"id-{number}"} for number in range(size)}
+        self.lists = self.gets = 0
+
+    async def list(self, kind, *, deadline):
+        self.lists += 1
+        return self.objects
+
+    async def get(self, kind, object_id, *, deadline):
+        self.gets += 1
+        return self.objects[object_id]
+
+
+@pytest.mark.parametrize(
+    ("size", "asking", "max_age", "lists"),
+    [
+        pytest.param(900, 1, 0.0, 0, id="one-who-asks-reads-it-alone"),
+        pytest.param(900, 64, 0.0, 1, id="many-who-ask-share-a-list"),
+        pytest.param(9000, 64, 0.0, 0, id="a-wave-of-a-long-list-reads-its-own"),
+        pytest.param(9000, 64, 2.0, 1, id="a-long-list-that-the-next-waves-can-use-is-read"),
+        pytest.param(9000, 9000, 0.0, 1, id="all-of-a-long-list-is-read-by-list"),
+    ],
+)
+def test_a_list_is_read_when_it_is_less_work_than_the_objects(size, asking, max_age, lists):
+    cloud = Cloud(size)
+    lookout = Lookout(cloud, Clock())
+    lookout.refreshed({PAIR.name: cloud.objects}, {})
+
+    async def all_look():
+        looks = (lookout.look(PAIR, f"id-{number}", max_age=max_age, deadline=60.0) for number in range(asking))
+        return await asyncio.gather(*looks)
+
+    assert len(run_virtual(all_look)) == asking
+    assert (cloud.lists, cloud.gets) == (lists, 0 if lists else asking)

@@ -1,0 +1,244 @@
+"""What a plan says of groups with members: what can't be, what would be lost, and what goes together."""
+
+import pytest
+from planning_world import (
+    INSTANCE,
+    PAIR,
+    World,
+    attachment,
+    drill,
+    group,
+    instance,
+    of,
+    pair,
+    stack,
+    told,
+)
+
+from declarative.errors import InputError
+from declarative.model import DangerClass, Lookups
+from declarative.planning import unconsented
+from declarative.planning.render import plain, plan_lines, summary
+
+DISKS = {"s1": ["d1"], "s2": ["d2"]}
+KEPT = {"prevent_destroy": True}
+
+
+def adopted(**lifecycle):
+    """A group, an instance in it, and the pair that came with that."""
+    return [group("shop"), instance("web", "shop", "s1"), pair("sys", "shop", "d1", adopt=True, lifecycle=lifecycle)]
+
+
+def text(plan):
+    return plain(plan_lines(plan, missing=unconsented(plan)))
+
+
+def wrong(world, view):
+    """What the planner finds fault with."""
+    with pytest.raises(InputError) as caught:
+        world.plan(view)
+    return [finding.summary for finding in caught.value.findings]
+
+
+# ---------------------------------------------------------------- prevent_destroy of adopted pairs
+
+
+@pytest.mark.parametrize(
+    ("wanted", "request_", "what"),
+    [
+        pytest.param([], {"destroy": True}, "forgotten, nor go with its instance", id="all-is-destroyed"),
+        pytest.param(adopted(**KEPT)[:2], {}, "forgotten, nor go with its instance", id="its-document-is-gone"),
+        pytest.param(
+            [*adopted()[:1], instance("web", "shop", "s1", description="x"), *adopted(**KEPT)[2:]],
+            {},
+            "replaced with its instance",
+            id="its-instance-is-replaced",
+        ),
+    ],
+)
+def test_an_adopted_pair_is_not_let_go_against_its_prevent_destroy(wanted, request_, what):
+    made = World(DISKS).has(*adopted(**KEPT)).plan(stack(*wanted), **request_)
+    (danger,) = [one for one in made.dangers if one.cls is DangerClass.PREVENT_DESTROY]
+    assert danger.address == of(f"{PAIR}/sys")
+    assert f"must not be {what}" in danger.message
+    assert danger in unconsented(made)
+
+
+def test_an_adopted_pair_that_is_gone_may_be_forgotten():
+    world = World(DISKS).has(*adopted(**KEPT))
+    del world.raw[PAIR][world.id_of(f"{PAIR}/sys")]
+    assert world.plan(stack(*adopted(**KEPT)[:2])).dangers == ()
+
+
+# ---------------------------------------------------------------- enabling
+
+
+def test_a_group_whose_last_pairs_go_is_not_enabled():
+    world = World(DISKS).has(group("shop"), instance("web", "shop", "s1"), pair("data", "shop", "v1"))
+    assert wrong(world, stack(group("shop", protection="enabled"))) == [
+        "ProtectionGroup/shop can't be enabled: it has no replication pair that stays, and none is described"
+    ]
+
+
+def test_a_pair_that_nobody_describes_and_nobody_deletes_is_enough_to_enable_a_group():
+    world = World(DISKS).has(group("shop"), instance("web", "shop", "s1"))
+    world.pair("foreign", world.id_of("ProtectionGroup/shop"), "v9", name="foreign")
+    made = world.plan(stack(group("shop", protection="enabled")))
+    assert told(made) == [f"delete:{INSTANCE}/web", "enable:ProtectionGroup/shop"]
+
+
+@pytest.mark.parametrize(
+    ("request_", "steps"),
+    [
+        pytest.param(
+            {"targets": ("ProtectionGroup/*",)}, ["create:ProtectionGroup/shop"], id="its-members-are-no-target"
+        ),
+        pytest.param(
+            {"excludes": (f"{INSTANCE}/*", f"{PAIR}/*")}, ["create:ProtectionGroup/shop"], id="its-members-are-excluded"
+        ),
+        pytest.param(
+            {"targets": (f"{INSTANCE}/*",)},
+            ["create:ProtectionGroup/shop", f"create:{INSTANCE}/web", "enable:ProtectionGroup/shop"],
+            id="one-member-is-a-target",
+        ),
+    ],
+)
+def test_a_new_group_is_enabled_only_with_a_member(request_, steps):
+    members = [instance("web", "shop", "s1"), pair("data", "shop", "v1")]
+    made = World(DISKS).plan(stack(group("shop", protection="enabled"), *members), **request_)
+    assert told(made) == steps
+    assert [warning.address for warning in made.warnings] == ["ProtectionGroup/shop"] * (len(steps) == 1)
+
+
+def test_a_group_that_has_its_members_is_enabled_without_a_plan_for_them():
+    world = World(DISKS).has(group("shop"), instance("web", "shop", "s1"))
+    view = stack(group("shop", protection="enabled"), instance("web", "shop", "s1"), instance("new", "shop", "s2"))
+    assert told(world.plan(view, targets=("ProtectionGroup/shop",))) == ["enable:ProtectionGroup/shop"]
+
+
+# ---------------------------------------------------------------- devices
+
+
+def on_devices(first, second):
+    return stack(
+        group("shop"),
+        instance("web", "shop", "s1"),
+        pair("a", "shop", "v1"),
+        pair("b", "shop", "v2"),
+        attachment("one", "web", "a", first),
+        attachment("two", "web", "b", second),
+    )
+
+
+@pytest.mark.parametrize("choose", [pytest.param(min, id="first-first"), pytest.param(max, id="last-first")])
+def test_attachments_change_devices_only_when_both_are_free(choose):
+    world = World(DISKS)
+    world.apply(world.plan(on_devices("/dev/vdb", "/dev/vdc")))
+    world.apply(world.plan(on_devices("/dev/vdc", "/dev/vdb")), choose=choose)
+    assert world.plan(on_devices("/dev/vdc", "/dev/vdb")).steps == ()
+
+
+# ---------------------------------------------------------------- quotas
+
+
+@pytest.mark.parametrize(
+    ("room", "refused"), [pytest.param(3, False, id="just-enough"), pytest.param(2, True, id="one-too-few")]
+)
+def test_each_new_instance_takes_a_pair_from_the_quota(room, refused, monkeypatch):
+    quotas = {"replications": {"quota": 10, "used": 10 - room}}
+    monkeypatch.setattr("planning_world.LOOKUPS", Lookups(World().observed().lookups.domains, quotas))
+    view = stack(group("shop"), instance("a", "shop", "s1"), instance("b", "shop", "s2"), pair("c", "shop", "v1"))
+    world = World(DISKS)
+    if not refused:
+        assert world.plan(view).steps
+        return
+    (finding,) = wrong(world, view)
+    assert finding == (
+        "the quota leaves room for 2 more replication pairs, and 3 more are planned, with one at least for each new"
+        " protected instance (8 of 10 are used)"
+    )
+
+
+def test_pairs_that_go_make_room_in_the_quota(monkeypatch):
+    world = World(DISKS).has(group("shop"), instance("a", "shop", "s1"))
+    quotas = {"replications": {"quota": 1, "used": 1}}
+    monkeypatch.setattr("planning_world.LOOKUPS", Lookups(world.observed().lookups.domains, quotas))
+    made = world.plan(stack(group("shop"), instance("a", "shop", "s1", description="new")))
+    assert told(made) == [f"delete:{INSTANCE}/a", f"create:{INSTANCE}/a"]
+
+
+# ---------------------------------------------------------------- selectors and moves
+
+
+def moved():
+    """All of `before` under other addresses, but for an instance and its pair."""
+    return stack(
+        group("new", name="shop"),
+        instance("web2", "new", "s1", name="web"),
+        instance("db", "new", "s2"),
+        pair("sys", "new", "d1", adopt=True),
+        drill("q2", "new", name="q1"),
+    )
+
+
+def before():
+    return World(DISKS).has(
+        group("shop"),
+        instance("web", "shop", "s1"),
+        instance("db", "shop", "s2"),
+        pair("sys", "shop", "d1", adopt=True),
+        drill("q1", "shop"),
+    )
+
+
+@pytest.mark.parametrize("end", ["shop", "new"])
+def test_excluding_either_end_of_a_move_takes_all_that_depends_on_the_object(end):
+    assert before().plan(moved(), excludes=(f"ProtectionGroup/{end}",)).steps == ()
+
+
+@pytest.mark.parametrize("end", ["web", "web2"])
+def test_either_end_of_a_move_as_a_target_brings_what_the_object_depends_on(end):
+    assert told(before().plan(moved(), targets=(f"{INSTANCE}/{end}",))) == [
+        "move:ProtectionGroup/new",
+        f"move:{INSTANCE}/web2",
+    ]
+
+
+# ---------------------------------------------------------------- what is only recorded
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        pytest.param({"name": "other"}, id="beside-an-update"),
+        pytest.param({"description": "x"}, id="beside-a-replacement"),
+        pytest.param({}, id="alone"),
+    ],
+)
+@pytest.mark.parametrize("name", [pytest.param("web", id="in-place"), pytest.param("web2", id="at-a-new-address")])
+def test_a_change_of_what_a_delete_leaves_behind_is_always_shown(fields, name):
+    world = World(DISKS).has(group("shop"), instance("web", "shop", "s1", delete_target_server=True))
+    made = world.plan(stack(group("shop"), instance(name, "shop", "s1", **{"name": "web", **fields})))
+    shown = [change for step in made.steps for change in step.changes if change.field == "delete_target_server"]
+    replaced_elsewhere = "description" in fields and name == "web2"
+    assert [(one.old, one.new) for one in shown] == ([] if replaced_elsewhere else [(True, None)])
+
+
+# ---------------------------------------------------------------- words
+
+
+def test_a_withheld_replacement_is_told_of_once_and_as_one():
+    world = World(DISKS).has(group("shop"), drill("q1", "shop"))
+    world.set_status(world.id_of("ProtectionGroup/shop"), "failed-over")
+    made = world.plan(stack(group("shop", source_vpc_id="vpc-2"), drill("q1", "shop")))
+    assert "    ! replace ProtectionGroup/shop: disaster recovery is in progress" in text(made)
+    assert "delete" not in text(made)
+    assert summary(made) == "Nothing to do now. 2 steps withheld."
+
+
+def test_the_danger_of_an_attachment_says_that_servers_lose_the_disk():
+    view = [group("shop", protection="enabled"), instance("web", "shop", "s1"), pair("a", "shop", "v1")]
+    world = World(DISKS).has(*view, attachment("one", "web", "a"))
+    (danger,) = world.plan(stack(*view)).dangers
+    used = f"the use of pair {world.id_of(f'{PAIR}/a')} by instance {world.id_of(f'{INSTANCE}/web')}"
+    assert f"{used}, whose servers lose its disks" in danger.message
