@@ -9,42 +9,11 @@ import pytest
 
 from declarative.apply import steps
 from declarative.errors import ExitCode
-from declarative.simulator import Rules
-from tests.scaffold.cloud import DESTROY, Group, Site, assert_settled, done
-from tests.scaffold.whole import (
-    ATTACHMENT,
-    DRILL,
-    GROUP,
-    INSTANCE,
-    PAIR,
-    WholeSite,
-    adopted,
-    assert_agreed,
-    attachment,
-    drill,
-    group,
-    instance,
-    pair,
-)
+from tests.scaffold.accidents import FIFTH, HALF
+from tests.scaffold.cloud import Group, Site, assert_settled, done
 
 GROUPS: Mapping[str, Group] = {f"g{number:03}": {} for number in range(200)}
 NAMES = {name: name for name in GROUPS}
-
-# Each is asked in turn, so that a later one meets what the earlier ones left: about 5 % of all requests each.
-_FIFTH = (
-    "* *:lost-before:p=0.05",
-    "* *:lost-after:p=0.0526",
-    "* *:status=429:p=0.0556",
-    "* *:status=503:p=0.0294",
-    "* *:status-after=503:p=0.0303",
-)
-_HALF = (
-    "* *:lost-before:p=0.12",
-    "* *:lost-after:p=0.14",
-    "* *:status=429:p=0.16",
-    "* *:status=503:p=0.1",
-    "* *:status-after=500:p=0.11",
-)
 
 
 def _site(folder: Path, *, seed: int = 1) -> Site:
@@ -64,7 +33,7 @@ def calm(tmp_path_factory: pytest.TempPathFactory) -> int:
 def test_a_fifth_of_all_requests_failing_costs_one_run_and_few_calls(tmp_path: Path, seed: int, calm: int) -> None:
     site = _site(tmp_path, seed=seed)
     site.write(GROUPS)
-    site.world.faults.add(_FIFTH)
+    site.world.faults.add(FIFTH)
     done(site.apply())
     assert site.all_requests() <= 2.5 * calm
     site.world.faults.clear()
@@ -80,7 +49,7 @@ def test_renames_and_deletes_converge_in_a_storm(tmp_path: Path, seed: int) -> N
     kept = dict(list(GROUPS.items())[:100])
     goal = {name: {"name": f"{name}-b"} if number % 3 else {"description": "n"} for number, name in enumerate(kept)}
     site.write(goal)
-    site.world.faults.add(_FIFTH)
+    site.world.faults.add(FIFTH)
     done(site.apply(allow=["delete", "mass-delete"]))
     site.world.faults.clear()
     assert len(site.made()) == 200 + 34
@@ -88,45 +57,11 @@ def test_renames_and_deletes_converge_in_a_storm(tmp_path: Path, seed: int) -> N
     assert_settled(site, {name: group.get("name", name) for name, group in goal.items()})
 
 
-SHOP = {
-    f"{GROUP}/shop": group(name="shop", protection="enabled"),
-    f"{INSTANCE}/web": instance(1, "web"),
-    f"{INSTANCE}/db": instance(2, "db"),
-    f"{PAIR}/root": adopted(1, "root"),
-    f"{PAIR}/data": pair(1, "data"),
-    f"{ATTACHMENT}/data": attachment("web", "data"),
-    f"{DRILL}/first": drill("spring"),
-}
-CHANGED = {
-    **SHOP,
-    f"{GROUP}/shop": group(name="store", protection="enabled"),
-    f"{INSTANCE}/web": instance(1, "front", flavorRef="s3.small.1", tags=[{"key": "tier", "value": "web"}]),
-    f"{PAIR}/data": pair(1, "orders"),
-    f"{ATTACHMENT}/data": attachment("web", "data", "/dev/vdc"),
-    f"{DRILL}/first": drill("summer"),
-}
-
-
-@pytest.mark.parametrize("seed", range(1, 13))
-def test_every_kind_is_made_changed_and_taken_back_in_a_storm(tmp_path: Path, seed: int) -> None:
-    site = WholeSite(tmp_path, speed=1.0, seed=seed, latency=0.05, rules=Rules(copy_seconds=20.0))
-    site.break_with(*_FIFTH)
-    for manifests in (SHOP, CHANGED):
-        site.write_all(manifests)
-        done(site.apply(allow=["replace"]))
-    made = {GROUP: 1, INSTANCE: 2, PAIR: 1, ATTACHMENT: 2, DRILL: 1}
-    assert site.creations() == made
-    done(site.destroy())
-    site.break_with()
-    assert site.creations() == made
-    assert_agreed(site, {}, request=DESTROY)
-
-
 @pytest.mark.parametrize("seed", range(1, 4))
 def test_half_of_all_requests_failing_may_take_more_runs_but_loses_nothing(tmp_path: Path, seed: int) -> None:
     site = _site(tmp_path, seed=seed)
     site.write(GROUPS)
-    site.world.faults.add(_HALF)
+    site.world.faults.add(HALF)
     first = site.apply()
     assert first.exit_code in (ExitCode.OK, ExitCode.INCOMPLETE)
     site.world.faults.clear()
@@ -138,7 +73,7 @@ def test_half_of_all_requests_failing_may_take_more_runs_but_loses_nothing(tmp_p
 def test_lists_that_lag_behind_in_a_storm_double_nothing(tmp_path: Path) -> None:
     site = _site(tmp_path)
     site.write(GROUPS)
-    site.world.faults.add([*_FIFTH, "GET server-groups:list-lag=20"])
+    site.world.faults.add([*FIFTH, "GET server-groups:list-lag=20"])
     done(site.apply())
     site.world.faults.clear()
     assert len(site.made()) == len(GROUPS)
@@ -152,7 +87,7 @@ def test_an_applier_that_blindly_sends_creates_again_is_caught(tmp_path: Path, m
     monkeypatch.setattr(steps, "lost", blind)
     site = _site(tmp_path)
     site.write(GROUPS)
-    site.world.faults.add(_FIFTH)
+    site.world.faults.add(FIFTH)
     site.apply()
     site.world.faults.clear()
     assert len(site.made()) > len(GROUPS)
