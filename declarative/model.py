@@ -261,6 +261,7 @@ class Kind:
     malformed_codes: frozenset[str] = frozenset()
     look_again_codes: frozenset[str] = frozenset()  # on DELETE: the object may be gone or busy, a GET tells
     wait_codes: frozenset[str] = frozenset()  # its group is busy: the call is tried again within the deadline
+    status_codes: frozenset[str] = frozenset()  # one of the objects is busy or ill: tried again if one is seen busy
     exists_codes: frozenset[str] = frozenset()  # on a repeated create: an earlier one has had its effect
     failure_type: str = ""  # `resource_type` in the task centre
     quota: str = ""  # `type` in the quotas

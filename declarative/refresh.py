@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 from declarative.apply.together import all_of, together
 from declarative.errors import EndpointError, OutcomeUnknown, Rejected, Unauthorized
 from declarative.kinds import KINDS
-from declarative.model import DesiredView, Kind, Lookups, Observed
+from declarative.model import Attributes, DesiredView, Kind, Lookups, Observed, Resource
 from declarative.planning import PlanRequest
 
 if TYPE_CHECKING:
@@ -69,16 +69,29 @@ async def read_kinds(session: Session, planned: Iterable[str]) -> Observed:
     kinds = _needed_kinds({*planned, *(resource.address.kind for resource in recorded)})
     objects = await provider.list_views(kinds, deadline=deadline)
     missing = [
-        (name, resource.id)
+        resource
         for resource in recorded
-        if (name := resource.address.kind) in objects and resource.id not in objects[name]
+        if (listed := objects.get(resource.address.kind)) is not None and resource.id not in listed
     ]
-    found = await all_of(provider.get(KINDS[name], object_id, deadline=deadline) for name, object_id in missing)
-    for (name, object_id), observed in zip(missing, found, strict=True):
+    found = await all_of(_confirmed(session, resource, deadline=deadline) for resource in missing)
+    for resource, observed in zip(missing, found, strict=True):
         if observed is not None:
-            objects[name][object_id] = observed
-    gone = (one for one, observed in zip(missing, found, strict=True) if observed is None)
+            objects[resource.address.kind][resource.id] = observed
+    pairs = zip(missing, found, strict=True)
+    gone = ((resource.address.kind, resource.id) for resource, observed in pairs if observed is None)
     return Observed(objects, frozenset(gone))
+
+
+async def _confirmed(session: Session, resource: Resource, *, deadline: float) -> Attributes | None:
+    """The object by its id; None when it is gone.
+
+    One that no run has read since it was made may be too new to be shown: it is asked for through the grace period.
+    """
+    kind = session.kind(resource.address)
+    if resource.attributes:
+        return await session.provider.get(kind, resource.id, deadline=deadline)
+    session.made.setdefault(resource.id, session.clock.monotonic())
+    return await session.look(kind, resource.id, max_age=0.0, deadline=deadline)
 
 
 # What the service makes beside the objects of a kind, and a plan looks at.

@@ -5,9 +5,8 @@ from __future__ import annotations
 from declarative.apply.session import Session, StepFailed
 from declarative.errors import visible
 from declarative.kinds import KINDS
-from declarative.model import Attributes, Health, Json, Kind, Resource, Step
+from declarative.model import Attributes, Health, Kind, Resource, Step
 
-_FRESH = 2.0  # seconds for which one list answers all who ask after their group
 _PAUSE_CAP = 15.0
 _COMPLETE = 100  # percent
 
@@ -37,18 +36,18 @@ def accepted_inputs(run: Session, group_id: str) -> Attributes:
     return {}
 
 
-async def group_ready(run: Session, step: Step, *, deadline: float) -> None:
+async def group_ready(run: Session, resource: Resource, *, deadline: float) -> None:
     """Look at the member's group just before the member is touched. Waits while the group is busy.
 
     Raises StepFailed when the group is gone or held: an operator is failing over.
     """
-    group_id = group_of(run, step.resource)
+    group_id = group_of(run, resource)
     if not group_id:
         return
     inputs = accepted_inputs(run, group_id)
     pause = 1.0
     while True:
-        observed = await run.lookout.look(GROUP, group_id, max_age=_FRESH, deadline=deadline)
+        observed = await run.look(GROUP, group_id, max_age=0.0, deadline=deadline)
         if observed is None:
             raise StepFailed(f"{GROUP.noun} {group_id} is gone from the cloud", "Plan again.")
         health = GROUP.health(observed, inputs)
@@ -62,6 +61,34 @@ async def group_ready(run: Session, step: Step, *, deadline: float) -> None:
         pause = min(pause * 1.5, _PAUSE_CAP)
 
 
+async def still_open(run: Session, resource: Resource, *, deadline: float) -> None:
+    """Look before a call is sent again: since the look before the first time, somebody may have failed over.
+
+    Raises StepFailed when the object's group, or the group that it is, is held.
+    """
+    await group_ready(run, resource, deadline=deadline)
+    if resource.address.kind == GROUP.name and resource.id:
+        observed = await run.look(GROUP, resource.id, max_age=0.0, deadline=deadline)
+        if observed is not None and GROUP.health(observed, resource.inputs) is Health.HELD:
+            raise held(GROUP, observed)
+
+
+async def at_work(run: Session, resource: Resource, *, deadline: float) -> str:
+    """What is seen busy of the object and of those that it names, in words; "" when all is at rest.
+
+    An attachment has no status: its pair is attaching, or detaching.
+    """
+    kind, values = run.kind(resource.address), {**resource.attributes, **resource.inputs}
+    named = [(KINDS[target.kind], values.get(target.field)) for target in kind.refers.values()]
+    for of_kind, object_id in [*named, *(() if kind.identity else ((kind, resource.id),))]:
+        if not isinstance(object_id, str) or not object_id:
+            continue
+        observed = await run.look(of_kind, object_id, max_age=0.0, deadline=deadline)
+        if observed is not None and of_kind.health(observed, {}) is Health.BUSY:
+            return f"{of_kind.noun} {object_id} is {visible(observed.get('status'), limit=80)}"
+    return ""
+
+
 def held(kind: Kind, observed: Attributes) -> StepFailed:
     """The failure of a step whose object somebody fails over."""
     because = visible(kind.held_because(observed), limit=200)
@@ -69,26 +96,16 @@ def held(kind: Kind, observed: Attributes) -> StepFailed:
 
 
 async def parts_busy(run: Session, resource: Resource, *, deadline: float) -> str:
-    """Wait while a part of an object that is named by its parts is busy, by which it shows that it comes or goes.
-
-    An attachment has no status: its pair is attaching, or detaching. Returns what is busy at the deadline, else "".
-    """
-    kind, values = run.kind(resource.address), {**resource.attributes, **resource.inputs}
-    parts = [(KINDS[target.kind], values.get(target.field)) for target in kind.refers.values() if kind.identity]
+    """Wait while a part of an object that is named by its parts is busy. Returns what still is, at the deadline."""
+    if not run.kind(resource.address).identity:
+        return ""
     pause = 1.0
-    while True:
-        busy = [text for part, object_id in parts if (text := await _busy(run, part, object_id, deadline=deadline))]
-        if not busy or run.clock.monotonic() + pause >= deadline:
-            return ", ".join(busy)
+    while busy := await at_work(run, resource, deadline=deadline):
+        if run.clock.monotonic() + pause >= deadline:
+            return busy
         await run.clock.sleep(pause)
         pause = min(pause * 1.5, _PAUSE_CAP)
-
-
-async def _busy(run: Session, kind: Kind, object_id: Json, *, deadline: float) -> str:
-    observed = await run.lookout.look(kind, str(object_id), max_age=_FRESH, deadline=deadline) if object_id else None
-    if observed is None or kind.health(observed, {}) is not Health.BUSY:
-        return ""
-    return f"{kind.noun} {object_id} is {visible(observed.get('status'), limit=80)}"
+    return ""
 
 
 async def first_copy(run: Session, step: Step, *, deadline: float) -> None:
@@ -96,7 +113,7 @@ async def first_copy(run: Session, step: Step, *, deadline: float) -> None:
     group_id = group_of(run, step.resource)
     pause = 1.0
     while True:
-        observed = await run.lookout.look(GROUP, group_id, max_age=_FRESH, deadline=deadline)
+        observed = await run.look(GROUP, group_id, max_age=0.0, deadline=deadline)
         if observed is None:
             raise StepFailed(f"{GROUP.noun} {group_id} is gone from the cloud", "Plan again.")
         percent = _percent(observed)

@@ -51,7 +51,7 @@ async def until_ready(run: Session, kind: Kind, object_id: str, *, deadline: flo
     """Wait until an adopted object is no longer being created. Raises StepFailed when its creation failed."""
     pause = 1.0
     while True:
-        observed = await run.lookout.look(kind, object_id, max_age=0.0, deadline=deadline)
+        observed = await run.look(kind, object_id, max_age=0.0, deadline=deadline)
         if observed is None:
             raise StepFailed(f"{kind.noun} {object_id} has vanished while it was being created", "Run again.")
         health = kind.health(observed, {})
@@ -136,10 +136,13 @@ async def _left_behind(run: Session, operation: Operation, kind: Kind, job: Job,
         name = str(operation.resource.inputs.get("name"))
         tasks = await _failed_tasks(run, operation, kind, name, deadline=deadline)
         named = next((task.resource_id for task in tasks if task.job_id == job.id), "")
-    if named and await run.provider.get(kind, named, deadline=deadline) is not None:
-        run.lookout.claim(kind, named)
-        return named
-    return await _one_look(run, operation, deadline=deadline)
+    if not named:
+        return await lost(run, operation, deadline=deadline)
+    run.made[named] = run.clock.monotonic()
+    if await run.look(kind, named, max_age=0.0, deadline=deadline) is None:
+        return await _one_look(run, operation, deadline=deadline)
+    run.lookout.claim(kind, named)
+    return named
 
 
 def job_failed(what: str, job: Job, fix: str) -> StepFailed:

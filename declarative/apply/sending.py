@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from declarative.apply.groups import take_turn
+from declarative.apply.groups import at_work, still_open, take_turn
 from declarative.apply.session import Session, StepContinues, StepFailed
 from declarative.errors import NotFound, NotSent, OutcomeUnknown, Rejected, Unauthorized, visible
+from declarative.kinds import KINDS
 from declarative.model import Accepted, Action, Begun, Call, Closed, Kind, Operation
 from declarative.provider import Job, JobTimeout, job_id_of
 
 _PAUSE_CAP = 15.0
+_GONE_CODES = frozenset[str]().union(*(kind.gone_codes for kind in KINDS.values()))
+_AT_REST = 2  # refusals over a status, with all seen at rest, after which it isn't a passing one
+LOOKED = 5.0  # seconds after the look in which a call must have left
 
 
 class NothingToDo(Exception):
@@ -20,53 +24,71 @@ class NothingToDo(Exception):
 async def submit(run: Session, operation: Operation, call: Call, *, deadline: float) -> Operation:
     """Send, and again while the service says that the group is busy. Returns the operation, with its job if one began.
 
+    Before each further send, of this or of an earlier call of it, the group is looked at again: it may be failing over.
+
     Raises StepFailed when it is refused, NothingToDo when it is done already, NotFound when the object of a delete is
     gone, OutcomeUnknown when nobody knows.
     """
     kind = run.kind(operation.resource.address)
     pause = 0.5
+    looked, at_rest = operation.sends == 1, 0
     while True:
+        if not looked:
+            await still_open(run, operation.resource, deadline=deadline)
+        looked = False
         try:
             return await send_once(run, operation, call, deadline=deadline)
-        except (NotFound, NotSent, Unauthorized) as error:
-            if isinstance(error, Unauthorized) or (isinstance(error, NotFound) and operation.action is Action.DELETE):
-                raise
-            raise refused(error) from error
+        except Unauthorized:
+            raise
+        except NotSent as error:
+            if run.clock.monotonic() + pause >= deadline:
+                raise refused(error) from error
         except Rejected as error:
+            if isinstance(error, NotFound) and operation.action is Action.DELETE:
+                raise
             if error.code in call.done_codes:
                 raise NothingToDo from error
             if _is_echo(kind, operation, error):
                 raise OutcomeUnknown(error.summary, error.fix, status=error.status, code=error.code) from error
-            if error.code not in kind.wait_codes or run.clock.monotonic() + pause >= deadline:
+            if error.code in kind.status_codes:
+                at_rest = 0 if await at_work(run, operation.resource, deadline=deadline) else at_rest + 1
+            elif error.code not in kind.wait_codes and not _too_new(run, operation, error):
                 raise refused(error) from error
-        await take_turn(run, operation.resource)
+            if at_rest == _AT_REST or run.clock.monotonic() + pause >= deadline:
+                raise refused(error) from error
+            await take_turn(run, operation.resource)
         await run.clock.sleep(run.clock.jitter(pause))
         pause = min(pause * 2, _PAUSE_CAP)
 
 
-def _is_echo(kind: Kind, operation: Operation, error: Rejected) -> bool:
-    """True for a refusal that an earlier send explains: then go and look."""
-    again = operation.action is Action.DELETE and error.code in kind.look_again_codes
-    return again or _exists(kind, operation, error)
+def _too_new(run: Session, operation: Operation, error: Rejected) -> bool:
+    """True for a "no such object" about one that this run has made: the service may not know it everywhere yet."""
+    named = (operation.resource.id, *operation.resource.inputs.values())
+    return error.code in _GONE_CODES and any(run.is_new(object_id) for object_id in named)
 
 
-def _exists(kind: Kind, operation: Operation, error: Rejected | NotSent) -> bool:
-    """True when a create is refused because its object is there: an earlier send of it has made it."""
-    return operation.action is Action.CREATE and operation.sends > 1 and error.code in kind.exists_codes
+def _is_echo(kind: Kind, operation: Operation, error: Rejected | NotSent) -> bool:
+    """True for a refusal that an earlier send explains: go and look."""
+    if operation.action is Action.CREATE:
+        return operation.sends > 1 and error.code in kind.exists_codes
+    return operation.action is Action.DELETE and error.code in kind.look_again_codes
 
 
 async def send_once(run: Session, operation: Operation, call: Call, *, deadline: float) -> Operation:
-    """Send one time. Whatever is known to have had no effect closes the operation before it is raised."""
+    """Send one time, soon or not at all: what is waited for longer was looked at too long ago.
+
+    Whatever is known to have had no effect closes the operation before it is raised.
+    """
     try:
         async with run.slot() as slot:
             await run.ledger.intend(Begun(operation))
-            answer = await slot.send(call, deadline=deadline)
+            answer = await slot.send(call, deadline=deadline, leaves_by=run.until(LOOKED))
             if not call.starts_job:
                 return operation
             job_id = job_id_of(answer)
             await run.ledger.note(Accepted(operation.id, job_id))
     except (Rejected, NotSent) as error:
-        if not _exists(run.kind(operation.resource.address), operation, error):
+        if not _is_echo(run.kind(operation.resource.address), operation, error):
             await run.ledger.note(Closed(operation.id))
         raise
     run.tell("step-accepted", operation, job_id=job_id)

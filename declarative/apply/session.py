@@ -12,7 +12,7 @@ from declarative.apply.lookout import Lookout
 from declarative.clock import Clock
 from declarative.errors import Diagnostic
 from declarative.kinds import KINDS
-from declarative.model import Action, Address, Event, Json, Kind, Operation, Reference, Step
+from declarative.model import Action, Address, Attributes, Event, Json, Kind, Operation, Reference, Step
 from declarative.provider import Provider, Slot
 
 GRACE = 30.0  # seconds in which a list may still lack a new object
@@ -51,6 +51,7 @@ class Session:
     ends: float = float("inf")
     senders: set[asyncio.Task[object]] = field(default_factory=set)
     narrow: dict[str, asyncio.Lock] = field(default_factory=dict)  # groups that were busy: one step at a time
+    made: dict[str, float] = field(default_factory=dict)  # ids that this run made, and when
     _turns: dict[asyncio.Task[object], asyncio.Lock] = field(default_factory=dict)
     on_answer: Callable[[], None] = lambda: None  # a sender has heard its answer
 
@@ -71,6 +72,21 @@ class Session:
     def until(self, seconds: float) -> float:
         """A deadline so many seconds from now, but never past the end of the run."""
         return min(self.clock.monotonic() + seconds, self.ends)
+
+    def is_new(self, object_id: Json) -> bool:
+        """True while an object that this run made may not be shown everywhere yet: through the grace period."""
+        made = self.made.get(object_id) if isinstance(object_id, str) else None
+        return made is not None and self.clock.monotonic() - made < self.grace
+
+    async def look(self, kind: Kind, object_id: str, *, max_age: float, deadline: float) -> Attributes | None:
+        """As `Lookout.look`; but what this run has just made is not gone for not being shown yet."""
+        pause = 0.5
+        while (
+            observed := await self.lookout.look(kind, object_id, max_age=max_age, deadline=deadline)
+        ) is None and self.is_new(object_id):
+            await self.clock.sleep(pause)
+            max_age, pause = 0.0, min(pause * 2, 5.0)
+        return observed
 
     def filled(self, step: Step) -> Step:
         """The step with what its plan could not know: the ids of objects that have been made since.

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
-from declarative.apply.groups import first_copy, group_ready, held, parts_busy, turn_if_narrow
+from declarative.apply.groups import GROUP, first_copy, group_ready, held, parts_busy, still_open, turn_if_narrow
 from declarative.apply.search import created_by, job_failed, lost, until_ready
 from declarative.apply.sending import NothingToDo, job_of, submit
 from declarative.apply.session import MAX_SENDS, Session, StepContinues, StepFailed
@@ -55,9 +55,10 @@ async def carry_out(run: Session, step: Step) -> str:
 async def _create(run: Session, step: Step) -> str:
     kind = run.kind(step.address)
     deadline = run.deadline(kind, Action.CREATE)
-    await group_ready(run, step, deadline=deadline)
+    await group_ready(run, step.resource, deadline=deadline)
     if kind.copies_first:
         await first_copy(run, step, deadline=deadline)
+        await group_ready(run, step.resource, deadline=deadline)
     operation = run.new_operation(step)
     call = kind.create(step.resource.inputs)
     while True:
@@ -72,6 +73,7 @@ async def _create(run: Session, step: Step) -> str:
             object_id = await lost(run, operation, deadline=deadline)
             adopted = True
         if object_id:
+            run.made[object_id] = run.clock.monotonic()
             await run.ledger.note(_done(step, object_id), Closed(operation.id))
             if adopted:
                 run.tell("settled", step, message=f"the answer to its create was lost; {object_id} is what it made")
@@ -100,11 +102,14 @@ def _give_up_when_spent(run: Session, operation: Operation, deadline: float) -> 
 async def _update(run: Session, step: Step) -> str:
     kind = run.kind(step.address)
     deadline = run.deadline(kind, Action.UPDATE)
-    await group_ready(run, step, deadline=deadline)
+    await group_ready(run, step.resource, deadline=deadline)
     observed = await _as_planned(run, kind, step, wanted=step.resource.inputs, deadline=deadline)
     if observed is None:
         raise StepFailed(f"{kind.noun} {step.resource.id} is gone from the cloud", "Plan again to create it anew.")
-    for call in kind.update(step.resource.id, step.resource.inputs, observed, _to_change(kind, step, observed)):
+    calls = kind.update(step.resource.id, step.resource.inputs, observed, _to_change(kind, step, observed))
+    for number, call in enumerate(calls):
+        if number:
+            await still_open(run, step.resource, deadline=deadline)
         await _change(run, kind, step, call, deadline=deadline)
     await run.ledger.note(Put(step.resource, step.id))
     return step.resource.id
@@ -157,7 +162,7 @@ async def _change_happened(
     Raises StepFailed when it shows something that nobody planned.
     """
     inputs, pause = step.resource.inputs, 1.0
-    while (observed := await run.lookout.look(kind, step.resource.id, max_age=0.0, deadline=deadline)) is not None:
+    while (observed := await run.look(kind, step.resource.id, max_age=0.0, deadline=deadline)) is not None:
         if all(same(kind, name, inputs.get(name), observed.get(name)) for name in call.fields):
             return True
         if kind.health(observed, inputs) is Health.BUSY and run.clock.monotonic() + pause < deadline:
@@ -187,18 +192,17 @@ async def _delete(run: Session, step: Step) -> str:
     if observed is not None and observed.get("status") == "deleting":
         await gone(run, kind, step.resource.id, deadline=deadline)
         observed = None
-    if observed is None:
-        await run.ledger.note(Dropped(step.address, step.id))
-        return ""
-    operation = await _delete_until_gone(run, kind, step, deadline=deadline)
-    await run.ledger.note(Dropped(step.address, step.id), Closed(operation.id))
+    closed = []
+    if observed is not None:
+        closed = [Closed((await _delete_until_gone(run, kind, step, deadline=deadline)).id)]
+    await run.ledger.note(Dropped(step.address, step.id), *closed)
     return ""
 
 
 async def _group_allows(run: Session, step: Step, *, deadline: float) -> None:
     """A member may outlive its group only on paper: then its own look says that it is gone."""
     try:
-        await group_ready(run, step, deadline=deadline)
+        await group_ready(run, step.resource, deadline=deadline)
     except StepFailed:
         kind = run.kind(step.address)
         if await run.lookout.look(kind, step.resource.id, max_age=_FRESH, deadline=deadline) is not None:
@@ -286,9 +290,9 @@ async def _as_planned(
     What is as `wanted` by now is no difference: an earlier change whose answer was lost may have come to its end.
     Raises StepFailed when it isn't what the plan was made for, or disaster recovery has begun there.
     """
-    pause = 1.0
+    max_age, pause = 0.0 if kind.name == GROUP.name else _FRESH, 1.0
     while True:
-        observed = await run.lookout.look(kind, step.resource.id, max_age=_FRESH, deadline=deadline)
+        observed = await run.look(kind, step.resource.id, max_age=max_age, deadline=deadline)
         if observed is None:
             return None
         health = kind.health(observed, step.resource.inputs)
@@ -301,7 +305,8 @@ async def _as_planned(
         if run.clock.monotonic() + pause >= deadline:
             raise StepFailed(f"{kind.noun} {step.resource.id} is busy: {visible(observed.get('status'))}", "Run again.")
         await run.clock.sleep(pause)
-        pause = min(pause * 1.5, _PAUSE_CAP)
+        max_age, pause = 0.0, min(pause * 1.5, _PAUSE_CAP)
+        await group_ready(run, step.resource, deadline=deadline)
 
 
 def _differences(kind: Kind, before: Attributes, observed: Attributes, wanted: Attributes = _NOTHING) -> str:

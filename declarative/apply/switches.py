@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from declarative.apply.groups import held
 from declarative.apply.search import job_failed
-from declarative.apply.sending import job_of, refused
+from declarative.apply.sending import LOOKED, job_of, refused
 from declarative.apply.session import MAX_SENDS, Session, StepContinues, StepFailed
 from declarative.errors import NotSent, OutcomeUnknown, Rejected, Unauthorized, visible
 from declarative.model import (
@@ -31,7 +31,6 @@ from declarative.model import (
 from declarative.provider import JobUnknown, Slot, job_id_of
 
 _PAUSE_CAP = 15.0
-_LOOKED = 5.0  # seconds after the look in which the call must have left
 
 
 class _There(Exception):
@@ -109,9 +108,9 @@ async def _look_and_send(run: Session, kind: Kind, way: Switch, operation: Opera
         async with run.slot() as slot:
             observed = await _read(slot, kind, object_id, deadline=deadline)
             _decide(kind, way, observed, operation)
-            soon = min(deadline, run.clock.monotonic() + _LOOKED)
+            soon = run.clock.monotonic() + LOOKED
             await run.ledger.intend(Begun(operation))
-            job_id = job_id_of(await slot.send(way.call(object_id), deadline=soon))
+            job_id = job_id_of(await slot.send(way.call(object_id), deadline=deadline, leaves_by=soon))
             await run.ledger.note(Accepted(operation.id, job_id))
     except (Rejected, NotSent):
         await run.ledger.note(Closed(operation.id))
@@ -120,7 +119,7 @@ async def _look_and_send(run: Session, kind: Kind, way: Switch, operation: Opera
 
 
 async def _read(slot: Slot, kind: Kind, object_id: str, *, deadline: float) -> Attributes:
-    answer = await slot.send(Call("GET", (kind.collection, object_id)), deadline=deadline)
+    answer = await slot.send(Call("GET", (kind.collection, object_id)), deadline=deadline, holds=(kind.envelope, dict))
     found = answer.get(kind.envelope)
     if not isinstance(found, dict) or found.get("id") != object_id:
         raise StepFailed(f"the answer about {kind.noun} {object_id} is about something else", "Run again.")

@@ -131,6 +131,7 @@ KIND = Kind(
     malformed_codes=frozenset({"SDRS.0213"}),
     look_again_codes=frozenset({"SDRS.0213"}),
     wait_codes=frozenset({"SDRS.1002", "SDRS.1024"}),
+    status_codes=frozenset({"SDRS.0214"}),
     exists_codes=frozenset({"SDRS.1811"}),
     failure_type="replications",
     quota="replications",

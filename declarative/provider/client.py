@@ -7,6 +7,7 @@ Deadlines are moments of `clock.monotonic()`, in seconds. Every method raises th
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
 from contextlib import asynccontextmanager
@@ -54,13 +55,15 @@ class Slot:
         self._line = line
         self._max_body = max_body
 
-    async def send(self, call: Call, *, deadline: float) -> Attributes:
-        """Send `call`, and return the JSON object of the answer ({} when there is none).
+    async def send(
+        self, call: Call, *, deadline: float, leaves_by: float = math.inf, holds: tuple[str, type] | None = None
+    ) -> Attributes:
+        """Send `call` by `leaves_by`, and return the JSON object of the answer ({} when there is none) by `deadline`.
 
         A call that is not idempotent is sent again only when it provably had no effect: no connection was made, or
         the gateway turned it away. Any other loss is OutcomeUnknown, at once.
         """
-        errand = Errand(call, encode(call.body), deadline, gone_codes(call), self._max_body)
+        errand = Errand(call, encode(call.body), deadline, gone_codes(call), self._max_body, leaves_by, holds)
         return await self._sender.send(errand, self._line)
 
 
@@ -135,7 +138,7 @@ class Provider:
         read_id = kind.read_id(object_id)
         call = Call("GET", (kind.collection, read_id))
         try:
-            answer = await self._send(call, deadline=deadline)
+            answer = await self._send(call, deadline=deadline, holds=(kind.envelope, dict))
         except NotFound:
             return None
         found: Attributes = member(answer, kind.envelope, dict, call)
@@ -161,7 +164,7 @@ class Provider:
     async def domains(self, *, deadline: float) -> tuple[Attributes, ...]:
         """Read the active-active domains, each with at least an `id`."""
         call = Call("GET", ("active-domains",))
-        domains = member(await self._send(call, deadline=deadline), "domains", list, call)
+        domains = member(await self._send(call, deadline=deadline, holds=("domains", list)), "domains", list, call)
         if not all(isinstance(domain, dict) and is_id(domain.get("id")) for domain in domains):
             raise shape_error(call, "a domain has no id")
         return tuple(domains)
@@ -169,7 +172,7 @@ class Provider:
     async def quotas(self, *, deadline: float) -> dict[str, Attributes]:
         """Read the quotas, by type: `used` and `quota` are numbers, -1 is unlimited."""
         call = Call("GET", ("sdrs", "quotas"))
-        quotas = member(await self._send(call, deadline=deadline), "quotas", dict, call)
+        quotas = member(await self._send(call, deadline=deadline, holds=("quotas", dict)), "quotas", dict, call)
         resources = member(quotas, "resources", list, call)
         if not all(isinstance(entry, dict) and isinstance(entry.get("type"), str) for entry in resources):
             raise shape_error(call, "a quota has no type")
@@ -279,7 +282,8 @@ class Provider:
         async def page(number: int) -> tuple[list[Attributes], int]:
             query = {**listing.query, "limit": str(PAGE), "offset": str(number * PAGE)}
             call = Call("GET", listing.path, query=query)
-            answer = await self._send(call, deadline=deadline, max_body=max(self._max_body, _MAX_LIST))
+            most = max(self._max_body, _MAX_LIST)
+            answer = await self._send(call, deadline=deadline, max_body=most, holds=(list_key, list))
             return _items(answer, list_key, call), _count(answer)
 
         found: dict[str, Attributes] = {}
@@ -300,10 +304,17 @@ class Provider:
             ahead = min(max(-(-pages[-1][1] // PAGE) - number, 1), _PAGES_AHEAD)
 
     async def _send(
-        self, call: Call, *, deadline: float, gone: frozenset[str] | None = None, max_body: int | None = None
+        self,
+        call: Call,
+        *,
+        deadline: float,
+        gone: frozenset[str] | None = None,
+        max_body: int | None = None,
+        holds: tuple[str, type] | None = None,
     ) -> Attributes:
         codes = gone_codes(call) if gone is None else gone
-        return await self._sender.send(Errand(call, encode(call.body), deadline, codes, max_body or self._max_body))
+        errand = Errand(call, encode(call.body), deadline, codes, max_body or self._max_body, holds=holds)
+        return await self._sender.send(errand)
 
 
 def _items(answer: Attributes, list_key: str, call: Call) -> list[Attributes]:

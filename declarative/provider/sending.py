@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from declarative.clock import Clock
-from declarative.errors import NotSent, Rejected, Unauthorized
+from declarative.errors import EndpointError, NotSent, Rejected, Unauthorized
 from declarative.kinds import KINDS
 from declarative.model import Attributes, Call, Json
 from declarative.provider.access import Access
-from declarative.provider.reading import Again, Failure, judge, request_line, verb
+from declarative.provider.reading import Again, Failure, judge, member, request_line, verb
 from declarative.provider.transport import Line, Requests, Slots, connector, lost
 
 if TYPE_CHECKING:
@@ -38,7 +38,9 @@ _GONE_CODES = {kind.delete("/", {}).path[::2]: kind.gone_codes for kind in KINDS
 class Errand:
     """A call with what it takes to send it: the body as bytes, a deadline (monotonic) and how its answer is read.
 
-    `gone`: codes that mean "no such object", at any status. `max_body`: bytes of an answer that are read.
+    `gone`: codes that mean "no such object", at any status. `max_body`: bytes of an answer that are read. `leaves_by`
+    (monotonic): when it must have left, whatever time its answer may take. `holds`: a member that its answer must have,
+    and of which type; without it the answer is one that makes no sense.
     """
 
     call: Call
@@ -46,6 +48,13 @@ class Errand:
     deadline: float
     gone: frozenset[str]
     max_body: int
+    leaves_by: float = math.inf
+    holds: tuple[str, type] | None = None
+
+    @property
+    def last_send(self) -> float:
+        """The end of the time in which it may be sent, on the monotonic clock."""
+        return min(self.deadline, self.leaves_by)
 
 
 def gone_codes(call: Call) -> frozenset[str]:
@@ -123,8 +132,8 @@ class Sender:
     def _end(self, errand: Errand, failure: Failure) -> float:
         """The moment from which on an errand that failed so is not tried again."""
         if failure.again is not Again.UNSENT or self._answered or self._began is None:
-            return errand.deadline
-        return min(errand.deadline, self._began + _FIRST_CONTACT)
+            return errand.last_send
+        return min(errand.last_send, self._began + _FIRST_CONTACT)
 
     @asynccontextmanager
     async def _line_for(self, errand: Errand) -> AsyncIterator[Line]:
@@ -153,7 +162,7 @@ class Sender:
 
     async def _calm(self, errand: Errand) -> None:
         while (pause := self._slots.pause()) > 0:
-            if self._clock.monotonic() + pause >= errand.deadline:
+            if self._clock.monotonic() + pause >= errand.last_send:
                 raise _too_late(errand.call)
             await self._clock.sleep(pause)
 
@@ -162,7 +171,7 @@ class Sender:
         if self._unauthorized is not None:
             raise _rejected_before(self._unauthorized, errand.call)
         began = self._clock.monotonic()
-        if began >= errand.deadline:
+        if began >= errand.last_send:
             raise _too_late(errand.call)
         result = await self._exchange(errand, line, seconds=min(self._call_timeout, errand.deadline - began))
         if isinstance(result, Failure):
@@ -187,7 +196,17 @@ class Sender:
         except httpx.RequestError as error:
             return self._requests.failure(error, call)
         self._answered = True
-        return judge(reply, call, gone=errand.gone, now=self._clock.utcnow())
+        result = judge(reply, call, gone=errand.gone, now=self._clock.utcnow())
+        return result if isinstance(result, Failure) else _complete(result, errand)
+
+
+def _complete(answer: Attributes, errand: Errand) -> Attributes | Failure:
+    if errand.holds is not None:
+        try:
+            member(answer, *errand.holds, errand.call)
+        except EndpointError as error:
+            return Failure(error, Again.UNREADABLE)
+    return answer
 
 
 def _lines(access: Access, parallelism: int, transport: httpx.AsyncBaseTransport | None) -> list[Line]:

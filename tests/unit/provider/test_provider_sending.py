@@ -14,6 +14,7 @@ from declarative.errors import (
     Rejected,
     Unauthorized,
 )
+from declarative.kinds import KINDS
 from declarative.model import Call
 from declarative.provider import job_id_of
 
@@ -181,10 +182,37 @@ def test_an_answer_that_makes_no_sense_is_asked_for_three_times():
     assert len(cloud.requests) == 3
 
 
+@pytest.mark.parametrize("document", [{}, {"server_group": None}, {"server_groups": []}], ids=json.dumps)
+def test_an_answer_without_what_was_asked_for_makes_no_sense_either(document):
+    group = {"server_group": {"id": "g1", "status": "available"}}
+
+    async def main(cloud):
+        async with provider(cloud) as one:
+            return await one.get(KINDS["ProtectionGroup"], "g1", deadline=30.0)
+
+    assert run(main(Scripted(answer(document), answer(document), answer(group))))["status"] == "available"
+    cloud = Scripted(answer(document))
+    with pytest.raises(EndpointError, match="'server_group' is missing or of another type"):
+        run(main(cloud))
+    assert len(cloud.requests) == 3
+
+
 def test_a_deadline_in_the_past_sends_nothing():
     cloud = Scripted(JOB)
     refused(NotSent, cloud, CREATE, deadline=0.0)
     assert cloud.requests == []
+
+
+def test_a_call_that_must_leave_soon_waits_for_no_long_pause_but_for_its_answer():
+    throttled = answer(status=429, headers={"retry-after": "20"})
+
+    async def main(cloud):
+        async with provider(cloud, call_timeout=60.0) as one, one.slot() as slot:
+            return await slot.send(CREATE, deadline=90.0, leaves_by=now() + 5.0)
+
+    with pytest.raises(NotSent):
+        run(main(Scripted(throttled, JOB)))
+    assert run(main(Scripted(JOB, latency=30.0))) == {"job_id": "j1"}
 
 
 def test_an_answer_that_does_not_come_in_time_is_unknown():

@@ -12,6 +12,7 @@ from declarative.model import Address, Desired, DesiredView, Resource, Stack
 from declarative.planning import PlanRequest
 from declarative.refresh import observe, read_kinds
 from declarative.state import State
+from tests.scaffold.virtual_time import run_virtual
 
 LISTS = {kind.collection for kind in KINDS.values()}
 IDS = {name: "i1/r1" if kind.identity else "x1" for name, kind in KINDS.items()}
@@ -59,9 +60,9 @@ class Cloud:
 class Surroundings:
     """A session's parts that reading needs, and what it warned of."""
 
-    def __init__(self, cloud, *recorded):
+    def __init__(self, cloud, *recorded, clock=None):
         resources = {one.address: one for one in recorded}
-        clock = Clock()
+        clock = clock or Clock()
         self.events = []
         self.session = Session(
             provider=cloud,
@@ -73,7 +74,7 @@ class Surroundings:
 
 
 def recorded(kind, object_id=None, name="a"):
-    return Resource(Address(kind, name), object_id or IDS[kind])
+    return Resource(Address(kind, name), object_id or IDS[kind], attributes={"status": "available"})
 
 
 def wanted(kind, name="a", **spec):
@@ -188,3 +189,33 @@ def test_a_check_that_can_not_be_made_is_a_warning():
 def test_a_lookup_that_is_needed_ends_the_plan(trouble, desired):
     with pytest.raises(type(trouble)):
         look(Cloud(trouble=trouble), desired)
+
+
+class Late(Cloud):
+    """Shows its hidden objects from the `shown_after`-th GET on."""
+
+    def __init__(self, shown_after, **options):
+        super().__init__(**options)
+        self.shown_after = shown_after
+
+    async def get(self, kind, object_id, *, deadline):
+        found = await super().get(kind, object_id, deadline=deadline)
+        return found if len([one for one in self.asked if "/" in one]) >= self.shown_after else None
+
+
+@pytest.mark.parametrize(
+    ("attributes", "is_gone"),
+    [
+        pytest.param({}, False, id="never read since it was made: it may be too new to be shown"),
+        pytest.param({"status": "available"}, True, id="read before: gone at once"),
+    ],
+)
+def test_what_no_run_has_read_yet_is_asked_for_through_the_grace_period(attributes, is_gone):
+    cloud = Late(3, hidden=[{"id": "x1", "status": "available"}])
+    resource = Resource(Address("ProtectionGroup", "a"), "x1", attributes=attributes)
+
+    async def main():
+        around = Surroundings(cloud, resource, clock=Clock(monotonic=asyncio.get_running_loop().time))
+        return await read_kinds(around.session, ())
+
+    assert bool(run_virtual(main).gone) is is_gone
