@@ -166,6 +166,16 @@ def _bookkeeping(resource: Resource) -> Mapping[str, Json]:
     }
 
 
+def quiet_changes(kind: Kind, recorded: Attributes, new: Attributes) -> tuple[Change, ...]:
+    """Return the differences between two sets of inputs in what is only recorded, such as delete options."""
+    names = [
+        name
+        for name, rule in kind.fields.items()
+        if rule.on_change is OnChange.RECORD and recorded.get(name) != new.get(name)
+    ]
+    return field_changes(names, old=recorded, new=new) if names else ()
+
+
 def input_changes(recorded: Attributes, new: Attributes) -> tuple[Change, ...]:
     """Return the differences between two sets of inputs; None stands for a field that is not managed."""
     names = {name for name in recorded.keys() | new.keys() if recorded.get(name) != new.get(name)}

@@ -270,7 +270,8 @@ def _switch(
         for step in first:
             if step.action is Action.UPDATE:
                 named = {change.field.partition(".")[0] for change in step.changes} & shown.keys()
-                shown = {**shown, **{name: step.resource.inputs[name] for name in named}}
+                inputs = step.resource.inputs
+                shown = {**shown, **{name: inputs[name] for name in named if name in inputs and name != _SIDE}}
     old = case.status if resource.id else ""
     return new_step(
         action,

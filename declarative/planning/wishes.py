@@ -30,6 +30,7 @@ from declarative.planning.differences import (
     input_changes,
     kept_inputs,
     must_replace,
+    quiet_changes,
     seen_inputs,
 )
 
@@ -251,7 +252,7 @@ def _replacement(
     create_, *more = create(kind, wanted, reason, requires=(first.id,))
     names = [name for name in names if name in create_.resource.inputs]
     changes = field_changes(names, old=_old(kind, recorded, sight), new=wanted.inputs)
-    changes += bookkeeping_changes(recorded, create_.resource)
+    changes += quiet_changes(kind, recorded.inputs, wanted.inputs) + bookkeeping_changes(recorded, create_.resource)
     return first, replace(create_, changes=changes), *more
 
 
@@ -260,16 +261,17 @@ def _update(kind: Kind, wanted: Wanted, recorded: Resource, sight: Sight, *, nam
     reason = (Reason.EDITED if edited else Reason.DRIFTED) if recorded.inputs else Reason.IMPORTED
     resource = _kept(wanted, recorded, sight)
     old = _old(kind, recorded, sight)
-    changes = field_changes(names, old=old, new=wanted.inputs) + bookkeeping_changes(recorded, resource)
+    changes = field_changes(names, old=old, new=wanted.inputs) + quiet_changes(kind, recorded.inputs, wanted.inputs)
     shown = before(kind, recorded.id, sight.attributes)
     if recorded.address == resource.address:
+        changes += bookkeeping_changes(recorded, resource)
         return (new_step(Action.UPDATE, reason, resource, changes=changes, before=shown),)
     moved = _moved(_with_inputs(wanted, recorded.inputs or wanted.inputs), recorded, sight)
     update = new_step(
         Action.UPDATE,
         reason,
         resource,
-        changes=field_changes(names, old=old, new=wanted.inputs),
+        changes=changes,
         requires=(moved.id,),
         before=shown,
     )
@@ -288,7 +290,8 @@ def _old(kind: Kind, recorded: Resource, sight: Sight) -> Attributes:
 
 def _moved(wanted: Wanted, recorded: Resource, sight: Sight) -> Step:
     resource = _kept(wanted, recorded, sight)
-    changes = bookkeeping_changes(recorded, resource)
+    changes = input_changes(recorded.inputs, resource.inputs) if recorded.inputs else ()
+    changes += bookkeeping_changes(recorded, resource)
     return new_step(Action.MOVE, Reason.MOVED, resource, changes=changes, source=recorded.address)
 
 

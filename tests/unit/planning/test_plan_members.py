@@ -204,6 +204,26 @@ def test_either_end_of_a_move_as_a_target_brings_what_the_object_depends_on(end)
     ]
 
 
+# ---------------------------------------------------------------- what is only recorded
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        pytest.param({"name": "other"}, id="beside-an-update"),
+        pytest.param({"description": "x"}, id="beside-a-replacement"),
+        pytest.param({}, id="alone"),
+    ],
+)
+@pytest.mark.parametrize("name", [pytest.param("web", id="in-place"), pytest.param("web2", id="at-a-new-address")])
+def test_a_change_of_what_a_delete_leaves_behind_is_always_shown(fields, name):
+    world = World(DISKS).has(group("shop"), instance("web", "shop", "s1", delete_target_server=True))
+    made = world.plan(stack(group("shop"), instance(name, "shop", "s1", **{"name": "web", **fields})))
+    shown = [change for step in made.steps for change in step.changes if change.field == "delete_target_server"]
+    replaced_elsewhere = "description" in fields and name == "web2"
+    assert [(one.old, one.new) for one in shown] == ([] if replaced_elsewhere else [(True, None)])
+
+
 # ---------------------------------------------------------------- words
 
 
