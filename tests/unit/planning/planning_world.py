@@ -12,6 +12,7 @@ from declarative.model import (
     DesiredView,
     Lifecycle,
     Observed,
+    OnChange,
     Reference,
     Resource,
     Stack,
@@ -266,7 +267,7 @@ class World:
                 self.sizes[volume] = raw["record_metadata"][name] = resource.inputs[name]
             elif name in ("name", "tags", "flavorRef"):
                 raw[name] = resource.inputs[name]
-            else:
+            elif KINDS[kind].fields[name].on_change is not OnChange.RECORD:
                 raise Refused(f"no call changes {name}")
         return resource.id
 
