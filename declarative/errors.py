@@ -129,6 +129,15 @@ class InputError(DeclarativeError):
         return self.findings
 
 
+class Interrupted(DeclarativeError):
+    """The run was told to end before it had sent anything."""
+
+    exit_code = ExitCode.INCOMPLETE
+
+    def __init__(self) -> None:
+        super().__init__("interrupted before anything was sent", "Run again to go on.")
+
+
 class ConsentMissing(DeclarativeError):
     """The plan holds dangers that nobody has consented to."""
 

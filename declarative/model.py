@@ -522,11 +522,15 @@ class Drift:
 
 @dataclass(frozen=True, slots=True)
 class OpenOperation:
-    """An operation of an earlier run that one look could not settle; apply goes on with it first."""
+    """An operation of an earlier run that one look could not settle; apply goes on with it first.
+
+    `inputs`: what a create has sent, {} for the others. Only planning needs them; a plan's text is without.
+    """
 
     address: Address
     action: Action
     message: str
+    inputs: Attributes = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

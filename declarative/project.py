@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from declarative import manifest
 from declarative.clock import Clock
-from declarative.errors import StateError, UsageError
+from declarative.errors import Interrupted, StateError, UsageError
 from declarative.model import Binding, Stack
 from declarative.state import Holder, State, Store, open_store
 
@@ -138,8 +138,10 @@ def _refuse_two_clouds(project: Project) -> None:
 
 
 @asynccontextmanager
-async def writing(project: Project, stack: Stack, operation: str) -> AsyncIterator[Store]:
-    """The store, locked for the length of the command."""
+async def writing(
+    project: Project, stack: Stack, operation: str, interrupt: asyncio.Event | None = None
+) -> AsyncIterator[Store]:
+    """The store, locked for the length of the command. Raises Interrupted when that ends the wait for the lock."""
     store = store_of(project, stack)
     holder = Holder(
         id=new_uuid(project.clock),
@@ -149,11 +151,32 @@ async def writing(project: Project, stack: Stack, operation: str) -> AsyncIterat
         operation=operation,
         since=project.clock.stamp(),
     )
-    await project.blocking(lambda: store.lock(holder, timeout=project.lock_timeout, sleep=project.clock.pause))
+    await _lock(project, store, holder, interrupt or asyncio.Event())
     try:
         yield store
     finally:
         store.unlock()
+
+
+async def _lock(project: Project, store: Store, holder: Holder, interrupt: asyncio.Event) -> None:
+    """Take the lock. The wait is short pauses in a thread: between two of them it can be ended."""
+    cancelled = False
+
+    def pause(seconds: float) -> None:
+        if cancelled or interrupt.is_set():
+            raise Interrupted
+        project.clock.pause(seconds)
+
+    timeout = min(project.lock_timeout, project.timeout if project.timeout is not None else project.lock_timeout)
+    taking = asyncio.ensure_future(project.blocking(lambda: store.lock(holder, timeout=timeout, sleep=pause)))
+    try:
+        await asyncio.shield(taking)
+    except asyncio.CancelledError:
+        cancelled = True
+        await asyncio.wait({taking})
+        if taking.exception() is None:
+            store.unlock()
+        raise
 
 
 def who() -> str:

@@ -15,6 +15,7 @@ from declarative.errors import (
     DeclarativeError,
     Diagnostic,
     ExitCode,
+    Interrupted,
     LockHeld,
     PlanRefused,
     StateConflict,
@@ -26,6 +27,7 @@ from declarative.model import (
     Action,
     Address,
     Basis,
+    Begun,
     Binding,
     Closed,
     Consent,
@@ -36,6 +38,7 @@ from declarative.model import (
     Lookups,
     Observed,
     OpenOperation,
+    Operation,
     Outcome,
     Plan,
     PreImage,
@@ -73,7 +76,7 @@ from declarative.saved import refuse_expired, refuse_stale, stack_of_saved
 from declarative.state import Holder, State, Store
 
 if TYPE_CHECKING:
-    from declarative.apply import Session
+    from declarative.apply import Ledger, Session
     from declarative.export import Exported
     from declarative.provider import Provider
     from declarative.status import Report
@@ -96,12 +99,6 @@ class Watch(Protocol):
 
 class Declined(DeclarativeError):
     """The question whether to apply was answered with no."""
-
-
-class Interrupted(DeclarativeError):
-    """The run was told to end before it had sent anything."""
-
-    exit_code = ExitCode.INCOMPLETE
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +223,10 @@ async def apply(project: Project, request: PlanRequest, *, watch: Watch, interru
     """Plan under the lock, have it reviewed, carry it out."""
     desired, warnings = _resolve(project)
     command = "destroy" if request.destroy else "apply"
-    async with writing(project, desired.stack, command) as store, cloud_of(project, desired.stack) as provider:
+    async with (
+        writing(project, desired.stack, command, interrupt) as store,
+        cloud_of(project, desired.stack) as provider,
+    ):
         session = await _unless(interrupt, _settled_session(project, desired.stack, provider, store, watch))
         open_ = _all_open(session.ledger.state)
         made = await _unless(interrupt, _make_plan(project, request, desired, session, open_=open_, warnings=warnings))
@@ -254,7 +254,7 @@ async def apply_saved(
     project = replace(project, environment=saved.basis.environment)
     stack = stack_of_saved(project, saved)
     refuse_expired(project, saved)
-    async with writing(project, stack, "apply") as store, cloud_of(project, stack) as provider:
+    async with writing(project, stack, "apply", interrupt) as store, cloud_of(project, stack) as provider:
         state = store.read()
         check_binding(state, provider.binding)
         if not same_cloud(provider.binding, saved.basis.binding):
@@ -292,33 +292,47 @@ async def import_object(project: Project, address: str, object_id: str, *, watch
                 f"the cloud has no {kind.noun} with id {object_id}", "Check the id, the project and the region."
             )
         resource = Resource(target, object_id, {}, observed)
-        settled = [Closed(op.id) for op in state.operations.values() if op.resource.address == target]
-        await _record(project, session, f"import {target}", (Put(resource), *settled))
+        settled = [Closed(one.id) for one in _open_at(state, target)]
+        await session.ledger.bind(provider.binding)
+        await _record(project, session.ledger, f"import {target}", (Put(resource), *settled))
         return resource
 
 
 async def state_mv(project: Project, source: str, target: str, *, watch: Watch) -> None:
-    """Record an object under another address; the cloud is not touched."""
+    """Record an object under another address; the cloud is not touched, nor asked unless something is still open.
+
+    What stays open of the object moves with it.
+    """
     stack = _stack(project)
-    async with writing(project, stack, "state mv") as store, cloud_of(project, stack) as provider:
-        session = await _settled_session(project, stack, provider, store, watch)
-        resources = session.ledger.state.resources
+    async with writing(project, stack, "state mv") as store:
+        ledger = await _settled_ledger(project, stack, store, watch)
+        resources = ledger.state.resources
         old, new = recorded_address(resources, source), parse_address(target)
         if new in resources:
             raise UsageError(f"{new} is recorded already", "Choose another address, or remove that one first.")
         if new.kind != old.kind:
             raise UsageError(f"{old} can't become a {new.kind}", "Keep the kind.")
-        moved = replace(resources[old], address=new)
-        await _record(project, session, f"state mv {old} {new}", (Dropped(old), Put(moved)))
+        if _open_at(ledger.state, new):
+            raise StateError(
+                f"an earlier operation of {new} is not settled",
+                "Apply until it is, or import what it has made; or choose another address.",
+            )
+        moved = [replace(one, resource=replace(one.resource, address=new)) for one in _open_at(ledger.state, old)]
+        records: tuple[Record, ...] = (Dropped(old), Put(replace(resources[old], address=new)), *map(Begun, moved))
+        await _record(project, ledger, f"state mv {old} {new}", records)
 
 
 async def state_rm(project: Project, addresses: Sequence[str], *, watch: Watch) -> tuple[Address, ...]:
-    """Forget objects; they stay in the cloud, and are no longer managed."""
+    """Forget objects, and what is still open of them; they stay in the cloud, and are no longer managed.
+
+    The cloud is not asked, unless something is still open.
+    """
     stack = _stack(project)
-    async with writing(project, stack, "state rm") as store, cloud_of(project, stack) as provider:
-        session = await _settled_session(project, stack, provider, store, watch)
-        removed = tuple(recorded_address(session.ledger.state.resources, address) for address in addresses)
-        await _record(project, session, "state rm", tuple(Dropped(address) for address in removed))
+    async with writing(project, stack, "state rm") as store:
+        ledger = await _settled_ledger(project, stack, store, watch)
+        removed = tuple(recorded_address(ledger.state.resources, address) for address in addresses)
+        closed = [Closed(one.id) for address in removed for one in _open_at(ledger.state, address)]
+        await _record(project, ledger, "state rm", (*map(Dropped, removed), *closed))
         return removed
 
 
@@ -372,8 +386,23 @@ async def _settled_session(
                 session.warn(f"{operation.address}: {operation.message}", address=operation.address)
         finally:
             await session.ledger.close()
-        _raise_trouble(session)
+        _raise_trouble(session.ledger)
     return session
+
+
+async def _settled_ledger(project: Project, stack: Stack, store: Store, watch: Watch) -> Ledger:
+    """The ledger of the locked state. Only what earlier runs left open takes a look at the cloud."""
+    from declarative.apply import Ledger
+
+    state = store.read()
+    if not state.operations:
+        return Ledger(state, store, blocking=project.blocking)
+    async with cloud_of(project, stack) as provider:
+        return (await _settled_session(project, stack, provider, store, watch, state=state)).ledger
+
+
+def _open_at(state: State, address: Address) -> list[Operation]:
+    return [operation for operation in state.operations.values() if operation.resource.address == address]
 
 
 def _all_open(state: State) -> tuple[OpenOperation, ...]:
@@ -382,6 +411,7 @@ def _all_open(state: State) -> tuple[OpenOperation, ...]:
             operation.resource.address,
             operation.action,
             f"an earlier {operation.action.value} is not settled; apply looks first",
+            operation.resource.inputs if operation.action is Action.CREATE else {},
         )
         for operation in state.operations.values()
     )
@@ -440,19 +470,15 @@ async def _unless(interrupt: asyncio.Event, work: Coroutine[None, None, T]) -> T
     if not task.done():
         task.cancel()
         await asyncio.wait({task})
-        raise _interrupted()
+        raise Interrupted
     return task.result()
 
 
 def _reviewed(watch: Watch, made: Plan, interrupt: asyncio.Event) -> Plan:
     """Have the plan reviewed; after an interrupt nobody is asked any more."""
     if interrupt.is_set() and made.has_changes():
-        raise _interrupted()
+        raise Interrupted
     return watch.review(made)
-
-
-def _interrupted() -> Interrupted:
-    return Interrupted("interrupted before anything was sent", "Run again to go on.")
 
 
 async def _know_what_is_there(session: Session, made: Plan) -> None:
@@ -497,8 +523,8 @@ async def _carry_out(
     outcome = Outcome(steps, reviewed.withheld, outputs, interrupt.is_set(), rescued)
     detail = {key.replace("-", "_"): value for key, value in counts.items()}
     watch.event(Event("run-ended", clock.stamp(), detail={**detail, "seconds": round(clock.monotonic() - begun, 3)}))
-    if runner.crash is not None:
-        raise runner.crash
+    if crash := runner.crash or session.ledger.crash:
+        raise crash
     return Applied(reviewed, outcome, _exit_code(reviewed, steps, session, rescued))
 
 
@@ -545,20 +571,18 @@ def _exit_code(reviewed: Plan, steps: Sequence[StepOutcome], session: Session, r
     return ExitCode.CONSENT if reviewed.withheld else ExitCode.OK
 
 
-def _raise_trouble(session: Session) -> None:
-    if session.ledger.trouble is not None:
-        raise session.ledger.trouble
+def _raise_trouble(ledger: Ledger) -> None:
+    if error := ledger.crash or ledger.trouble:
+        raise error
 
 
-async def _record(project: Project, session: Session, command: str, records: Sequence[Record]) -> None:
+async def _record(project: Project, ledger: Ledger, command: str, records: Sequence[Record]) -> None:
     """Write records that no plan made, framed by a line of history."""
     run = Run(id=new_uuid(project.clock), who=who(), started=project.clock.stamp(), command=command)
-    await session.ledger.bind(session.provider.binding)
     ended = replace(run, ended=project.clock.stamp())
-    outputs = session.ledger.state.outputs
-    await session.ledger.intend(RunStarted(run), *records, RunEnded(ended, True, outputs))
-    await session.ledger.close()
-    _raise_trouble(session)
+    await ledger.intend(RunStarted(run), *records, RunEnded(ended, True, ledger.state.outputs))
+    await ledger.close()
+    _raise_trouble(ledger)
 
 
 def _refuse_taken(state: State, target: Address, object_id: str) -> None:

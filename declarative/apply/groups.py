@@ -73,22 +73,39 @@ async def still_open(run: Session, resource: Resource, *, deadline: float) -> No
             raise held(GROUP, observed)
 
 
-async def members_at_rest(run: Session, resource: Resource, *, deadline: float) -> bool:
-    """Whether neither the resource nor anything it refers to is seen at work, be it another step's or somebody's."""
-    kind = run.kind(resource.address)
-    targets = [(KINDS[target.kind], resource.inputs.get(target.field)) for target in kind.refers.values()]
-    for of_kind, object_id in [(kind, resource.id), *targets]:
-        if isinstance(object_id, str) and object_id:
-            observed = await run.look(of_kind, object_id, max_age=0.0, deadline=deadline)
-            if observed is not None and of_kind.health(observed, {}) is Health.BUSY:
-                return False
-    return True
+async def at_work(run: Session, resource: Resource, *, deadline: float) -> str:
+    """What is seen busy of the object and of those that it names, in words; "" when all is at rest.
+
+    An attachment has no status: its pair is attaching, or detaching.
+    """
+    kind, values = run.kind(resource.address), {**resource.attributes, **resource.inputs}
+    named = [(KINDS[target.kind], values.get(target.field)) for target in kind.refers.values()]
+    for of_kind, object_id in [*named, *(() if kind.identity else ((kind, resource.id),))]:
+        if not isinstance(object_id, str) or not object_id:
+            continue
+        observed = await run.look(of_kind, object_id, max_age=0.0, deadline=deadline)
+        if observed is not None and of_kind.health(observed, {}) is Health.BUSY:
+            return f"{of_kind.noun} {object_id} is {visible(observed.get('status'), limit=80)}"
+    return ""
 
 
 def held(kind: Kind, observed: Attributes) -> StepFailed:
     """The failure of a step whose object somebody fails over."""
     because = visible(kind.held_because(observed), limit=200)
     return StepFailed(f"disaster recovery is in progress: {because}", "Wait for it, then plan again.")
+
+
+async def parts_busy(run: Session, resource: Resource, *, deadline: float) -> str:
+    """Wait while a part of an object that is named by its parts is busy. Returns what still is, at the deadline."""
+    if not run.kind(resource.address).identity:
+        return ""
+    pause = 1.0
+    while busy := await at_work(run, resource, deadline=deadline):
+        if run.clock.monotonic() + pause >= deadline:
+            return busy
+        await run.clock.sleep(pause)
+        pause = min(pause * 1.5, _PAUSE_CAP)
+    return ""
 
 
 async def first_copy(run: Session, step: Step, *, deadline: float) -> None:

@@ -17,6 +17,8 @@ from declarative.state import State, Store, fold
 # A journal is folded into its snapshot when it holds this many records, and more than the snapshot itself:
 # the cost of all folding in a run then stays in proportion to what the run records.
 _FOLD_AFTER = 1000
+_FOLD_RATIO = 4  # records for each resource
+_REPORT = "Please report it. Run again to go on."
 
 
 @dataclass(slots=True)
@@ -29,7 +31,8 @@ class Ledger:
     """The state of one run. `store` None keeps everything in memory: `plan` settles so.
 
     `blocking` runs a store's call off the event loop. `trouble` is the first error a write ended in; after it,
-    intents are refused, and what is noted is kept for `close` to save or to put beside the state.
+    intents are refused, and what is noted is kept for `close` to save or to put beside the state. `crash` is the
+    defect behind it, if that is what it was.
     """
 
     def __init__(
@@ -41,6 +44,7 @@ class Ledger:
     ) -> None:
         self.state = state
         self.trouble: StateError | None = None
+        self.crash: Exception | None = None
         self._store = store
         self._blocking = blocking
         self._wave = _Wave()
@@ -90,8 +94,8 @@ class Ledger:
         if self._journaled:
             try:
                 await self._fold()
-            except StateError as error:
-                self.trouble = self.trouble or error
+            except Exception as error:
+                self._in_trouble(error)
         return ""
 
     async def _join(self, records: tuple[Record, ...]) -> None:
@@ -114,13 +118,22 @@ class Ledger:
                 if self.trouble is not None:
                     raise self.trouble
                 await self._append(wave.records)
-            except StateError as error:
-                self.trouble = self.trouble or error
-                _wake(wave, error)
+                self.learn(*wave.records)
+            except Exception as error:  # whatever it is: nobody may be left waiting
+                _wake(wave, self._in_trouble(error))
                 continue
-            self.learn(*wave.records)
             _wake(wave)
             await self._fold_when_long()
+
+    def _in_trouble(self, error: Exception) -> StateError:
+        """Remember why nothing can be written any more, and return it as an error of the state."""
+        if isinstance(error, StateError):
+            trouble = error
+        else:
+            self.crash = self.crash or error
+            trouble = StateError(f"internal error while the state was written: {type(error).__name__}", _REPORT)
+        self.trouble = self.trouble or trouble
+        return trouble
 
     async def _append(self, records: list[Record]) -> None:
         store = self._require_store()
@@ -130,12 +143,12 @@ class Ledger:
         self._journaled += len(records)
 
     async def _fold_when_long(self) -> None:
-        if self._journaled < max(_FOLD_AFTER, 4 * len(self.state.resources)):
+        if self._journaled < max(_FOLD_AFTER, _FOLD_RATIO * len(self.state.resources)):
             return
         try:
             await self._fold()
-        except StateError as error:
-            self.trouble = self.trouble or error
+        except Exception as error:  # it runs in the task that all who write wait for
+            self._in_trouble(error)
 
     async def _fold(self) -> None:
         store, state = self._require_store(), self.state
@@ -157,8 +170,9 @@ class Ledger:
             ):
                 try:
                     await self._blocking(write)
-                except StateError as error:
-                    self.trouble = error
+                except Exception as error:
+                    self.trouble = None
+                    self._in_trouble(error)
                 else:
                     self.trouble = None
                     return ""

@@ -16,10 +16,11 @@ PAGE = 1000
 
 @dataclass(slots=True)
 class _Flight:
-    """One list call, under way or done. `began` is on the monotonic clock, in seconds."""
+    """One list call, under way or done. `began` is on the monotonic clock, in seconds; `waiting`: how many await it."""
 
     began: float
     task: asyncio.Task[dict[str, Attributes]]
+    waiting: int = 0
     by_key: dict[tuple[str, ...], list[str]] | None = None
 
     def keyed(self, kind: Kind, attributes: Attributes) -> Iterable[str]:
@@ -79,18 +80,15 @@ class Lookout:
             view.not_ours.update(found)
             view.foreign = found.keys() - recorded.get(kind, set())
 
-    def deleted(self, kind: Kind, object_id: str) -> None:
-        """Forget what this run has deleted: a kind whose ids are made of its fields makes the same id again."""
-        if kind.identity is not None:
-            self._view(kind.name).not_ours.discard(object_id)
-
-    def claim(self, kind: str, object_id: str) -> bool:
+    def claim(self, kind: Kind, object_id: str) -> bool:
         """Take `object_id` for one step; False when another has it already."""
-        view = self._view(kind)
-        if object_id in view.not_ours:
-            return False
-        view.not_ours.add(object_id)
-        return True
+        free = self._is_free(kind, object_id)
+        self._view(kind.name).not_ours.add(object_id)
+        return free
+
+    def _is_free(self, kind: Kind, object_id: str) -> bool:
+        """True when a create may have made the object. One that is named by its parts has the same id every time."""
+        return kind.identity is not None or object_id not in self._view(kind.name).not_ours
 
     async def objects(self, kind: Kind, *, since: float, deadline: float) -> Mapping[str, Attributes]:
         """A complete list that was begun at `since` or later; all who ask meanwhile share it."""
@@ -101,17 +99,17 @@ class Lookout:
     ) -> list[str]:
         """Ids of the objects that a create of `inputs` may have made, and that are nobody's.
 
-        These have its natural key, or where the kind has none, are equal in every sent field.
+        These have its natural key, or where the kind has none or makes its id of it, are equal in every sent field.
 
         `gap`: seconds between the beginnings of two lists, so that many who look cost no more than one.
         """
         flight = await self._flight(kind, since, deadline, gap=gap)
         listed = flight.task.result()
-        not_ours = self._view(kind.name).not_ours
+        by_key = kind.natural_key and kind.identity is None
         return [
             object_id
             for object_id in flight.keyed(kind, inputs)
-            if object_id not in not_ours and (kind.natural_key or shows(kind, inputs, listed[object_id]))
+            if self._is_free(kind, object_id) and (by_key or shows(kind, inputs, listed[object_id]))
         ]
 
     async def by_natural_key(self, kind: Kind, inputs: Attributes, *, since: float, deadline: float) -> list[str]:
@@ -120,7 +118,7 @@ class Lookout:
 
     def is_candidate(self, kind: Kind, object_id: str, inputs: Attributes, observed: Attributes) -> bool:
         """The same question for one object that was read by its id."""
-        return object_id not in self._view(kind.name).not_ours and shows(kind, inputs, observed)
+        return self._is_free(kind, object_id) and shows(kind, inputs, observed)
 
     async def shown(self, kind: Kind, object_id: str, *, deadline: float) -> bool:
         """True while an object whose deletion has been reported is still shown; read by list or by id."""
@@ -165,7 +163,14 @@ class Lookout:
             task = asyncio.create_task(self._provider.list(kind, deadline=deadline))
             view.flight = _Flight(self._clock.monotonic(), task)
         flight = view.flight
-        await asyncio.shield(flight.task)
+        flight.waiting += 1
+        try:
+            await asyncio.shield(flight.task)
+        finally:
+            flight.waiting -= 1
+            if not flight.waiting and not flight.task.done():  # who asked was cancelled: it must not outlive the run
+                flight.task.cancel()
+                view.flight = None
         view.size = len(flight.task.result())
         return flight
 

@@ -6,11 +6,14 @@ import asyncio
 from collections import deque
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
 
 from declarative.apply.session import Session, StepContinues, StepFailed
 from declarative.apply.steps import carry_out
 from declarative.errors import OutcomeUnknown, ProviderError, StateError, Unauthorized
 from declarative.model import Action, Event, Health, Put, Result, Step, StepOutcome
+
+T = TypeVar("T")
 
 _ANSWERS = 5.0  # seconds that requests under way get after a first interrupt
 _QUOTA_USED_UP = frozenset({"SDRS.0305", "SDRS.0306"})
@@ -62,6 +65,7 @@ class Runner:
         self._wake = asyncio.Event()
         self._started: dict[str, float] = {}
         self._no_more: dict[str, str] = {}  # kinds whose quota is used up, with the reason
+        self._open = {one.resource.address: one for one in run.ledger.state.operations.values()}  # by earlier runs
         self.stopped = ""  # why nothing new is started any more
         self.crash: BaseException | None = None
 
@@ -125,6 +129,11 @@ class Runner:
         reason = self._no_more.get(step.address.kind) if step.action is Action.CREATE else None
         if reason:
             self._outcomes[step.id] = StepOutcome(step, Result.NOT_STARTED, reason)
+            return
+        if (earlier := self._open.get(step.address) or self._open.get(step.source or step.address)) is not None:
+            # A saved plan that is resumed has steps for it all the same. To send anything now could double it.
+            what = f"an earlier {earlier.action.value} of it is not settled yet"
+            self._outcomes[step.id] = self._continues(step, what, earlier.job_id)
             return
         self._started[step.id] = self._run.clock.monotonic()
         self._run.tell("step-started", step)
@@ -204,7 +213,7 @@ class Runner:
             timer.cancel()
 
     @staticmethod
-    def _cancel(tasks: Iterable[asyncio.Task[str]]) -> None:
+    def _cancel(tasks: Iterable[asyncio.Task[T]]) -> None:
         for task in tasks:
             task.cancel()
 
@@ -220,16 +229,28 @@ class Runner:
         if not made:
             return
         since = self._run.clock.monotonic()
-        results = await asyncio.gather(*(self._read_back_one(step, since) for step in made), return_exceptions=True)
-        for step, error in zip(made, results, strict=True):
+        tasks = [asyncio.create_task(self._read_back_one(step, since)) for step in made]
+        for step, error in zip(made, await self._results_unless_interrupted(tasks), strict=True):
             if isinstance(error, ProviderError):
                 self._run.warn(f"{step.address} could not be read back: {error.summary}", error.fix)
             elif isinstance(error, StepContinues):
                 self._outcomes[step.id] = self._continues(step, error.summary, error.job_id)
-            elif isinstance(error, StepFailed):
+            elif isinstance(error, Exception):
                 self._outcomes[step.id] = self._failed(step, error)
-            elif isinstance(error, BaseException):
-                raise error
+
+    async def _results_unless_interrupted(self, tasks: Iterable[asyncio.Task[None]]) -> list[BaseException | None]:
+        """What each of `tasks` raises; an interrupt leaves them a few seconds, and then they are cancelled."""
+        tasks = list(tasks)
+        results = asyncio.gather(*tasks, return_exceptions=True)
+        interrupted = asyncio.create_task(self._interrupt.wait())
+        either: set[asyncio.Future[Any]] = {results, interrupted}
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        interrupted.cancel()
+        if not results.done():
+            await asyncio.wait({results}, timeout=_ANSWERS)
+        if not results.done():
+            self._cancel(tasks)
+        return await results
 
     async def _read_back_one(self, step: Step, since: float) -> None:
         run = self._run

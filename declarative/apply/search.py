@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from declarative.apply.groups import group_of
+from declarative.apply.groups import group_of, parts_busy
 from declarative.apply.session import Session, StepContinues, StepFailed
 from declarative.errors import visible
 from declarative.model import Closed, Health, Kind, Operation, Put
@@ -37,6 +37,10 @@ async def lost(run: Session, operation: Operation, *, deadline: float) -> str:
     while True:
         found = await _one_look(run, operation, deadline=deadline)
         left = end - run.clock.monotonic()
+        if left <= 0 and not found:
+            if busy := await parts_busy(run, operation.resource, deadline=deadline):
+                raise StepContinues(f"{busy}, perhaps by a create whose answer was lost")
+            found = await _one_look(run, operation, deadline=deadline)
         if found or left <= 0:
             return found or await _failed_creation(run, operation, kind, deadline=deadline)
         await run.clock.sleep(min(_LIST_GAP, left))
@@ -68,7 +72,7 @@ async def _one_look(run: Session, operation: Operation, *, deadline: float) -> s
     candidates = await run.lookout.candidates(kind, inputs, since=since, gap=_LIST_GAP, deadline=deadline)
     if len(candidates) > 1:
         raise ambiguous(kind, operation, candidates)
-    if candidates and run.lookout.claim(kind.name, candidates[0]):
+    if candidates and run.lookout.claim(kind, candidates[0]):
         return candidates[0]
     return ""
 
@@ -93,7 +97,7 @@ async def _failed_creation(run: Session, operation: Operation, kind: Kind, *, de
             continue
         observed = await run.provider.get(kind, task.resource_id, deadline=deadline)
         if observed is not None and run.lookout.is_candidate(kind, task.resource_id, inputs, observed):
-            run.lookout.claim(kind.name, task.resource_id)
+            run.lookout.claim(kind, task.resource_id)
             return task.resource_id
     return ""
 
@@ -136,7 +140,7 @@ async def _left_behind(run: Session, operation: Operation, kind: Kind, job: Job,
     run.made[named] = run.clock.monotonic()
     if await run.look(kind, named, max_age=0.0, deadline=deadline) is None:
         return await _one_look(run, operation, deadline=deadline)
-    run.lookout.claim(kind.name, named)
+    run.lookout.claim(kind, named)
     return named
 
 

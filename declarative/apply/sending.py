@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from declarative.apply.groups import members_at_rest, still_open, take_turn
+from declarative.apply.groups import at_work, still_open, take_turn
 from declarative.apply.session import Session, StepContinues, StepFailed
 from declarative.errors import NotFound, NotSent, OutcomeUnknown, Rejected, Unauthorized, visible
 from declarative.kinds import KINDS
@@ -51,7 +51,7 @@ async def submit(run: Session, operation: Operation, call: Call, *, deadline: fl
             if _is_echo(kind, operation, error):
                 raise OutcomeUnknown(error.summary, error.fix, status=error.status, code=error.code) from error
             if error.code in kind.status_codes:
-                at_rest = at_rest + 1 if await members_at_rest(run, operation.resource, deadline=deadline) else 0
+                at_rest = 0 if await at_work(run, operation.resource, deadline=deadline) else at_rest + 1
             elif error.code not in kind.wait_codes and not _too_new(run, operation, error):
                 raise refused(error) from error
             if at_rest == _AT_REST or run.clock.monotonic() + pause >= deadline:

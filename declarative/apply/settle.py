@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from declarative.apply.groups import parts_busy
 from declarative.apply.search import ambiguous, created_by, lost
 from declarative.apply.sending import job_of
 from declarative.apply.session import Session, StepContinues, StepFailed
 from declarative.apply.steps import gone, vanished
 from declarative.apply.switches import way_of
 from declarative.apply.together import all_of
+from declarative.errors import ProviderError, Unauthorized
 from declarative.kinds.compare import same
 from declarative.model import (
     Action,
@@ -37,11 +39,16 @@ async def settle(run: Session) -> tuple[OpenOperation, ...]:
     return tuple(found for found in open_ if found is not None)
 
 
+def _undecided(operation: Operation, message: str) -> OpenOperation:
+    sent = operation.resource.inputs if operation.action is Action.CREATE else {}
+    return OpenOperation(operation.resource.address, operation.action, message, sent)
+
+
 async def glance(run: Session) -> tuple[OpenOperation, ...]:
     """Settle what one look decides, for a plan: nothing is waited for. Returns what stays undecided."""
     operations = list(run.ledger.state.operations.values())
     _exclude_known(run)
-    open_ = await all_of(_glance_at(run, operation) for operation in operations)
+    open_ = await all_of(_glance_at_one(run, operation) for operation in operations)
     return tuple(found for found in open_ if found is not None)
 
 
@@ -56,12 +63,14 @@ def _exclude_known(run: Session) -> None:
 async def _settle_one(run: Session, operation: Operation) -> OpenOperation | None:
     try:
         message = await _settled(run, operation)
-    except (StepContinues, StepFailed) as undecided:
-        if operation.id not in run.ledger.state.operations:
-            run.warn(f"{operation.resource.address}: {undecided}", getattr(undecided, "fix", ""))
-            return None
+    except Unauthorized:
+        raise
+    except (StepContinues, StepFailed, ProviderError) as undecided:
         fix = getattr(undecided, "fix", "")
-        return OpenOperation(operation.resource.address, operation.action, f"{undecided}. {fix}".strip())
+        if operation.id not in run.ledger.state.operations:
+            run.warn(f"{operation.resource.address}: {undecided}", fix)
+            return None
+        return _undecided(operation, f"{undecided}. {fix}".strip())
     run.tell("settled", operation, message=message)
     return None
 
@@ -157,6 +166,8 @@ async def _settle_delete(run: Session, operation: Operation, *, deadline: float)
         else:
             if job.succeeded:
                 await vanished(run, kind, resource.id, deadline=deadline)
+    if busy := await parts_busy(run, resource, deadline=deadline):
+        raise StepContinues(busy)
     observed = await run.provider.get(kind, resource.id, deadline=deadline)
     if observed is not None and observed.get("status") == "deleting":
         await gone(run, kind, resource.id, deadline=deadline)
@@ -172,11 +183,20 @@ async def _record_delete(run: Session, operation: Operation, *, is_gone: bool) -
     return "an earlier delete had no effect; it is planned anew"
 
 
+async def _glance_at_one(run: Session, operation: Operation) -> OpenOperation | None:
+    try:
+        return await _glance_at(run, operation)
+    except Unauthorized:
+        raise
+    except ProviderError as error:
+        return _undecided(operation, f"{error.summary}; apply looks again")
+
+
 async def _glance_at(run: Session, operation: Operation) -> OpenOperation | None:
     """One look at one operation; the ledger of a plan is in memory alone, so recording here changes nothing."""
     kind = run.kind(operation.resource.address)
     deadline = run.deadline(kind, operation.action)
-    undecided = OpenOperation(operation.resource.address, operation.action, "")
+    undecided = _undecided(operation, "")
     if operation.job_id:
         job = await run.provider.job(operation.job_id, deadline=deadline)
         if job is not None and not job.ended:
@@ -215,7 +235,7 @@ async def _glance_at_create(
     if len(found) > 1:
         failure = ambiguous(kind, operation, found)
         return replace(undecided, message=f"{failure}. {failure.fix}")
-    if not found or not run.lookout.claim(kind.name, found[0]):
+    if not found or not run.lookout.claim(kind, found[0]):
         return replace(undecided, message="the answer to its create was lost; apply looks for what it made")
     await _record_create(run, operation, found[0])
     return None

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
-from declarative.apply.groups import GROUP, first_copy, group_ready, held, still_open, turn_if_narrow
+from declarative.apply.groups import GROUP, first_copy, group_ready, held, parts_busy, still_open, turn_if_narrow
 from declarative.apply.search import created_by, job_failed, lost, until_ready
 from declarative.apply.sending import NothingToDo, job_of, submit
 from declarative.apply.session import MAX_SENDS, Session, StepContinues, StepFailed
@@ -33,6 +33,7 @@ from declarative.provider import Job, JobUnknown
 
 _FRESH = 2.0  # seconds for which one list answers all who look before they change something
 _PAUSE_CAP = 15.0
+_NOTHING: Attributes = {}
 
 
 async def carry_out(run: Session, step: Step) -> str:
@@ -102,7 +103,7 @@ async def _update(run: Session, step: Step) -> str:
     kind = run.kind(step.address)
     deadline = run.deadline(kind, Action.UPDATE)
     await group_ready(run, step.resource, deadline=deadline)
-    observed = await _as_planned(run, kind, step, deadline=deadline)
+    observed = await _as_planned(run, kind, step, wanted=step.resource.inputs, deadline=deadline)
     if observed is None:
         raise StepFailed(f"{kind.noun} {step.resource.id} is gone from the cloud", "Plan again to create it anew.")
     calls = kind.update(step.resource.id, step.resource.inputs, observed, _to_change(kind, step, observed))
@@ -156,15 +157,24 @@ def _must_succeed(job: Job) -> None:
 async def _change_happened(
     run: Session, kind: Kind, step: Step, operation: Operation, call: Call, *, deadline: float
 ) -> bool:
-    """Decide a lost call by reading the object. Raises StepFailed when it shows something that nobody planned."""
-    observed = await run.look(kind, step.resource.id, max_age=0.0, deadline=deadline)
-    inputs = step.resource.inputs
-    if observed is not None:
+    """Decide a lost call by reading the object, once it is not busy with it any more.
+
+    Raises StepFailed when it shows something that nobody planned.
+    """
+    inputs, pause = step.resource.inputs, 1.0
+    while (observed := await run.look(kind, step.resource.id, max_age=0.0, deadline=deadline)) is not None:
         if all(same(kind, name, inputs.get(name), observed.get(name)) for name in call.fields):
             return True
+        if kind.health(observed, inputs) is Health.BUSY and run.clock.monotonic() + pause < deadline:
+            await run.clock.sleep(pause)
+            pause = min(pause * 1.5, _PAUSE_CAP)
+            continue
+        if call.idempotent:
+            return False  # one of several such calls shows neither what was nor what is wanted
         mine = {name: value for name, value in step.before.items() if name in call.fields}
         if not _differences(kind, mine, observed):
             return False
+        break
     await run.ledger.note(Closed(operation.id))
     raise StepFailed(f"{kind.noun} {step.resource.id} was changed by somebody else meanwhile", "Plan again.")
 
@@ -176,6 +186,8 @@ async def _delete(run: Session, step: Step) -> str:
     kind = run.kind(step.address)
     deadline = run.deadline(kind, Action.DELETE)
     await _group_allows(run, step, deadline=deadline)
+    if busy := await parts_busy(run, step.resource, deadline=deadline):
+        raise StepFailed(busy, "Run again.")
     observed = await _as_planned(run, kind, step, deadline=deadline)
     if observed is not None and observed.get("status") == "deleting":
         await gone(run, kind, step.resource.id, deadline=deadline)
@@ -184,7 +196,6 @@ async def _delete(run: Session, step: Step) -> str:
     if observed is not None:
         closed = [Closed((await _delete_until_gone(run, kind, step, deadline=deadline)).id)]
     await run.ledger.note(Dropped(step.address, step.id), *closed)
-    run.lookout.deleted(kind, step.resource.id)
     return ""
 
 
@@ -225,6 +236,8 @@ async def _delete_until_gone(run: Session, kind: Kind, step: Step, *, deadline: 
 async def _delete_happened(
     run: Session, kind: Kind, step: Step, error: OutcomeUnknown | JobUnknown, *, deadline: float
 ) -> bool:
+    if busy := await parts_busy(run, step.resource, deadline=deadline):
+        raise StepContinues(busy)
     observed = await run.lookout.look(kind, step.resource.id, max_age=0.0, deadline=deadline)
     if observed is None:
         return True
@@ -269,9 +282,12 @@ async def gone(run: Session, kind: Kind, object_id: str, *, deadline: float) -> 
 # ---------------------------------------------------------------- the look before a change
 
 
-async def _as_planned(run: Session, kind: Kind, step: Step, *, deadline: float) -> Attributes | None:
+async def _as_planned(
+    run: Session, kind: Kind, step: Step, *, wanted: Attributes = _NOTHING, deadline: float
+) -> Attributes | None:
     """Look at the object again, just before it is changed. None: it is gone. Busy: wait.
 
+    What is as `wanted` by now is no difference: an earlier change whose answer was lost may have come to its end.
     Raises StepFailed when it isn't what the plan was made for, or disaster recovery has begun there.
     """
     max_age, pause = 0.0 if kind.name == GROUP.name else _FRESH, 1.0
@@ -282,7 +298,7 @@ async def _as_planned(run: Session, kind: Kind, step: Step, *, deadline: float) 
         health = kind.health(observed, step.resource.inputs)
         if health is Health.HELD:
             raise held(kind, observed)
-        if differences := _differences(kind, step.before, observed):
+        if differences := _differences(kind, step.before, observed, wanted):
             raise StepFailed(f"it has changed since it was planned: {differences}", "Plan again.")
         if health is not Health.BUSY:
             return observed
@@ -293,12 +309,14 @@ async def _as_planned(run: Session, kind: Kind, step: Step, *, deadline: float) 
         await group_ready(run, step.resource, deadline=deadline)
 
 
-def _differences(kind: Kind, before: Attributes, observed: Attributes) -> str:
-    """What differs in the planned fields, in words; "" when nothing does."""
+def _differences(kind: Kind, before: Attributes, observed: Attributes, wanted: Attributes = _NOTHING) -> str:
+    """What differs in the planned fields, and isn't as `wanted`, in words; "" when nothing does."""
     return ", ".join(
         f"{field} was {visible(before[field], limit=80)!r}, is {visible(observed.get(field), limit=80)!r}"
         for field in kind.fields
-        if field in before and not same(kind, field, before[field], observed.get(field))
+        if field in before
+        and not same(kind, field, before[field], observed.get(field))
+        and not (field in wanted and same(kind, field, wanted[field], observed.get(field)))
     )
 
 

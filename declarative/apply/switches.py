@@ -41,6 +41,10 @@ class _Moving(Exception):
     """The group is on its way there: wait."""
 
 
+class _Busy(Exception):
+    """The group is on its way to where the call may be sent: wait, and look again. Its argument is the status."""
+
+
 async def switch(run: Session, step: Step) -> str:
     """Enable or disable the protection of a group, and record it."""
     kind = run.kind(step.address)
@@ -58,6 +62,10 @@ async def switch(run: Session, step: Step) -> str:
         except _Moving:
             await _arrived(run, kind, way, step, deadline=deadline)
             break
+        except _Busy as busy:
+            if run.clock.monotonic() + pause >= deadline:
+                raise StepFailed(f"{kind.noun} {step.resource.id} is busy: {busy}", "Run again.") from busy
+            operation = replace(operation, sends=operation.sends - 1)
         except (OutcomeUnknown, JobUnknown, NotSent) as error:
             if operation.sends >= MAX_SENDS or run.clock.monotonic() + pause >= deadline:
                 raise StepContinues(f"no answer to the {step.action.value} could be had") from error
@@ -121,12 +129,15 @@ async def _read(slot: Slot, kind: Kind, object_id: str, *, deadline: float) -> A
 def _decide(kind: Kind, way: Switch, observed: Attributes, operation: Operation) -> None:
     """Return when the call may be sent; else say why not."""
     status = str(observed.get("status"))
-    if kind.health(observed, operation.resource.inputs) is Health.HELD:
+    health = kind.health(observed, operation.resource.inputs)
+    if health is Health.HELD:
         raise held(kind, observed)
     if status == way.reached:
         raise _There
     if status == way.running:
         raise _Moving
+    if health is Health.BUSY:
+        raise _Busy(visible(status, limit=80))
     if status not in way.sent_from:
         raise StepFailed(
             f"{operation.action.value} needs a group that is {' or '.join(sorted(way.sent_from))}; it is "

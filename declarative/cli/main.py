@@ -18,12 +18,24 @@ _SECRET_WORDS = ("TOKEN", "PASSWORD", "PASSWD", "SECRET", "CREDENTIAL", "_KEY", 
 
 def run() -> None:
     """Run the command line of this process and leave it with the command's exit code."""
-    if sys.argv[1:] == ["--version"]:  # asked often, by scripts: answered without loading anything
+    _occupy_standard_descriptors()
+    if (
+        sys.argv[1:] == ["--version"] and sys.stdout is not None
+    ):  # asked often, by scripts: answered without loading anything
         from declarative import __version__
 
         sys.stdout.write(f"declarative {__version__}\n")
         return
     sys.exit(main(sys.argv[1:]))
+
+
+def _occupy_standard_descriptors() -> None:
+    """Point those that were closed at the null device: else the next file that is opened would get their numbers."""
+    import os
+
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(descriptor, True)
+    os.close(descriptor)
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -116,7 +116,7 @@ class Board:
         from rich.console import Console
 
         self._screen = screen
-        self._console = console or Console(stderr=True, markup=False, highlight=False, emoji=False)
+        self._console = console or Console(file=screen.err_file(), markup=False, highlight=False, emoji=False)
         self._colour = not self._console.no_color and screen.colour
         self._monotonic = monotonic
         self._began = self._flushed = monotonic()

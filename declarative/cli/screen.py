@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, TextIO, cast
 
 if TYPE_CHECKING:
     from declarative.model import Json
@@ -54,7 +54,7 @@ class Screen:
         """Write a JSON document for programs, indented, keys in the order given."""
         self.out(json.dumps(content, indent=2))
 
-    def colours(self, stream: TextIO) -> bool:
+    def colours(self, stream: TextIO | None) -> bool:
         """True when text on `stream` may be coloured."""
         return (
             self.colour
@@ -63,13 +63,17 @@ class Screen:
             and is_terminal(stream)
         )
 
+    def err_file(self) -> TextIO:
+        """Standard error as a file for a library that draws on it; like all else here, it never fails."""
+        return cast("TextIO", _NeverFails(self, sys.stderr))
+
     def flush(self) -> None:
         """Hand over what is still buffered."""
         self._write(sys.stdout, "", name="stdout")
         self._write(sys.stderr, "", name="stderr")
 
-    def _write(self, stream: TextIO, text: str, *, name: str) -> None:
-        if name in self._closed:
+    def _write(self, stream: TextIO | None, text: str, *, name: str) -> None:
+        if stream is None or name in self._closed:  # None: closed before we began, so nobody wants to read it
             return
         try:
             stream.write(text)
@@ -83,6 +87,24 @@ class Screen:
         if name == "stdout" and not reader_left:
             self.lost = str(error)
         _to_nowhere(stream)
+
+
+class _NeverFails:
+    """A stream whose writes go by way of the screen; about everything else the stream itself is asked."""
+
+    def __init__(self, screen: Screen, stream: TextIO) -> None:
+        self._screen = screen
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        self._screen.ask(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """What is written is flushed already."""
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._stream, name)
 
 
 def _to_nowhere(stream: TextIO) -> None:

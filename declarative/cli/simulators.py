@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,7 +51,7 @@ def embedded(folder: Path, *, environ: Mapping[str, str] = os.environ) -> Embedd
         path.parent.mkdir(mode=0o700, exist_ok=True)
         world = World.open(path, speed=speed)
     except (WorldError, OSError) as error:
-        raise SimulatorFailed(str(error), "Begin it anew with: declarative simulator reset") from error
+        raise SimulatorFailed(str(error)) from error
     world.accept_token(SIMULATOR)
     if context := click.get_current_context(silent=True):
         context.call_on_close(world.close)
@@ -91,7 +92,16 @@ def simulator() -> None:
     """
 
 
-@click.command()
+class ServeCommand(click.Command):
+    """`serve`, whose help ends with the language of faults."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        from declarative.simulator import FAULT_HELP
+
+        formatter.write(f"\n{FAULT_HELP}")
+
+
+@click.command(cls=ServeCommand)
 @option(
     "port", "--port", type=click.IntRange(0, 65535), default=_PORT, show_default=True, help="Port; 0 takes a free one."
 )
@@ -99,6 +109,7 @@ def simulator() -> None:
 @option("project", "--project-id", metavar="ID", help="The project's id; drawn when not given.")
 @option("token", "--token", metavar="TOKEN", help="A token that works; drawn when not given.")
 @option("quota", "--quota", type=click.IntRange(min=-1), help="Quota of protection groups; -1: none.")
+@option("estate", "--estate", metavar="FILE", help="Servers and disks that exist, as YAML; else any id is fine.")
 @option("faults", "--fault", multiple=True, metavar="FAULT", help="What shall go wrong, see below. Repeatable.")
 @click.pass_obj
 def serve(setting: Setting, /, port: int, token: str | None, **choices: Given) -> None:
@@ -121,16 +132,23 @@ def serve(setting: Setting, /, port: int, token: str | None, **choices: Given) -
     setting.screen.err("The simulator has ended.")
 
 
-def _fresh_world(*, project: str | None, speed: float, quota: int | None, faults: tuple[str, ...]) -> World:
-    from declarative.simulator import Origin, World
+def _fresh_world(
+    *, project: str | None, speed: float, quota: int | None, estate: str | None, faults: tuple[str, ...]
+) -> World:
+    from declarative.simulator import Origin, World, load_estate, read_fault
 
-    origin = Origin(project_id=project or "")
-    if quota is not None:
-        origin = Origin(project_id=project or "", group_quota=quota)
     try:
-        return World.open(speed=speed, faults=faults, origin=origin)
+        strikes = [read_fault(fault) for fault in faults]
     except ValueError as error:
         raise UsageError(str(error), "`declarative simulator serve --help` lists the faults.") from error
+    try:
+        known = None if estate is None else load_estate(Path(estate))
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    origin = Origin(project or "", estate=known)
+    return World.open(
+        speed=speed, faults=strikes, origin=origin if quota is None else replace(origin, group_quota=quota)
+    )
 
 
 @click.command()
@@ -142,16 +160,15 @@ def reset(setting: Setting) -> None:
     Example:
       declarative simulator reset
     """
-    from declarative.simulator import World, WorldError, delete_world
+    from declarative.simulator import WorldError, delete_world
 
     path = world_file(setting.folder)
-    if not os.path.lexists(path):
+    try:
+        found = delete_world(path)
+    except WorldError as error:
+        raise SimulatorFailed(str(error)) from error
+    if not found:
         setting.screen.err("There is no embedded simulator here: nothing to delete.")
         return
-    try:
-        World.open(path).close()  # refuses what is no world of ours
-        delete_world(path)
-    except WorldError as error:
-        raise SimulatorFailed(str(error), "Nothing was deleted.") from error
     setting.screen.out(f"deleted {visible(path)}")
     setting.screen.err("What is recorded of its objects is now stale; for a fresh start delete the state as well.")

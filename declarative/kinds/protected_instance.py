@@ -111,7 +111,7 @@ def _tag_calls(path: tuple[str, ...], wanted: list[dict[str, str]], shown: list[
     gone = [tag for tag in shown if tag["key"] not in keys]
     new = [tag for tag in wanted if tag not in shown]
     bodies = [{"action": action, "tags": tags} for action, tags in (("delete", gone), ("create", new)) if tags]
-    return [Call("POST", path, body, idempotent=False, fields=frozenset({"tags"})) for body in bodies]
+    return [Call("POST", path, body, fields=frozenset({"tags"})) for body in bodies]
 
 
 def _delete(object_id: str, inputs: Attributes) -> Call:

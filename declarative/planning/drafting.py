@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 
 from declarative.kinds import KINDS
-from declarative.model import Address, Attributes, Desired, Health, Kind, Reason, Resource
+from declarative.model import Address, Attributes, Desired, Health, Kind, OpenOperation, Reason, Resource
 from declarative.planning.moves import find_moves
 from declarative.planning.scene import Scene, with_moves
 from declarative.planning.selection import PlanRequest
@@ -22,9 +22,11 @@ from declarative.planning.takeover import (
 from declarative.planning.wishes import Wanted, adjust, create, delete, forget, refresh
 
 
-def draft(scene: Scene, request: PlanRequest, *, replaced: Collection[Address], open_: Collection[Address]) -> Sketch:
+def draft(
+    scene: Scene, request: PlanRequest, *, replaced: Collection[Address], open_: Collection[OpenOperation]
+) -> Sketch:
     """Return what every desired and recorded address wants, whatever the selectors say. `replaced`: on request."""
-    sketch = Sketch(scene, request.refreshed, replaced, open_)
+    sketch = Sketch(scene, request.refreshed, replaced, {operation.address for operation in open_})
     if request.destroy or request.refresh_only:
         for recorded in scene.recorded.values():
             _ending(sketch, recorded, request)
@@ -32,7 +34,7 @@ def draft(scene: Scene, request: PlanRequest, *, replaced: Collection[Address], 
     addresses = _by_kind(scene)
     for kind in KINDS.values():
         if kind.name in addresses:
-            _of_kind(sketch, kind, addresses[kind.name])
+            _of_kind(sketch, kind, addresses[kind.name], open_)
     return sketch
 
 
@@ -72,7 +74,7 @@ def _remove(sketch: Sketch, recorded: Resource, reason: Reason) -> None:
 # ---------------------------------------------------------------- what is wanted
 
 
-def _of_kind(sketch: Sketch, kind: Kind, addresses: Iterable[Address]) -> None:
+def _of_kind(sketch: Sketch, kind: Kind, addresses: Iterable[Address], open_: Collection[OpenOperation]) -> None:
     scene = sketch.scene
     wanted = {}
     gone = []
@@ -83,6 +85,7 @@ def _of_kind(sketch: Sketch, kind: Kind, addresses: Iterable[Address]) -> None:
         elif not scene.problems or address not in scene.problems:
             wanted[address] = _wanted(sketch, kind, desired)
     _find_moves(sketch, kind, wanted, gone)
+    _find_coming_moves(sketch, kind, wanted, open_)
     left = set(sketch.moves.values())
     claims = Claims(sketch, kind) if kind.natural_key else None
     for one in wanted.values():
@@ -112,12 +115,33 @@ def _find_moves(sketch: Sketch, kind: Kind, wanted: Mapping[Address, Wanted], go
         disappearing[address] = (scene.recorded[address], sight.seen)
     if not disappearing:
         return
-    appearing = {
-        address: one.inputs for address, one in wanted.items() if address not in scene.recorded and not one.requested
-    }
-    moves = find_moves(kind, appearing, disappearing)
+    moves = find_moves(kind, _appearing(scene, wanted), disappearing)
     sketch.moves.update(moves)
     sketch.scene = with_moves(scene, moves)
+
+
+def _find_coming_moves(
+    sketch: Sketch, kind: Kind, wanted: Mapping[Address, Wanted], open_: Collection[OpenOperation]
+) -> None:
+    """Note which new addresses may mean what a create makes that is not settled yet: another would double it."""
+    scene = sketch.scene
+    coming = {
+        one.address: (Resource(one.address, "", one.inputs), one.inputs)
+        for one in open_
+        if one.inputs and one.address.kind == kind.name and one.address not in scene.desired
+    }
+    if not coming:
+        return
+    for address, old in find_moves(kind, _appearing(scene, wanted), coming).items():
+        sketch.open.add(address)
+        sketch.warn(address, f"{address} gets no step: {old}, whose earlier create is still open, may have made it")
+
+
+def _appearing(scene: Scene, wanted: Mapping[Address, Wanted]) -> dict[Address, Attributes]:
+    """What new addresses want, unless it is to be made anew on request."""
+    return {
+        address: one.inputs for address, one in wanted.items() if address not in scene.recorded and not one.requested
+    }
 
 
 def _want(sketch: Sketch, kind: Kind, wanted: Wanted, claims: Claims | None) -> None:

@@ -59,12 +59,11 @@ def make_plan(
     check_request(request)
     changing = not (request.destroy or request.refresh_only)
     replaced = replaced_addresses(request, desired.resources, recorded)
-    open_addresses = {operation.address for operation in open}
     sketch = draft(
         look(desired.resources, recorded, observed, refreshed=request.refreshed),
         request,
         replaced=replaced,
-        open_=open_addresses,
+        open_=open,
     )
     scene, belonging = sketch.scene, Belonging(sketch)
     chosen = chosen_addresses(request, scene.desired, recorded, ties=lambda: _ties(sketch, belonging, request))

@@ -1,7 +1,7 @@
 """Protection as a goal: when a group's protection is switched on or off, and when nothing is.
 
 `start-server-group` enables a group only from two statuses, and copies back over the old production disks from others
-(trap T1 of the reference), so a step is planned only for a group that is new or seen in one of these.
+(trap T1 of the reference), so a step is planned only for a group that is new, seen in one of these or on its way there.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from declarative.errors import Diagnostic, Severity, visible
 from declarative.kinds import KINDS
-from declarative.model import Action, Address, Attributes, Change, Kind, Reason, Resource, Step, Switch
+from declarative.model import Action, Address, Attributes, Change, Health, Kind, Reason, Resource, Step, Switch
 from declarative.planning.belonging import Belonging, Group, switch_kinds
 from declarative.planning.differences import ignored_fields
 from declarative.planning.losses import number
@@ -125,25 +125,27 @@ class _Work:
         if case.recorded is None or case.sight is None or deletes(case.steps):
             return
         action, way, other = (Action.ENABLE, on, off) if goal == ENABLED else (Action.DISABLE, off, on)
-        if self._is_due(case, way, goal):
+        if self._is_due(case, way, other, goal):
             self._add(case, action, way, _reason(case.recorded, goal))
-        elif case.status == other.running or (goal == ENABLED and case.status in off.sent_from - {on.reached}):
+        elif goal == ENABLED and case.status in off.sent_from - {on.reached}:
             self._say_not_now(case, goal)
 
     @staticmethod
-    def _is_due(case: _Case, way: Switch, goal: str) -> bool:
-        if case.status:
-            return case.status in way.sent_from
+    def _is_due(case: _Case, way: Switch, other: Switch, goal: str) -> bool:
+        if case.sight is not None and case.status:
+            inputs = case.recorded.inputs if case.recorded is not None else {}
+            busy = case.kind.health(case.sight.attributes, inputs) is Health.BUSY
+            new = goal == ENABLED and busy and case.status != way.running
+            return new or case.status in way.sent_from | {other.running}
         # Never seen: the record has to do.
         return case.recorded is not None and case.recorded.inputs.get(_GOAL) != goal
 
     def _say_not_now(self, case: _Case, goal: str) -> None:
         status = visible(case.status, limit=80)
-        failed = case.status.startswith("error")
         self.notes.append(
             Diagnostic(
                 f"{case.address} can't be {goal} now: its status is {status}",
-                "Apply `protection: disabled` first." if failed else "Plan again when that is over.",
+                "Apply `protection: disabled` first.",
                 self._sketch.scene.desired[case.address].position("spec", _GOAL),
                 str(case.address),
                 Severity.WARNING,

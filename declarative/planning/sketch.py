@@ -22,13 +22,14 @@ class Sketch:
     """What each address wants, selectors aside.
 
     `moves`: old addresses by new ones. `waits`: addresses whose making an address waits for beside its dependencies.
-    `after`: addresses whose deletion a create waits for. `open`: addresses with an operation that is not settled.
+    `after`: addresses whose deletion a create waits for. `open`: addresses with an operation that is not settled,
+    and those that may mean what it makes.
     """
 
     scene: Scene
     refreshed: bool
     replaced: Collection[Address]
-    open: Collection[Address]
+    open: set[Address]
     wishes: Wishes = field(default_factory=dict)
     moves: dict[Address, Address] = field(default_factory=dict)
     waits: dict[Address, set[Address]] = field(default_factory=dict)

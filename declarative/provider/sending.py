@@ -26,6 +26,9 @@ _BACKOFF_BASE = 0.25  # seconds
 _BACKOFF_CAP = 8.0
 _BACKOFF_STEPS = 5  # doublings until the cap
 _UNREADABLE_TRIES = 3
+# Seconds in which an endpoint that has never answered is tried: most likely its address is wrong, and whoever wrote it
+# should not wait for the deadline to hear so.
+_FIRST_CONTACT = 20.0
 _NO_SEGMENTS = frozenset({"", ".", ".."})  # would make another path; quoting does not help
 # By what a path is about, `("protected-instances", "detachreplication")` for example: the ids are left out.
 _GONE_CODES = {kind.delete("/", {}).path[::2]: kind.gone_codes for kind in KINDS.values()}
@@ -85,6 +88,8 @@ class Sender:
         self._slots = Slots(_lines(access, parallelism, transport), clock=clock)
         self._call_timeout = call_timeout
         self._unauthorized: Unauthorized | None = None
+        self._answered = False
+        self._began: float | None = None
         self.statistics: Counter[str] = Counter()
 
     async def aclose(self) -> None:
@@ -115,12 +120,20 @@ class Sender:
                 return result
             tries += 1
             pause = max(result.pause, self._backoff(tries))
-            if not _may_try_again(result, errand, tries) or self._clock.monotonic() + pause >= errand.last_send:
+            if not _may_try_again(result, errand, tries) or self._clock.monotonic() + pause >= self._end(
+                errand, result
+            ):
                 raise result.error
             await self._clock.sleep(pause)
 
     def _backoff(self, tries: int) -> float:
         return self._clock.jitter(min(_BACKOFF_CAP, _BACKOFF_BASE * 2.0 ** min(tries - 1, _BACKOFF_STEPS)))
+
+    def _end(self, errand: Errand, failure: Failure) -> float:
+        """The moment from which on an errand that failed so is not tried again."""
+        if failure.again is not Again.UNSENT or self._answered or self._began is None:
+            return errand.last_send
+        return min(errand.last_send, self._began + _FIRST_CONTACT)
 
     @asynccontextmanager
     async def _line_for(self, errand: Errand) -> AsyncIterator[Line]:
@@ -174,6 +187,7 @@ class Sender:
         call = errand.call
         request = self._requests.make(call, errand.body, timeout=seconds)
         self.statistics[_route(call)] += 1
+        self._began = self._clock.monotonic() if self._began is None else self._began
         try:
             async with asyncio.timeout(seconds):
                 reply = await line.exchange(request, max_body=errand.max_body)
@@ -181,6 +195,7 @@ class Sender:
             return lost(call, f"nothing whole within {seconds:.3g} s")
         except httpx.RequestError as error:
             return self._requests.failure(error, call)
+        self._answered = True
         result = judge(reply, call, gone=errand.gone, now=self._clock.utcnow())
         return result if isinstance(result, Failure) else _complete(result, errand)
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from declarative.simulator.embedded import EmbeddedTransport
     from declarative.simulator.estate import Disk, Estate, Server, ServerDisk, load_estate
     from declarative.simulator.faults import FAULT_HELP, Fault, parse_fault
+    from declarative.simulator.routes import read_fault
     from declarative.simulator.server import running, serve
     from declarative.simulator.settings import Domain, NotFoundAs, Origin, Rules, WorldError
     from declarative.simulator.storage import delete_world
@@ -48,6 +49,7 @@ __all__ = [
     "delete_world",
     "load_estate",
     "parse_fault",
+    "read_fault",
     "running",
     "serve",
 ]
@@ -69,6 +71,7 @@ _HOMES = {
     "delete_world": "storage",
     "load_estate": "estate",
     "parse_fault": "faults",
+    "read_fault": "routes",
     "running": "server",
     "serve": "server",
 }

@@ -53,6 +53,8 @@ def attach(call: Call) -> Answer:
     admission.check_member(instance.status, STEADY, code="SDRS.1328", what="protected instance")
     _check_free(session, instance, pair, device)
     admission.check_member(pair.status, STEADY, code="SDRS.1601", what="replication pair")
+    if attachment_rows.of_pairs(session, [pair.id])[pair.id] and not pair.multiattach:
+        _share(session, pair)
     attachment_rows.add(session, Attachment(instance.id, pair.id, device, shown=False), group_id=group.id)
     replication_rows.change(session, pair, status=MemberStatus.ATTACHING, prior=pair.status)
     return jobs.submit(call, _order(_ATTACH, group, instance, pair))
@@ -71,7 +73,8 @@ def _check_free(session: Session, instance: Instance, pair: Pair, device: str) -
     if pair.status in STEADY:
         _forget_failures(session, pair)
     held = attachment_rows.of_pairs(session, [pair.id])[pair.id]
-    if held and (not pair.multiattach or any(one.instance_id == instance.id for one in held)):
+    is_shared = pair.multiattach or compute.may_be_shared(session, pair.volume_id)
+    if held and (not is_shared or any(one.instance_id == instance.id for one in held)):
         raise refusal("SDRS.1603", "The replication pair is attached already.")
     if any(one.device == device for one in attachment_rows.of_instances(session, [instance.id])[instance.id]):
         raise refusal("SDRS.1603", "The device name is used already.")
@@ -82,6 +85,12 @@ def _forget_failures(session: Session, pair: Pair) -> None:
     for one in attachment_rows.of_pairs(session, [pair.id])[pair.id]:
         if not one.shown:
             attachment_rows.remove(session, one.instance_id, pair.id)
+
+
+def _share(session: Session, pair: Pair) -> None:
+    """A disk of which nothing was known turns out to be a shared one when a second instance gets it."""
+    replication_rows.set_shared(session, pair)
+    compute.set_shared(session, pair.volumes)
 
 
 def _order(job_type: str, group: Group, instance: Instance, pair: Pair) -> Order:

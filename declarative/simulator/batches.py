@@ -24,7 +24,7 @@ from declarative.simulator.instance_deletion import Options
 from declarative.simulator.instance_rows import Instance
 from declarative.simulator.jobs import Ending, Job, Order
 from declarative.simulator.session import Call, Session
-from declarative.simulator.states import STEADY, Status
+from declarative.simulator.states import FREE, STEADY, Status
 from declarative.simulator.wire import Answer, compact, refusal
 
 # The reference doesn't name these two types of jobs.
@@ -91,7 +91,7 @@ def delete(call: Call) -> Answer:
         raise refusal("SDRS.1364", "The protected instances belong to several protection groups.")
     options = Options.read(fields)
     group = admission.group_of(session, chosen[0].group_id)
-    admission.check_group(session, group, instance_deletion.FREE_GROUP, code="SDRS.1324")
+    admission.check_group(session, group, FREE, code="SDRS.1324")
     together = {instance.id for instance in chosen}
     for instance in chosen:
         instance_deletion.check(session, group, instance, options, together=together, shared="SDRS.1409")

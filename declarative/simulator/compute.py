@@ -169,11 +169,11 @@ def look_up(session: Session, server_id: str, *, zone: str, vpc_id: str) -> Mach
 
 
 def look_up_disk(session: Session, disk_id: str, *, zone: str) -> Disk | None:
-    """The disk, None if there is none. Where any id is fine, one in this zone is assumed, which servers may share."""
+    """The disk, None if there is none. Where any id is fine, one in this zone is assumed."""
     disk = find_disk(session, disk_id)
     if disk is not None or not session.facts.any_id:
         return disk
-    facts = (_DATA_SIZE, _drawn(disk_id, _TYPES), zone, AVAILABLE, True, False, Role.ASSUMED)
+    facts = (_DATA_SIZE, _drawn(disk_id, _TYPES), zone, AVAILABLE, False, False, Role.ASSUMED)
     return Disk(disk_id, f"disk-{disk_id[:8]}", *facts)
 
 
@@ -286,6 +286,17 @@ def set_size(session: Session, disk: Disk, size: int) -> None:
     """Give a disk another size, in GB."""
     session.record(Effect.CHANGED, disk.subject, f"{disk.size} -> {size}")
     session.database.execute("UPDATE disks SET size = ? WHERE id = ?", (size, disk.id))
+
+
+def may_be_shared(session: Session, disk_id: str) -> bool:
+    """Whether servers can share the disk. One that is assumed can be, unless it is a system disk."""
+    disk = find_disk(session, disk_id)
+    return disk is not None and (disk.multiattach or (disk.role == Role.ASSUMED and not disk.bootable))
+
+
+def set_shared(session: Session, disk_ids: Sequence[str]) -> None:
+    """Let disks be such that servers can share them."""
+    session.database.executemany("UPDATE disks SET multiattach = 1 WHERE id = ?", [(one,) for one in disk_ids])
 
 
 def remove_server(session: Session, server: Server, *, with_disks: bool) -> None:

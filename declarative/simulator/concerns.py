@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-
+from declarative.simulator.fields import parse
 from declarative.simulator.session import Session
 
 _GROUP = "SELECT id, status FROM groups WHERE id = ?"
@@ -30,10 +29,7 @@ def group_of(session: Session, path: str, parameters: tuple[str, ...], body: byt
 
 def _named(noun: str, body: bytes) -> tuple[str, str]:
     """What the body of a creation or of a batch speaks of: a group, or the first of some members."""
-    try:
-        document = json.loads(body)
-    except (ValueError, RecursionError):
-        return noun, ""
+    document = parse(body)
     for inner in document.values() if isinstance(document, dict) else ():
         if isinstance(inner, dict) and isinstance(inner.get("server_group_id"), str):
             return "server-groups", inner["server_group_id"]

@@ -14,7 +14,7 @@ from declarative.simulator.instance_rows import Instance
 from declarative.simulator.jobs import Ending, Job, Order
 from declarative.simulator.listing import Listing, page
 from declarative.simulator.session import Call, Session
-from declarative.simulator.states import DRILL_DELETABLE, DRILL_STATUSES, DRILLING_GROUP, Status
+from declarative.simulator.states import DRILL_DELETABLE, DRILL_STATUSES, DRILLING_GROUP, FREE, Status
 from declarative.simulator.tasks import Failure
 from declarative.simulator.wire import Answer, compact, refusal
 
@@ -86,8 +86,8 @@ def delete(call: Call) -> Answer:
     """`DELETE disaster-recovery-drills/{disaster_recovery_drill_id}`: the VPC stays, even one that was made for it."""
     session = call.session
     drill = admission.drill(session, call.parameters[0])
-    if drill.status not in DRILL_DELETABLE:
-        raise refusal("SDRS.1913", f"The disaster recovery drill is {drill.status}.")
+    admission.check_group(session, admission.group_of(session, drill.group_id), FREE, code="SDRS.1002")
+    admission.check_member(drill.status, DRILL_DELETABLE, code="SDRS.1913", what="disaster recovery drill")
     drill_rows.change(session, drill, status=Status.DELETING)
     entities = {"disaster_recovery_drill_id": drill.id}
     return jobs.submit(call, Order(_DELETE, drill.group_id, _DELETE_SECONDS, entities, {}, subject=drill.id))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 from urllib.parse import parse_qsl
 
-from declarative.simulator.wire import Refusal, refusal
+from declarative.simulator.wire import Refusal, compact, refusal
 
 TEXT_BYTES = 64
 PAGE_LIMIT = 1000
@@ -24,12 +24,27 @@ _ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|
 _WHOLE_NUMBER = re.compile(r"[0-9]+", re.ASCII)
 
 
+def parse(body: bytes) -> object:
+    """The body as JSON in UTF-8; None for anything else, be it only a number or a character that neither can hold."""
+    try:
+        document: object = _JSON.decode(body.decode())
+        if b"\\u" in body:
+            compact(document).encode()  # half of a surrogate pair has no bytes in UTF-8
+    except (ValueError, RecursionError):
+        return None
+    return document
+
+
+def _refuse(word: str) -> None:
+    raise ValueError(f"{word} is no JSON")
+
+
+_JSON = json.JSONDecoder(parse_constant=_refuse)
+
+
 def read_object(body: bytes) -> dict[str, object]:
     """The body as a JSON object; SDRS.0201 if it is missing or anything else."""
-    try:
-        document = json.loads(body)
-    except (ValueError, RecursionError):
-        document = None
+    document = parse(body)
     if not isinstance(document, dict):
         raise refusal("SDRS.0201", "The request body must be a JSON object.")
     return document
@@ -58,13 +73,9 @@ def read_description(fields: Mapping[str, object]) -> str | None:
         return None
     if not isinstance(description, str) or "<" in description or ">" in description:
         raise refusal("SDRS.0212", "The description is invalid.")
-    if len(description.encode("utf-8", "surrogatepass")) > TEXT_BYTES or not _encodable(description):
+    if len(description.encode()) > TEXT_BYTES:
         raise refusal("SDRS.0212", "The description is invalid.")
     return description
-
-
-def _encodable(text: str) -> bool:
-    return not any("\ud800" <= char <= "\udfff" for char in text)
 
 
 def read_id(value: object, *, code: str, what: str) -> str:

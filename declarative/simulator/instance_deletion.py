@@ -15,10 +15,8 @@ from declarative.simulator.group_rows import Group
 from declarative.simulator.instance_rows import Instance
 from declarative.simulator.replication_rows import Pair
 from declarative.simulator.session import Session
-from declarative.simulator.states import BUSY, GROUP_STATUSES, INSTANCE_DELETABLE, PAIR_MOVING, Status
+from declarative.simulator.states import INSTANCE_DELETABLE, PAIR_MOVING, Status
 from declarative.simulator.wire import compact, refusal
-
-FREE_GROUP = GROUP_STATUSES - BUSY
 
 
 @dataclass(frozen=True, slots=True)

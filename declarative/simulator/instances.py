@@ -26,7 +26,7 @@ from declarative.simulator.instance_rows import Instance
 from declarative.simulator.jobs import Ending, Job, Order
 from declarative.simulator.listing import Listing, page
 from declarative.simulator.session import Call, Session
-from declarative.simulator.states import INSTANCE_STATUSES, STEADY, Status
+from declarative.simulator.states import FREE, INSTANCE_STATUSES, STEADY, Status
 from declarative.simulator.tasks import Failure
 from declarative.simulator.wire import Answer, compact
 
@@ -114,7 +114,7 @@ def delete(call: Call) -> Answer:
     instance = admission.instance(session, call.parameters[0])
     options = Options.read(read_object(call.request.body) if call.request.body.strip() else {})
     group = admission.group_of(session, instance.group_id)
-    admission.check_group(session, group, instance_deletion.FREE_GROUP, code="SDRS.1324")
+    admission.check_group(session, group, FREE, code="SDRS.1324")
     instance_deletion.check(session, group, instance, options, together={instance.id}, shared="SDRS.1365")
     instance_rows.change(session, instance, status=Status.DELETING)
     entities = {"protected_instance_id": instance.id}

@@ -117,8 +117,10 @@ class Pair:
 
 
 def copied(begin: int, due: int, now: int) -> int:
-    """The percentage of a copy that runs from `begin` to `due`."""
-    return 100 if now >= due else (now - begin) * 100 // (due - begin)
+    """The percentage of a copy that runs from `begin` to `due`; a clock that was set back sees its start."""
+    if now >= due:
+        return 100
+    return max(0, now - begin) * 100 // (due - begin) if due > begin else 0
 
 
 def new(session: Session, group_id: str, disk: Disk, *, name: str, description: str | None = None) -> Pair:
@@ -249,6 +251,11 @@ def set_size(session: Session, pair: Pair, size: int) -> None:
     """Write down that both disks have grown to this size, in GB."""
     session.record(Effect.CHANGED, pair.subject, f"{pair.size} -> {size} GB")
     session.database.execute("UPDATE replications SET size = ?, updated = ? WHERE id = ?", (size, session.now, pair.id))
+
+
+def set_shared(session: Session, pair: Pair) -> None:
+    """Let the pair be one of a shared disk."""
+    session.database.execute("UPDATE replications SET multiattach = 1 WHERE id = ?", (pair.id,))
 
 
 def set_fault(session: Session, pair: Pair, *, level: str, status: str) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
+import functools
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from urllib.parse import unquote
@@ -30,6 +33,7 @@ from declarative.simulator import (
     tags,
     tasks,
 )
+from declarative.simulator.faults import Fault, parse_fault
 from declarative.simulator.session import Call
 from declarative.simulator.wire import Answer
 
@@ -142,6 +146,7 @@ ROUTES = (
     Route("DELETE", "task-center/{server_group_id}/failure-jobs/batch", tasks.delete_of_group),
 )
 
+_LEFT_OPEN = re.compile(r"{\w+}")
 UNKNOWN_ROUTE = "(unknown)"
 
 
@@ -191,3 +196,27 @@ def _table() -> dict[tuple[str, int], list[tuple[Route, list[str]]]]:
 
 
 _TABLE = _table()
+
+
+def read_fault(text: str) -> Fault:
+    """The fault that `text` describes; ValueError also for one that no call could ever meet, as a slip of the pen."""
+    fault = parse_fault(text)
+    paths = [_LEFT_OPEN.sub("*", route.path) for route in ROUTES if fault.method in ("*", route.method)]
+    whole = [path if path.startswith("/") else f"/v1/*/{path}" for path in paths]
+    if any(_overlap(fault.path, path) for path in (*paths, *whole)):
+        return fault
+    near = difflib.get_close_matches(fault.path, paths, n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    raise ValueError(f"The fault {text!r} meets no request: there is no call {fault.method} {fault.path}.{hint}")
+
+
+@functools.cache
+def _overlap(pattern: str, path: str) -> bool:
+    """Whether a text can fit both: `*` in `pattern` is any text and `?` one character, `*` in `path` one segment."""
+    if not pattern or not path:
+        return not pattern.strip("*") and not path.strip("*")
+    if pattern[0] == "*":
+        return _overlap(pattern[1:], path) or _overlap(pattern, path[1:])
+    if path[0] == "*":
+        return _overlap(pattern, path[1:]) or (pattern[0] != "/" and _overlap(pattern[1:], path))
+    return pattern[0] in ("?", path[0]) and _overlap(pattern[1:], path[1:])

@@ -1,6 +1,7 @@
 """A world behind a socket, for clients of any kind: an ASGI application and the server that runs it.
 
-Needs the extra `simulator` (uvicorn). Lost answers are real here: the connection is closed.
+Needs the extra `simulator` (uvicorn). Lost answers are real here: the connection is closed. The application speaks ASGI
+itself: routes, limits and errors are the world's, the embedded one's too, so a framework would find nothing to do.
 """
 
 from __future__ import annotations
@@ -15,13 +16,12 @@ from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from typing import TYPE_CHECKING, Any, TextIO
 
 from declarative.simulator.settings import WorldError
-from declarative.simulator.wire import PIECES, Answer, Delivery, Request, gateway_refusal, pieces
+from declarative.simulator.wire import BODY_LIMIT, PIECES, Answer, Delivery, Request, pieces
 from declarative.simulator.world import World
 
 if TYPE_CHECKING:
     import uvicorn
 
-_BODY_LIMIT = 1 << 20
 _BACKLOG = 1024
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -40,9 +40,8 @@ class Application:
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         body = await _read(receive)
         if body is None:
-            answer = gateway_refusal("APIGW.0106", "The request body is too large.", status=413).answer
-        else:
-            answer = self._world.handle(_translated(scope, body))
+            return
+        answer = self._world.handle(_translated(scope, body))
         if answer.delivery in (Delivery.REFUSED, Delivery.DROPPED):
             await _hang_up(scope, receive)
             return
@@ -59,14 +58,14 @@ class Application:
 
 
 async def _read(receive: Receive) -> bytes | None:
-    """The whole body, or None if it is longer than a megabyte."""
-    message = await receive()
-    body: bytes = message.get("body", b"")
-    while message.get("more_body"):
+    """The body, of one that is too long only so much that this is seen; None if the client left in the middle of it."""
+    body, is_whole = b"", False
+    while not is_whole and len(body) <= BODY_LIMIT:
         message = await receive()
-        body += message.get("body", b"")
-        if len(body) > _BODY_LIMIT:
+        if message["type"] == "http.disconnect":
             return None
+        body += message.get("body", b"")
+        is_whole = not message.get("more_body")
     return body
 
 

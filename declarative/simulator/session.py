@@ -12,6 +12,8 @@ from declarative.simulator.history import NOBODY, Effect, Source, Subject
 from declarative.simulator.settings import Domain, NotFoundAs, Rules
 from declarative.simulator.wire import Draw, Refusal, Request, item_not_found, refusal
 
+_FOREVER = 1e13  # milliseconds; the sum over the largest disk still fits into SQLite's integers
+
 
 @dataclass(frozen=True, slots=True)
 class Facts:
@@ -51,8 +53,8 @@ class Session:
         history.append_statuses(self.database, self.source, at=self.now, group_id=group_id, status=status)
 
     def scaled(self, seconds: float) -> int:
-        """That many seconds at the world's speed, in milliseconds."""
-        return round(seconds * 1000 / self.facts.speed)
+        """That many seconds at the world's speed, in milliseconds; centuries are as good as for ever."""
+        return round(min(seconds * 1000 / self.facts.speed, _FOREVER))
 
     def missing(self, code: str, message: str) -> Refusal:
         """The answer for an object that isn't there, in the form the rules ask for (reference, trap T2)."""

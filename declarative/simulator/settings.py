@@ -37,7 +37,8 @@ class Origin:
     """What a fresh world starts with. An empty `project_id` is drawn; a quota of -1 is unlimited.
 
     Without an `estate` any server or disk id is fine: an unknown server is taken as an active one with a system disk
-    of 40 GB, an unknown disk as an available one of 100 GB, both where the group's production is and in its VPC.
+    of 40 GB, an unknown disk as an available one of 100 GB, both where the group's production is and in its VPC. The
+    disk turns out to be a shared one when a second instance gets its pair.
     """
 
     project_id: str = ""

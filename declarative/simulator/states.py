@@ -80,6 +80,7 @@ BUSY: Statuses = frozenset(
         Status.DELETING,
     }
 )
+FREE: Statuses = GROUP_STATUSES - BUSY
 _UNMOVED: Statuses = STEADY | {
     Status.FAILED_OVER,
     Status.ERROR_STARTING,

@@ -1,7 +1,7 @@
 """RPO statistics, as Huawei Cloud offers them (API reference, 3.11).
 
 One point for each full hour of the last day, or of the time that is asked for: how many pairs were still copying
-then. A pair that has gone meanwhile isn't counted.
+then. A pair that has gone meanwhile isn't counted. Before 1970 there are none.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def list_points(call: Call) -> Answer:
     until = min(_moment(query, "end_time", session.now), session.now)
     since = _moment(query, "start_time", until - _DAY)
     first, last = -(-since // _HOUR), until // _HOUR
-    hours = range(max(first, last - _POINTS), last + 1)
+    hours = range(max(first, last - _POINTS, 0), last + 1)
     limit, offset = query.limit(), query.offset()
     chosen = hours[min(offset, len(hours)) : min(offset + limit, len(hours))]
     points = [_point(session, hour * _HOUR) for hour in chosen]

@@ -16,6 +16,8 @@ from pathlib import Path
 from declarative.simulator.settings import WorldError
 
 _APPLICATION = 0x53445253  # "SDRS", so that another program's database isn't taken for a world
+_MAGIC = b"SQLite format 3\x00"
+_APPLICATION_AT = 68  # where SQLite's header has it
 _FORMAT = 2
 _WAIT = 30.0  # seconds for another process's transaction; one takes about a millisecond
 _NO_SYNC = "PRAGMA synchronous = OFF"
@@ -45,14 +47,28 @@ def open_database(path: Path | None, fill: Fill) -> sqlite3.Connection:
 
 
 def delete_world(path: Path) -> bool:
-    """Remove the world at `path` with what SQLite keeps beside it. False if there was none."""
+    """Remove the world at `path`, damaged or of another format too. False if there was none.
+
+    WorldError for what isn't a world at all. What SQLite keeps beside it goes first: a fresh world that another process
+    makes meanwhile must not find that.
+    """
     try:
-        found = _is_file(path)
-        for suffix in ("", "-wal", "-shm"):
+        if not _is_file(path):
+            return False
+        _check_header(path)
+        for suffix in ("-wal", "-shm", ""):
             path.with_name(path.name + suffix).unlink(missing_ok=True)
     except OSError as error:
         raise WorldError(f"The simulator can't remove {str(path)!r}: {error}.") from error
-    return found
+    return True
+
+
+def _check_header(path: Path) -> None:
+    """WorldError unless the file begins as SQLite's with our number in it, whatever comes behind."""
+    with path.open("rb") as file:
+        header = file.read(_APPLICATION_AT + 4)
+    if not header.startswith(_MAGIC) or header[_APPLICATION_AT:] != _APPLICATION.to_bytes(4):
+        raise WorldError(f"{str(path)!r} isn't a world of the simulator. {_MOVE}")
 
 
 @contextlib.contextmanager
@@ -102,18 +118,24 @@ def _make(database: sqlite3.Connection, fill: Fill) -> None:
 
 
 def _check(database: sqlite3.Connection, path: Path) -> None:
+    _check_header(path)
     try:
         database.execute(_NO_SYNC)
-        (application,) = database.execute("PRAGMA application_id").fetchone()
         (version,) = database.execute("PRAGMA user_version").fetchone()
+    except sqlite3.OperationalError as error:  # says nothing of what is in it: a read-only disk, a lock
+        raise WorldError(f"The simulator can't open {str(path)!r}: {error}.") from error
     except sqlite3.Error as error:
-        raise WorldError(f"{str(path)!r} isn't a world of the simulator: {error}. {_RESET}") from error
-    if application != _APPLICATION:
-        raise WorldError(f"{str(path)!r} isn't a world of the simulator. Name another file.")
+        raise damaged(path, error) from error
     if version != _FORMAT:
         raise WorldError(
             f"The world in {str(path)!r} has format {version}, this version reads format {_FORMAT}. {_RESET}"
         )
 
 
-_RESET = "Remove it with `declarative simulator reset` to begin with a fresh world."
+def damaged(path: Path | None, error: sqlite3.Error) -> WorldError:
+    """The error for a world that SQLite can't read or write any more."""
+    return WorldError(f"The world in {str(path)!r} can't be used: {error}. {_RESET}")
+
+
+_RESET = "`declarative simulator reset` begins with a fresh one."
+_MOVE = "Move the file away."

@@ -15,7 +15,7 @@ from declarative.simulator.wire import Answer, refusal
 
 _KEY_LENGTH = 36
 _VALUE_LENGTH = 43
-_REFUSED = re.compile(r"[\x00-\x1f\x7f*<>\\=,|/\ud800-\udfff]")
+_REFUSED = re.compile(r"[\x00-\x1f\x7f*<>\\=,|/]")
 _ADD, _DELETE = "create", "delete"
 
 

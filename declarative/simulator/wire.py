@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+BODY_LIMIT = 1 << 20  # bytes; the gateway in front of the service turns more away
+
 
 @dataclass(frozen=True, slots=True)
 class Request:

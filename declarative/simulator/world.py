@@ -37,9 +37,9 @@ from declarative.simulator.faults import Fault, Faults, Verdict, struck
 from declarative.simulator.history import NOBODY, Change, Effect, Event, Noun, Source, Subject
 from declarative.simulator.routes import Match, Place
 from declarative.simulator.session import Call, Facts, Session
-from declarative.simulator.settings import Origin, Rules, WorldError
-from declarative.simulator.storage import open_database, transaction
-from declarative.simulator.wire import Answer, Draw, Refusal, Request, gateway_refusal, refusal
+from declarative.simulator.settings import Origin, Rules
+from declarative.simulator.storage import damaged, open_database, transaction
+from declarative.simulator.wire import BODY_LIMIT, Answer, Draw, Refusal, Request, gateway_refusal, refusal
 
 _TABLES = """
 CREATE TABLE world (
@@ -102,7 +102,7 @@ class World:
             world.faults.add(faults)
         except sqlite3.Error as error:
             database.close()
-            raise WorldError(f"The world in {str(path)!r} can't be read: {error}.") from error
+            raise damaged(path, error) from error
         except BaseException:
             database.close()
             raise
@@ -425,6 +425,8 @@ def _answered(
 
 
 def _carried_out(session: Session, request: Request, place: Place, match: Match | None, verdict: Verdict) -> Answer:
+    if len(request.body) > BODY_LIMIT:
+        raise gateway_refusal("APIGW.0106", "The request body is too large.", status=413)
     if match is None:
         raise gateway_refusal("APIGW.0101", "The API does not exist or has not been published.", status=404)
     call = Call(session, request, match.parameters, verdict)

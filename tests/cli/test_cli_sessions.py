@@ -192,8 +192,20 @@ def test_only_a_simulator_is_reset(cli, folder):
     (folder / ".declarative").mkdir()
     path = folder / ".declarative" / "simulator.sqlite"
     path.write_text("no database")
-    assert cli("simulator", "reset").code == 1
+    ran = cli("simulator", "reset")
+    assert (ran.code, "Move the file away" in ran.err) == (1, True)
     assert path.read_text() == "no database"
+
+
+def test_a_world_that_can_not_be_used_is_begun_anew_as_its_error_says(cli, write, folder):
+    write("shop")
+    cli("plan")
+    path = folder / ".declarative" / "simulator.sqlite"
+    path.write_bytes(path.read_bytes()[:5000])
+    ran = cli("plan")
+    assert (ran.code, ran.err.count("declarative simulator reset")) == (1, 1)
+    assert cli("simulator", "reset").code == 0
+    assert cli("plan").code == 0
 
 
 @pytest.mark.parametrize("speed", ["0", "nan", "fast", "-1"])

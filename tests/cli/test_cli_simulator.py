@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from declarative.simulator import FAULT_HELP
+
 ROOT = Path(__file__).parents[2]
 CODE = "import sys; sys.argv[0] = 'declarative'; from declarative.cli.main import run; run()"
 
@@ -56,14 +58,28 @@ def test_without_its_extra_it_says_what_to_install(tmp_path):
     assert done.stdout == ""
 
 
-def test_a_fault_that_can_not_be_read_is_a_wrong_call(tmp_path):
-    done = subprocess.run(
-        [sys.executable, "-c", CODE, "simulator", "serve", "--port", "0", "--fault", "POST x:lots"],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert done.returncode == 64
-    assert "POST x:lots" in done.stderr
+@pytest.fixture
+def refused(cli):
+    """The complaint about a wrong call of `serve`."""
+
+    def refuse(*arguments):
+        ran = cli("simulator", "serve", "--port", "0", *arguments)
+        assert (ran.code, ran.out) == (64, "")
+        return ran.err
+
+    return refuse
+
+
+@pytest.mark.parametrize("fault", ["POST x:lots", "POST server-group:lost-after"], ids=["no fault", "no call"])
+def test_a_fault_that_makes_no_sense_is_a_wrong_call(refused, fault):
+    assert fault in refused("--fault", fault)
+
+
+def test_an_estate_that_makes_no_sense_is_a_wrong_call(refused, folder):
+    (folder / "estate.yaml").write_text("servers: [{id: 7}]")
+    assert "estate.yaml" in refused("--estate", "estate.yaml")
+    assert "none.yaml" in refused("--estate", "none.yaml")
+
+
+def test_the_help_tells_the_language_of_faults(cli):
+    assert FAULT_HELP in cli("simulator", "serve", "--help").out

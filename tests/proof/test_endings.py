@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
-from collections.abc import Callable, Mapping
+import gc
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from declarative import project as project_module
-from declarative.errors import DeclarativeError, ExitCode, LockHeld, StateConflict, StateError
-from declarative.model import Event, Run, RunStarted, Stack
+from declarative import workflow
+from declarative.apply import Session, steps
+from declarative.errors import DeclarativeError, ExitCode, Interrupted, LockHeld, StateConflict, StateError
+from declarative.model import Event, Operation, Run, RunStarted, Stack
+from declarative.planning import PlanRequest
+from declarative.project import in_thread
+from declarative.provider import Job
 from declarative.simulator import Rules
 from declarative.state import Holder
 from declarative.workflow import Applied
 from tests.scaffold.accidents import DyingDisk, FullDisk, hooked, stores_on
-from tests.scaffold.cloud import DESTROY, Group, Site, assert_settled, done
+from tests.scaffold.cloud import DESTROY, EPOCH, Group, Site, assert_settled, done
 from tests.scaffold.killing import run_fused
 
 THREE: Mapping[str, Group] = {"web": {"description": "shop"}, "db": {}, "batch": {}}
@@ -83,6 +92,82 @@ def test_an_interrupt_while_the_cloud_is_read_ends_the_run(tmp_path: Path) -> No
     with site.suffering(interrupt_after=3.0):
         assert _exit_code(site.apply) is ExitCode.INCOMPLETE
     assert site.now < 10.0
+
+
+def test_an_interrupt_while_what_was_made_is_read_back_is_no_failure(tmp_path: Path) -> None:
+    site = _site(tmp_path)
+    done_at: list[float] = []
+
+    def blind(event: Event) -> None:
+        if event.type == "step-done":
+            done_at.append(site.time() - EPOCH)
+            site.break_with("GET server-groups:status=503", "GET server-groups/*:status=503")
+
+    site.watch.on_event = blind
+    with site.suffering(interrupt_after=30.0):
+        done(site.apply())
+    assert done_at[-1] < 30.0
+    assert site.now < 36.0
+
+
+def test_an_interrupt_ends_the_wait_for_the_lock(tmp_path: Path) -> None:
+    site = _site(tmp_path)
+    interrupt = asyncio.Event()
+    pauses: list[float] = []
+
+    def pause(seconds: float) -> None:
+        pauses.append(seconds)
+        interrupt.set()
+
+    with _locked(site):
+        project = site.project(lock_timeout=3600.0)
+        project = replace(project, clock=replace(project.clock, pause=pause))
+        with pytest.raises(Interrupted):
+            site.run(lambda: workflow.apply(project, PlanRequest(), watch=site.watch, interrupt=interrupt))
+    assert len(pauses) == 1
+    done(site.apply())
+
+
+def test_the_time_of_a_run_bounds_the_wait_for_the_lock_too(tmp_path: Path) -> None:
+    site = _site(tmp_path)
+    pauses: list[float] = []
+    project = site.project(lock_timeout=3600.0, timeout=5.0)
+    project = replace(project, clock=replace(project.clock, pause=pauses.append))
+    with _locked(site), pytest.raises(LockHeld):
+        site.run(lambda: workflow.apply(project, PlanRequest(), watch=site.watch, interrupt=asyncio.Event()))
+    assert sum(pauses) == pytest.approx(5.0, abs=0.1)
+
+
+def test_a_wait_for_the_lock_that_is_cancelled_leaves_it_free(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    site = _site(tmp_path)
+
+    async def cancelled_while_waiting() -> None:
+        loop, waits = asyncio.get_running_loop(), asyncio.Event()
+        project = site.project(lock_timeout=1e9)
+        clock = replace(project.clock, pause=lambda seconds: loop.call_soon_threadsafe(waits.set))
+        project = replace(project, clock=clock, blocking=in_thread)
+        task = asyncio.create_task(workflow.state_rm(project, ["ProtectionGroup/web"], watch=site.watch))
+        await waits.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    with _locked(site):
+        asyncio.run(cancelled_while_waiting())
+    gc.collect()
+    assert not caplog.records, "an error that nobody has looked at"
+    done(site.apply())
+
+
+@contextmanager
+def _locked(site: Site) -> Iterator[None]:
+    """Within it, somebody else holds the lock."""
+    store = project_module.store_of(site.project(), Stack("proof"))
+    store.lock(Holder("other", "other", "elsewhere", 1, "apply", "now"), timeout=0.0, sleep=lambda seconds: None)
+    try:
+        yield
+    finally:
+        store.unlock()
 
 
 def _exit_code(command: Callable[[], Applied]) -> ExitCode:
@@ -211,6 +296,61 @@ def test_a_full_disk_sends_nothing_new_and_keeps_what_was_accepted(tmp_path: Pat
     assert_settled(site, {name: name for name in MANY})
 
 
+# ---------------------------------------------------------------- defects
+
+
+@pytest.mark.parametrize("length", [1, 10**6], ids=["once", "for-good"])
+def test_a_defect_at_any_durable_write_leaves_nobody_waiting(tmp_path: Path, length: int) -> None:
+    for first in range(1, 100):
+        site, writes = _site(tmp_path / str(first)), 0
+
+        async def disk(work: Callable[[], object], first: int = first) -> object:
+            nonlocal writes
+            writes += 1
+            if first < writes <= first + length:  # the first is the lock
+                raise MemoryError
+            return work()
+
+        with site.suffering(disk=disk):
+            ended = _ended(site)
+        assert ended in ("MemoryError", "StateError", "done")
+        done(site.apply())
+        assert len(site.made()) == 3
+        assert_settled(site, NAMES)
+        if writes <= first:
+            assert ended == "done"
+            return
+    raise AssertionError("the run never ended")
+
+
+def _ended(site: Site) -> str:
+    """How an apply ended."""
+    try:
+        done(site.apply())
+    except (MemoryError, StateError) as error:
+        return type(error).__name__
+    return "done"
+
+
+def test_a_defect_in_one_step_keeps_what_the_others_did(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    site = _site(tmp_path)
+    sound = steps.created_by
+
+    async def faulty(run: Session, operation: Operation, job: Job, *, deadline: float) -> str:
+        if operation.resource.address.name == "db":
+            raise RecursionError
+        return await sound(run, operation, job, deadline=deadline)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(steps, "created_by", faulty)
+        with pytest.raises(RecursionError):
+            site.apply()
+    assert {"web", "batch"} <= site.recorded().keys()
+    done(site.apply())
+    assert len(site.made()) == 3
+    assert_settled(site, NAMES)
+
+
 # ---------------------------------------------------------------- other writers
 
 
@@ -319,3 +459,35 @@ def test_a_conflict_before_anything_is_sent_sends_nothing(tmp_path: Path) -> Non
     with pytest.raises(StateConflict):
         site.apply()
     assert not site.made()
+
+
+# ---------------------------------------------------------------- exit codes
+
+BEFORE: Mapping[str, Group] = {"held": {}, "web": {}}
+TROUBLE: Mapping[str, Group] = {"held": {"name": "held-2"}, "stuck": {}, "refused": {}}
+
+
+@pytest.mark.parametrize(
+    ("trouble", "code"),
+    [
+        pytest.param(["held"], ExitCode.CONSENT, id="withheld"),
+        pytest.param(["held", "stuck"], ExitCode.INCOMPLETE, id="incomplete-beats-withheld"),
+        pytest.param(["held", "stuck", "refused"], ExitCode.ERROR, id="failed-beats-incomplete"),
+        pytest.param(["held", "stuck", "refused", "usurped"], ExitCode.CONFLICT, id="conflict-beats-failed"),
+    ],
+)
+def test_the_exit_code_tells_the_worst(tmp_path: Path, trouble: list[str], code: ExitCode) -> None:
+    site = _site(tmp_path, BEFORE)
+    done(site.apply())
+    site.world.set_status(site.recorded()["held"], "failed-over")
+    if "stuck" in trouble:
+        site.write({**BEFORE, "stuck": {}})
+        site.break_with("POST server-groups:stuck-job")
+        assert site.apply(timeouts={"ProtectionGroup.create": 5.0}).exit_code is ExitCode.INCOMPLETE
+        site.break_with()
+    site.write({**BEFORE, **{name: TROUBLE[name] for name in trouble if name in TROUBLE}})
+    if "refused" in trouble:
+        site.break_with("POST server-groups:status=403")
+    if "usurped" in trouble:
+        site.watch.on_event = lambda event: _usurp(site) if event.type == "step-failed" else None
+    assert _exit_code(lambda: site.apply(timeouts={"ProtectionGroup.create": 5.0})) is code

@@ -7,13 +7,10 @@ After each kill one further, ordinary run ends well, and state, cloud and manife
 from __future__ import annotations
 
 import importlib
-import random
-import shutil
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
 import pytest
 
 from declarative.apply import steps
@@ -22,12 +19,11 @@ from declarative.errors import PlanRefused
 from declarative.model import Begun, Dropped, Record
 from declarative.planning import PlanRequest, decode_plan, encode_plan
 from declarative.simulator.history import Effect
-from tests.scaffold.accidents import Loses
 from tests.scaffold.cloud import DESTROY, Group, Site, assert_settled, done
 from tests.scaffold.killing import run_fused
+from tests.scaffold.stage import AT_ONCE, ENDED_MEANWHILE, MOST_MOMENTS, STILL_RUNNING, Jobs, Stage, Start
 
 THREE: Mapping[str, Group] = {"web": {}, "db": {"description": "orders"}, "batch": {}}
-_MOST_MOMENTS = 500
 
 
 @dataclass(frozen=True)
@@ -83,6 +79,20 @@ class Flow:
             if "applied already" not in refused.summary:
                 raise
 
+    def assert_whole(self, site: Site, start: Start) -> None:
+        """Nothing lost, nothing doubled: not now, and not at any time since the start."""
+        assert_settled(site, self.names, request=self.request)
+        assert len(_made(site, start)) == self.creates
+        deleted = site.deleted_by_us()
+        assert len(deleted) == len(set(deleted)) == self.deletes
+        assert set(deleted) <= set(start.recorded.values())
+
+
+def _made(site: Site, start: Start) -> list[str]:
+    """Ids of the groups that requests of ours have created since the start."""
+    since = {event.subject for event in site.world.history()[: start.events]}
+    return [object_id for object_id in site.made() if object_id not in since]
+
 
 FLOWS = {
     "create": Flow(goal=THREE, creates=3),
@@ -110,57 +120,11 @@ FLOWS = {
 }
 
 
-@dataclass(frozen=True)
-class Jobs:
-    """How long jobs take, and how long after a kill the next run starts (seconds)."""
-
-    speed: float
-    pause: float = 0.0
+JOBS = {"at-once": AT_ONCE, "still-running": STILL_RUNNING, "ended-meanwhile": ENDED_MEANWHILE}
 
 
-JOBS = {"at-once": Jobs(float("inf")), "still-running": Jobs(1.0), "ended-meanwhile": Jobs(1.0, 3600.0)}
-
-
-class Stage:
-    """One site that can be set back to a flow's start."""
-
-    def __init__(self, folder: Path, flow: Flow, jobs: Jobs) -> None:
-        self.flow = flow
-        self.jobs = jobs
-        self.site = Site(folder / "site", in_file=True, speed=jobs.speed)
-        self._saved = folder / "saved"
-        flow.prepare(self.site)
-        self.made = len(self.site.made())
-        self.recorded = self.site.recorded()
-        self._now = self.site.now
-        self.site.close()
-        shutil.copytree(self.site.folder, self._saved)
-
-    def set_back(self) -> Site:
-        """The site, as it was when the flow started."""
-        self.site.close()
-        shutil.rmtree(self.site.folder)
-        shutil.copytree(self._saved, self.site.folder)
-        self.site.now = self._now
-        return self.site
-
-    def killed_runs(self) -> Iterator[int]:
-        """Run the flow, killed at each moment in turn; yields after each kill, until a run has lived."""
-        for last in range(1, _MOST_MOMENTS):
-            site = self.set_back()
-            if run_fused(site, self.flow.act, last=last):
-                return
-            site.now += self.jobs.pause
-            yield last
-        raise AssertionError("the flow never ended")
-
-    def assert_whole(self) -> None:
-        """Nothing lost, nothing doubled: not now, and not at any time before."""
-        assert_settled(self.site, self.flow.names, request=self.flow.request)
-        assert len(self.site.made()) == self.made + self.flow.creates
-        deleted = self.site.deleted_by_us()
-        assert len(deleted) == len(set(deleted)) == self.flow.deletes
-        assert set(deleted) <= set(self.recorded.values())
+def _stage(folder: Path, flow: Flow, jobs: Jobs) -> Stage[Site]:
+    return Stage(Site(folder / "site", in_file=True, speed=jobs.speed), flow, pause=jobs.pause)
 
 
 every_flow = pytest.mark.parametrize("flow", FLOWS.values(), ids=FLOWS.keys())
@@ -177,67 +141,20 @@ every_flow_and_pace = pytest.mark.parametrize(
 
 @every_flow_and_pace
 def test_killed_at_every_moment(tmp_path: Path, flow: Flow, jobs: Jobs) -> None:
-    stage = Stage(tmp_path, flow, jobs)
-    assert _kill_at_every_moment(stage) > 20
-    stage.assert_whole()
-
-
-def _kill_at_every_moment(stage: Stage) -> int:
-    """Kill, run once more, and judge, for each moment. Returns how many there are."""
-    kills = 0
-    for last in stage.killed_runs():
-        kills += 1
-        try:
-            stage.flow.act(stage.site)
-            stage.assert_whole()
-        except BaseException as error:
-            error.add_note(f"killed at moment {last}")
-            raise
-    return kills
+    stage = _stage(tmp_path, flow, jobs)
+    assert stage.kill_at_every_moment() > 20
+    stage.assert_whole("not killed at all")
 
 
 @every_flow
 def test_killed_and_its_recovery_killed_too(tmp_path: Path, flow: Flow) -> None:
-    stage = Stage(tmp_path, flow, JOBS["still-running"])
-    chance = random.Random(f"pairs of {flow}")
-    for _ in range(20):
-        site = stage.set_back()
-        first, second = chance.randrange(1, 90), chance.randrange(1, 70)
-        run_fused(site, flow.act, last=first)
-        run_fused(site, flow.act, last=second)
-        try:
-            flow.act(site)
-            stage.assert_whole()
-        except BaseException as error:
-            error.add_note(f"killed at moments {first} and {second}")
-            raise
+    _stage(tmp_path, flow, STILL_RUNNING).kill_twice(20, seed=f"pairs of {flow}", within=90)
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["request-lost", "answer-lost"])
 @every_flow
 def test_one_run_survives_the_loss_of_any_request(tmp_path: Path, flow: Flow, *, after: bool) -> None:
-    stage = Stage(tmp_path, flow, JOBS["still-running"])
-    _lose_each(stage, after=after)
-
-
-def _lose_each(stage: Stage, *, after: bool) -> None:
-    for number in range(1, _MOST_MOMENTS):
-        site, wires = stage.set_back(), list[Loses]()
-
-        def wire(inner: httpx.AsyncBaseTransport, number: int = number, wires: list[Loses] = wires) -> Loses:
-            wires.append(Loses(inner, number=number, after=after) if not wires else Loses(inner, number=0, after=False))
-            return wires[-1]
-
-        with site.suffering(wire=wire):
-            stage.flow.act(site)
-        try:
-            stage.assert_whole()
-        except BaseException as error:
-            error.add_note(f"request {number} lost")
-            raise
-        if wires[0].seen < number:
-            return
-    raise AssertionError("the flow never ended")
+    assert _stage(tmp_path, flow, STILL_RUNNING).lose_each_request(after=after) > 3
 
 
 # ---------------------------------------------------------------- the harness bites
@@ -251,9 +168,9 @@ def test_an_applier_without_intents_is_caught(tmp_path: Path, monkeypatch: pytes
             await written(self, *records)
 
     monkeypatch.setattr(Ledger, "intend", forgetful)
-    stage = Stage(tmp_path, FLOWS["create"], JOBS["at-once"])
+    stage = _stage(tmp_path, FLOWS["create"], AT_ONCE)
     with pytest.raises(AssertionError, match="orphans or ghosts"):
-        _kill_at_every_moment(stage)
+        stage.kill_at_every_moment()
 
 
 def test_an_applier_that_settles_without_looking_is_caught(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -261,9 +178,9 @@ def test_an_applier_that_settles_without_looking_is_caught(tmp_path: Path, monke
         return ""
 
     monkeypatch.setattr(importlib.import_module("declarative.apply.settle"), "lost", blind)
-    stage = Stage(tmp_path, FLOWS["create"], JOBS["still-running"])
+    stage = _stage(tmp_path, FLOWS["create"], STILL_RUNNING)
     with pytest.raises(AssertionError, match="orphans or ghosts"):
-        _kill_at_every_moment(stage)
+        stage.kill_at_every_moment()
 
 
 def test_an_applier_that_blindly_sends_a_create_again_is_caught(
@@ -273,9 +190,9 @@ def test_an_applier_that_blindly_sends_a_create_again_is_caught(
         return ""
 
     monkeypatch.setattr(steps, "lost", blind)
-    stage = Stage(tmp_path, FLOWS["create"], JOBS["still-running"])
+    stage = _stage(tmp_path, FLOWS["create"], STILL_RUNNING)
     with pytest.raises(AssertionError, match="orphans or ghosts"):
-        _lose_each(stage, after=True)
+        stage.lose_each_request(after=True)
 
 
 def test_an_applier_that_forgets_a_delete_is_caught(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -285,15 +202,15 @@ def test_an_applier_that_forgets_a_delete_is_caught(tmp_path: Path, monkeypatch:
         await noted(self, *(record for record in records if not isinstance(record, Dropped)))
 
     monkeypatch.setattr(Ledger, "note", forgetful)
-    stage = Stage(tmp_path, FLOWS["delete"], JOBS["at-once"])
+    stage = _stage(tmp_path, FLOWS["delete"], AT_ONCE)
     with pytest.raises(AssertionError, match="orphans or ghosts"):
-        _kill_at_every_moment(stage)
+        stage.kill_at_every_moment()
 
 
 def test_the_kills_are_real(tmp_path: Path) -> None:
-    stage = Stage(tmp_path, FLOWS["create"], JOBS["at-once"])
+    stage = _stage(tmp_path, FLOWS["create"], AT_ONCE)
     assert not run_fused(stage.set_back(), stage.flow.act, last=1)
     assert not stage.site.live()
-    assert run_fused(stage.set_back(), stage.flow.act, last=_MOST_MOMENTS)
+    assert run_fused(stage.set_back(), stage.flow.act, last=MOST_MOMENTS)
     created = [event for event in stage.site.world.history() if event.effect is Effect.CREATED]
     assert len(created) == 3

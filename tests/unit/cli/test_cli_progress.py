@@ -1,7 +1,9 @@
 """A run as it happens, on a terminal, off it, and for programs."""
 
+import errno
 import io
 import json
+import sys
 
 import pytest
 from rich.console import Console
@@ -153,3 +155,23 @@ def test_a_process_that_leaves_at_once_shows_the_cursor_again(clock, tmp_path):
         shown = (tmp_path / "terminal").read_text()
         board.close()
     assert shown.count("\x1b[?25h") == 1
+
+
+class Gone(io.StringIO):
+    """A terminal that somebody has closed."""
+
+    def isatty(self):
+        return True
+
+    def write(self, text):
+        raise OSError(errno.EIO, "Input/output error")
+
+
+def test_a_board_on_a_terminal_that_is_gone_stops_nothing(monkeypatch, clock):
+    monkeypatch.setattr(sys, "stderr", Gone())
+    board = Board(Screen(), monotonic=clock)
+    board.event(run_started(1))
+    board.event(event("step-started"))
+    board.say("Interrupted")
+    board.event(event("step-failed", summary="refused"))
+    board.close()

@@ -87,3 +87,14 @@ def test_without_standard_error_the_work_goes_on(monkeypatch):
     screen.err("x")
     screen.err("y")
     assert screen.lost == ""
+
+
+def test_with_both_streams_closed_from_the_start_the_work_goes_on(monkeypatch):
+    monkeypatch.setattr(sys, "stdout", None)
+    monkeypatch.setattr(sys, "stderr", None)
+    screen = Screen()
+    screen.show(LINES)
+    screen.document({})
+    screen.show(LINES, to_stderr=True)
+    screen.flush()
+    assert screen.lost == ""

@@ -157,6 +157,25 @@ def test_pauses_grow_and_are_jittered():
     assert 2.0 < sum(pauses[6:]) / len(pauses[6:]) < 6.0
 
 
+def test_an_endpoint_that_has_never_answered_is_soon_given_up():
+    cloud = Scripted(httpx.ConnectError("refused"))
+    error = refused(NotSent, cloud, READ, deadline=300.0)
+    assert "no connection to 127.0.0.1:1" in error.summary
+    assert 10.0 < cloud.times[-1] < 20.0
+
+
+def test_an_endpoint_that_has_answered_is_tried_until_the_deadline():
+    async def main():
+        cloud = Scripted(answer({}), httpx.ConnectError("refused"))
+        async with provider(cloud) as one, one.slot() as slot:
+            await slot.send(READ, deadline=300.0)
+            with pytest.raises(NotSent):
+                await slot.send(READ, deadline=300.0)
+        return cloud.times[-1]
+
+    assert run(main()) > 250.0
+
+
 def test_an_answer_that_makes_no_sense_is_asked_for_three_times():
     cloud = Scripted(answer(body=b"<html>", headers={"content-type": "text/html"}))
     refused(EndpointError, cloud, READ)

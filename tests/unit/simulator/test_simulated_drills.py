@@ -118,6 +118,17 @@ def test_the_status_decides_whether_a_drill_can_be_deleted(cloud, status):
     assert asked.status == 200 or asked.code == "SDRS.1913"
 
 
+@pytest.mark.parametrize(
+    ("status", "code"), [("failed-over", ""), ("starting", "SDRS.1002"), ("deleting", "SDRS.1002")]
+)
+def test_a_drill_of_a_busy_group_can_not_be_deleted(cloud, status, code):
+    group_id = cloud.group()
+    drill_id = cloud.drill(group_id)
+    cloud.world.set_status(group_id, status)
+    asked = cloud.send("DELETE", f"disaster-recovery-drills/{drill_id}")
+    assert asked.status == 200 if not code else asked.code == code
+
+
 def test_a_rename_changes_the_name_alone(cloud):
     drill_id = cloud.drill(cloud.group())
     before = show(cloud, drill_id)

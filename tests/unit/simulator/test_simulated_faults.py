@@ -2,7 +2,7 @@
 
 import pytest
 
-from declarative.simulator import FAULT_HELP, Fault, parse_fault
+from declarative.simulator import FAULT_HELP, Fault, parse_fault, read_fault
 from declarative.simulator.faults import Kind
 from declarative.simulator.history import Effect
 from declarative.simulator.wire import Delivery
@@ -60,6 +60,40 @@ def test_a_fault_is_read(text, fault):
 def test_a_fault_that_makes_no_sense_is_refused(text, why):
     with pytest.raises(ValueError, match=why):
         parse_fault(text)
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "POST server-groups",
+        "* *",
+        "GET server-*",
+        "GET jobs/????????",
+        "POST server-groups/c3f1b5d3/action",
+        "DELETE protected-instances/*/detachreplication/*",
+        "GET /v1/*/replications",
+        "POST /v3/*",
+        "GET /",
+    ],
+)
+def test_a_fault_may_name_any_call(target):
+    assert read_fault(f"{target}:cut") == parse_fault(f"{target}:cut")
+
+
+@pytest.mark.parametrize(
+    ("target", "near"),
+    [
+        ("POST server-group", "'server-groups'"),
+        ("PUT server-groups", "'server-groups/*'"),
+        ("GET server-groups/*/action", "server-groups"),
+        ("POST /v1/*/server-group", "no call"),
+        ("GET nonsense", "no call"),
+    ],
+)
+def test_a_fault_that_meets_no_call_is_refused(target, near):
+    with pytest.raises(ValueError, match="meets no request") as caught:
+        read_fault(f"{target}:cut")
+    assert near in str(caught.value)
 
 
 def test_the_help_names_every_fault_and_its_examples_can_be_read():

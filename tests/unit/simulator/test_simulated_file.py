@@ -146,12 +146,14 @@ def test_another_file_is_refused(tmp_path):
     database.close()
     folder.mkdir()
     link.symlink_to(foreign)
-    assert "simulator reset" in refused(text)
+    assert "isn't a world" in refused(text)
     assert "isn't a world" in refused(foreign)
     assert "can't open" in refused(folder)
     assert "symbolic link" in refused(link)
-    with pytest.raises(WorldError):
-        delete_world(link)
+    for path in (text, foreign, folder, link):
+        with pytest.raises(WorldError):
+            delete_world(path)
+        assert path.exists()
 
 
 def test_an_empty_file_is_refused(tmp_path):
@@ -167,6 +169,7 @@ def test_another_format_is_refused(open_cloud, path):
     message = refused(path)
     assert "format 99" in message
     assert "simulator reset" in message
+    assert delete_world(path)
 
 
 def test_a_world_without_its_tables_is_refused(open_cloud, path):
@@ -174,7 +177,24 @@ def test_a_world_without_its_tables_is_refused(open_cloud, path):
     with sqlite3.connect(path) as database:
         database.execute("DROP TABLE world")
     database.close()
-    assert "can't be read" in refused(path)
+    assert "simulator reset" in refused(path)
+
+
+def test_a_damaged_world_is_refused_and_can_be_reset(open_cloud, path):
+    open_cloud(path).world.close()
+    with path.open("r+b") as file:
+        file.truncate(5000)
+    assert "simulator reset" in refused(path)
+    assert delete_world(path)
+    assert open_cloud(path).world.groups() == []
+
+
+def test_a_world_that_only_can_not_be_opened_is_not_to_be_deleted(open_cloud, path):
+    open_cloud(path).world.close()
+    path.with_name(f"{path.name}-wal").mkdir()
+    message = refused(path)
+    assert "can't open" in message
+    assert "reset" not in message
 
 
 def test_what_can_not_be_removed_is_told(tmp_path):

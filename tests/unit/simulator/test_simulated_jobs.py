@@ -49,6 +49,13 @@ def test_the_speed_divides_the_time_a_job_takes(open_cloud, speed, seconds):
     assert cloud.job(accepted)["status"] == "SUCCESS"
 
 
+def test_at_next_to_no_speed_a_job_goes_on_and_on(open_cloud):
+    cloud = open_cloud(speed=1e-320)
+    accepted = cloud.create()
+    cloud.clock.pass_by(1e6)
+    assert cloud.job(accepted)["status"] == "INIT"
+
+
 def test_at_infinite_speed_the_first_look_finds_the_job_done(open_cloud):
     cloud = open_cloud(speed=math.inf)
     job = cloud.job(cloud.create())

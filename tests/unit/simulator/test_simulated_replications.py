@@ -39,7 +39,7 @@ def test_a_new_pair_reads_as_it_was_asked_for(cloud):
         "created_at": "2025-03-11T09:14:02.912000",
         "updated_at": "2025-03-11T09:14:32.912000",
     }
-    assert (metadata["volume_size"], metadata["multiattach"], metadata["bootable"]) == (100, True, False)
+    assert (metadata["volume_size"], metadata["multiattach"], metadata["bootable"]) == (100, False, False)
     assert cloud.show(group_id)["replication_num"] == 1
 
 
@@ -205,6 +205,17 @@ def test_disks_in_use_can_be_expanded_unless_the_rules_or_sharing_forbid_it(open
         cloud.finished(cloud.ask_attach(instance_id, pair_id))
         asked = expand(cloud, pair_id, 120)
         assert asked.status == 200 if not code else asked.code == f"SDRS.{code}"
+
+
+def test_a_disk_of_which_nothing_is_known_is_shared_once_two_instances_have_it(cloud):
+    group_id = cloud.group()
+    pair_id = cloud.pair(group_id)
+    cloud.finished(cloud.ask_attach(cloud.instance(group_id), pair_id))
+    assert expand(cloud, pair_id, 120).status == 200
+    cloud.world.advance()
+    cloud.finished(cloud.ask_attach(cloud.instance(group_id), pair_id))
+    assert cloud.show_pair(pair_id)["record_metadata"]["multiattach"]
+    assert expand(cloud, pair_id, 140).code == "SDRS.1818"
 
 
 def test_broken_disks_can_not_be_expanded(cloud):

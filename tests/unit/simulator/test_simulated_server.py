@@ -87,6 +87,21 @@ def test_a_long_body_is_refused(cloud, served):
     assert (status, json.loads(answer)["error_code"]) == (413, "APIGW.0106")
 
 
+@pytest.mark.parametrize("body", [b"", b'{"delete_target_server": '], ids=["before its body", "in its body"])
+def test_a_request_that_is_cut_off_is_not_carried_out(cloud, served, body):
+    instance_id = cloud.instance(cloud.group())
+    host, port = served.address.removeprefix("http://").split(":")
+    path = f"/v1/{cloud.world.project_id}/protected-instances/{instance_id}"
+    head = (
+        f"DELETE {path} HTTP/1.1\r\nHost: x\r\nX-Auth-Token: {cloud.world.preset_token}\r\nContent-Length: 30\r\n\r\n"
+    )
+    with socket.create_connection((host, int(port)), timeout=20) as raw:
+        raw.sendall(head.encode() + body)
+        raw.shutdown(socket.SHUT_WR)
+        assert raw.recv(100) == b""
+    assert [one["status"] for one in cloud.world.instances()] == ["available"]
+
+
 def test_nonsense_on_the_socket_harms_nobody(served):
     host, port = served.address.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=20) as raw:

@@ -76,3 +76,8 @@ def test_no_content_has_no_length(ask):
     answer = ask("DELETE", "task-center/failure-jobs/batch")
     assert (answer.status_code, answer.content) == (204, b"")
     assert "content-length" not in answer.headers
+
+
+def test_a_long_body_is_refused(ask):
+    answer = ask("POST", "server-groups", content=b'{"server_group": "' + b"x" * (1 << 20) + b'"}')
+    assert (answer.status_code, answer.json()["error_code"]) == (413, "APIGW.0106")
