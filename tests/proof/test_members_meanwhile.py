@@ -226,3 +226,14 @@ def test_a_job_that_the_service_has_forgotten_is_asked_for_through_the_grace_per
         before = site.now
         done(site.apply())
     assert site.now - before < 15.0
+
+
+def test_a_failed_attachment_leaves_nothing_that_a_grace_period_could_show(site):
+    write(site, group(), instance("one"), PAIR)
+    done(site.apply())
+    write(site, group(), instance("one"), PAIR, attachment("one"))
+    site.break_with("POST protected-instances/*/attachreplication:fail-job=SDRS.1821:first=1")
+    before = site.now
+    assert site.apply().exit_code is ExitCode.ERROR
+    assert site.now - before < 30.0
+    assert not site.state().operations
