@@ -149,6 +149,8 @@ async def _left_behind(run: Session, operation: Operation, kind: Kind, job: Job,
         name = str(operation.resource.inputs.get("name"))
         tasks = await _failed_tasks(run, operation, kind, name, deadline=deadline)
         named = next((task.resource_id for task in tasks if task.job_id == job.id), "")
+    if kind.identity is not None:  # such an object is there or not, never in an error status of its own
+        return await _one_look(run, operation, deadline=deadline)
     if not named:
         return await lost(run, operation, deadline=deadline)
     run.made[named] = run.clock.monotonic()

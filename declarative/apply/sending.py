@@ -13,7 +13,7 @@ from declarative.provider import Job, JobTimeout, job_id_of
 
 _PAUSE_CAP = 15.0
 _GONE_CODES = frozenset[str]().union(*(kind.gone_codes for kind in KINDS.values()))
-_AT_REST = 2  # refusals over a status, with all seen at rest, after which it isn't a passing one
+_AT_REST = 3  # refusals over a status, with all seen at rest, after which it isn't a passing one
 LOOKED = 5.0  # seconds after the look in which a call must have left
 
 

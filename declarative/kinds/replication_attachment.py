@@ -114,7 +114,7 @@ KIND = Kind(
     gone_codes=frozenset({"SDRS.1320", "SDRS.1604", "SDRS.1608"}),
     malformed_codes=frozenset({"SDRS.0208", "SDRS.0213"}),
     look_again_codes=frozenset({"SDRS.0208", "SDRS.0213"}),
-    wait_codes=frozenset({"SDRS.1002", "SDRS.1024", "SDRS.1328", "SDRS.1601"}),
-    status_codes=frozenset({"SDRS.0214", "SDRS.1314"}),
+    wait_codes=frozenset({"SDRS.1002", "SDRS.1024", "SDRS.1328"}),
+    status_codes=frozenset({"SDRS.0214", "SDRS.1314", "SDRS.1601"}),
     exists_codes=frozenset({"SDRS.1603"}),
 )

@@ -57,16 +57,25 @@ def test_attachments_of_one_pair_wait_for_each_other_on_the_way_in_and_out(site)
     done(site.destroy())
 
 
-def test_a_pair_in_a_lasting_wrong_status_is_no_reason_to_wait_for_long(site):
-    write(site, group(), PAIR)
+@pytest.mark.parametrize(
+    ("code", "meant"),
+    [
+        pytest.param("SDRS.0214", r"DELETE .+detachreplication.+", id="of a pair that is to be detached"),
+        pytest.param("SDRS.1314", r"DELETE .+detachreplication.+", id="of an instance that is to lose a pair"),
+        pytest.param("SDRS.1601", r"POST .+attachreplication", id="of a pair that is to be attached"),
+    ],
+)
+def test_a_lasting_wrong_status_is_no_reason_to_wait_for_long(site, code, meant):
+    write(site, group(), instance("one"), PAIR, attachment("one"))
     done(site.apply())
-    refusal = {"error": {"code": "SDRS.0214", "message": "no"}}
-    with site.suffering(wire=hooked(r"DELETE replications/.+", answer=lambda status, body: (400, refusal))):
+    write(site, group(), instance("one"), PAIR, attachment("one", device="/dev/vdg"))
+    refusal = (400, {"error": {"code": code, "message": "no"}})
+    with site.suffering(wire=hooked(meant, answer=lambda status, body: refusal)):
         before = site.now
-        applied = site.destroy()
+        applied = site.apply(allow=["delete", "replace"])
     assert applied.exit_code is ExitCode.ERROR
-    assert "SDRS.0214" in why(applied)
-    assert site.now - before < 30.0
+    assert code in why(applied)
+    assert site.now - before < 60.0
 
 
 def test_a_drill_takes_no_look_from_before_the_enable_for_the_present(site):
@@ -217,3 +226,14 @@ def test_a_job_that_the_service_has_forgotten_is_asked_for_through_the_grace_per
         before = site.now
         done(site.apply())
     assert site.now - before < 15.0
+
+
+def test_a_failed_attachment_leaves_nothing_that_a_grace_period_could_show(site):
+    write(site, group(), instance("one"), PAIR)
+    done(site.apply())
+    write(site, group(), instance("one"), PAIR, attachment("one"))
+    site.break_with("POST protected-instances/*/attachreplication:fail-job=SDRS.1821:first=1")
+    before = site.now
+    assert site.apply().exit_code is ExitCode.ERROR
+    assert site.now - before < 30.0
+    assert not site.state().operations
