@@ -135,11 +135,11 @@ class _Work:
 
     @staticmethod
     def _is_due(case: _Case, way: Switch, other: Switch, goal: str) -> bool:
+        """True for a group from whose status the switch may be sent, or that leads there: its end is waited for."""
         if case.sight is not None and case.status:
             inputs = case.recorded.inputs if case.recorded is not None else {}
             busy = case.kind.health(case.sight.attributes, inputs) is Health.BUSY
-            new = goal == ENABLED and busy and case.status != way.running
-            return new or case.status in way.sent_from | {other.running}
+            return (goal == ENABLED and busy) or case.status in way.sent_from | {other.running}
         # Never seen: the record has to do.
         return case.recorded is not None and case.recorded.inputs.get(_GOAL) != goal
 

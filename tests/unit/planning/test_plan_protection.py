@@ -31,7 +31,7 @@ def planned(world, goal):
         pytest.param("error-stopping", [], [DISABLE], id="disabling-failed-is-tried-again"),
         pytest.param("creating", [ENABLE], [], id="creation-is-waited-for"),
         pytest.param("starting", [ENABLE], [DISABLE], id="enabling-by-others-is-waited-for"),
-        pytest.param("stopping", [ENABLE], [DISABLE], id="disabling-by-others-is-waited-for"),
+        pytest.param("stopping", [ENABLE], [], id="disabling-by-others-is-waited-for"),
         *(
             pytest.param(status, [], [], id=f"{status}-is-held")
             for status in (
