@@ -16,7 +16,7 @@ from planning_world import (
 )
 
 from declarative.errors import InputError
-from declarative.model import DangerClass, Lookups
+from declarative.model import Action, DangerClass, Lookups, OpenOperation
 from declarative.planning import unconsented
 from declarative.planning.render import plain, plan_lines, summary
 
@@ -242,3 +242,26 @@ def test_the_danger_of_an_attachment_says_that_servers_lose_the_disk():
     (danger,) = world.plan(stack(*view)).dangers
     used = f"the use of pair {world.id_of(f'{PAIR}/a')} by instance {world.id_of(f'{INSTANCE}/web')}"
     assert f"{used}, whose servers lose its disks" in danger.message
+
+
+def test_a_pair_of_an_instance_whose_create_is_still_open_is_waited_for():
+    world = World(DISKS).has(group("shop"), instance("web", "shop", "s1"))
+    del world.state[of(f"{INSTANCE}/web")]  # its create was sent, and what became of it is not known yet
+    open_ = OpenOperation(of(f"{INSTANCE}/web"), Action.CREATE, "job j1 is still running")
+    made = world.plan(stack(*adopted()), open_=[open_])
+    assert told(made) == []
+    assert any(str(of(f"{PAIR}/sys")) in warning.summary for warning in made.warnings)
+
+
+@pytest.mark.parametrize(("status", "goal"), [("error-starting", "enabled"), ("error-stopping", "disabled")])
+def test_a_group_that_takes_no_members_says_what_leads_out_of_that(status, goal):
+    world = World(DISKS).has(group("shop"), instance("web", "shop", "s1"))
+    world.set_status(world.id_of("ProtectionGroup/shop"), status)
+    view = stack(group("shop"), instance("web", "shop", "s1"), instance("app", "shop", "s2"))
+    with pytest.raises(InputError) as caught:
+        world.plan(view)
+    (finding,) = caught.value.findings
+    assert f"protection to {goal}" in finding.fix
+    told_so = stack(group("shop", protection=goal), instance("web", "shop", "s1"), instance("app", "shop", "s2"))
+    world.apply(world.plan(told_so))
+    assert world.plan(told_so).steps == ()
