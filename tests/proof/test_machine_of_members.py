@@ -141,7 +141,7 @@ class Machine(RuleBasedStateMachine):
     def take_another_server(self, place: str) -> None:
         self.number += 1
         self.servers[place] = self.number
-        self.size = None
+        self.size = None if place == WEB else self.size
         self._write()
 
     @rule()
