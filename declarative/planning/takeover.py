@@ -104,11 +104,12 @@ def _search(
             return _taken(sketch, kind, wanted, (object_id, shown), reason=reason, old=recorded)
         makers |= {home for home in homes if sketch.is_remade(home)}
         strange = strange or ("" if homes else object_id)
-    if strange and wanted.desired.address not in sketch.open:
+    # A remade instance may come back with another server: whichever is made in the group can bring the pair. One that
+    # an earlier run has begun to make may have brought it already.
+    makers |= _makers(sketch, kind, wanted, claims)
+    if strange and sketch.open.isdisjoint({wanted.desired.address, *makers}):
         _say_not_ours(sketch, kind, wanted, strange)
         return ()
-    # A remade instance may come back with another server: whichever is made in the group can bring the pair.
-    makers |= _makers(sketch, kind, wanted, claims)
     return _await(sketch, kind, wanted, makers, reason=reason, old=recorded)
 
 

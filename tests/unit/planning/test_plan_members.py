@@ -16,7 +16,7 @@ from planning_world import (
 )
 
 from declarative.errors import InputError
-from declarative.model import DangerClass, Lookups
+from declarative.model import Action, DangerClass, Lookups, OpenOperation
 from declarative.planning import unconsented
 from declarative.planning.render import plain, plan_lines, summary
 
@@ -33,10 +33,10 @@ def text(plan):
     return plain(plan_lines(plan, missing=unconsented(plan)))
 
 
-def wrong(world, view):
+def wrong(world, view, **request):
     """What the planner finds fault with."""
     with pytest.raises(InputError) as caught:
-        world.plan(view)
+        world.plan(view, **request)
     return [finding.summary for finding in caught.value.findings]
 
 
@@ -68,6 +68,28 @@ def test_an_adopted_pair_that_is_gone_may_be_forgotten():
     world = World(DISKS).has(*adopted(**KEPT))
     del world.raw[PAIR][world.id_of(f"{PAIR}/sys")]
     assert world.plan(stack(*adopted(**KEPT)[:2])).dangers == ()
+
+
+# ---------------------------------------------------------------- pairs of instances that are still being made
+
+
+@pytest.mark.parametrize(
+    ("open_", "steps", "faults"),
+    [
+        pytest.param([f"{INSTANCE}/web"], ["create:ReplicationPair/data"], [], id="its-instance-is-being-made"),
+        pytest.param([f"{PAIR}/sys"], [f"create:{INSTANCE}/web", f"create:{PAIR}/data"], [], id="it-is-open-itself"),
+        pytest.param([f"{PAIR}/data"], [], ["disk d1 is in replication pair auto already"], id="another-is-open"),
+    ],
+)
+def test_a_pair_that_an_unfinished_create_has_brought_is_no_strangers(open_, steps, faults):
+    world = World(DISKS).has(group("shop"))
+    world.pair("auto", world.id_of("ProtectionGroup/shop"), "d1", name="auto")
+    view = stack(*adopted(), pair("data", "shop", "v1"))
+    open_ = [OpenOperation(of(address), Action.CREATE, "its job goes on") for address in open_]
+    if faults:
+        assert [one.partition(", which")[0] for one in wrong(world, view, open_=open_)] == faults
+    else:
+        assert told(world.plan(view, open_=open_)) == steps
 
 
 # ---------------------------------------------------------------- enabling
