@@ -7,7 +7,6 @@ from declarative.errors import visible
 from declarative.kinds import KINDS
 from declarative.model import Attributes, Health, Kind, Resource, Step
 
-_PAUSE_CAP = 15.0
 _COMPLETE = 100  # percent
 
 GROUP = next(kind for kind in KINDS.values() if not kind.group)
@@ -40,8 +39,7 @@ async def group_ready(run: Session, resource: Resource, *, deadline: float) -> N
     group_id = group_of(run, resource)
     if not group_id:
         return
-    inputs = accepted_inputs(run, group_id)
-    pause = 1.0
+    inputs, looks = accepted_inputs(run, group_id), run.looks(deadline)
     while True:
         observed = await run.look(GROUP, group_id, max_age=0.0, deadline=deadline)
         if observed is None:
@@ -51,10 +49,8 @@ async def group_ready(run: Session, resource: Resource, *, deadline: float) -> N
             raise held(GROUP, observed)
         if health is not Health.BUSY:
             return
-        if run.clock.monotonic() + pause >= deadline:
+        if not await looks.again():
             raise StepFailed(f"{GROUP.noun} {group_id} is busy: {visible(observed.get('status'))}", "Run again.")
-        await run.clock.sleep(pause)
-        pause = min(pause * 1.5, _PAUSE_CAP)
 
 
 async def still_open(run: Session, resource: Resource, *, deadline: float) -> None:
@@ -95,19 +91,16 @@ async def parts_busy(run: Session, resource: Resource, *, deadline: float) -> st
     """Wait while a part of an object that is named by its parts is busy. Returns what still is, at the deadline."""
     if not run.kind(resource.address).identity:
         return ""
-    pause = 1.0
+    looks = run.looks(deadline)
     while busy := await at_work(run, resource, deadline=deadline):
-        if run.clock.monotonic() + pause >= deadline:
+        if not await looks.again():
             return busy
-        await run.clock.sleep(pause)
-        pause = min(pause * 1.5, _PAUSE_CAP)
     return ""
 
 
 async def first_copy(run: Session, step: Step, *, deadline: float) -> None:
     """Wait until a protected group's first copy is complete; before that, what a drill starts may not boot."""
-    group_id = group_of(run, step.resource)
-    pause = 1.0
+    group_id, looks = group_of(run, step.resource), run.looks(deadline)
     while True:
         observed = await run.look(GROUP, group_id, max_age=0.0, deadline=deadline)
         if observed is None:
@@ -116,10 +109,8 @@ async def first_copy(run: Session, step: Step, *, deadline: float) -> None:
         if observed.get("status") not in GROUP.protected or percent >= _COMPLETE:
             return
         run.tell("step-progress", step, status="copying", percent=percent)
-        if run.clock.monotonic() + pause >= deadline:
+        if not await looks.again():
             raise StepFailed(f"the group's first copy is not complete: {percent} %", "Run again later.")
-        await run.clock.sleep(pause)
-        pause = min(pause * 1.5, _PAUSE_CAP)
 
 
 def _percent(observed: Attributes) -> int:

@@ -11,7 +11,6 @@ from declarative.model import Closed, Health, Kind, Operation, Put
 from declarative.provider import FailedTask, Job, entity
 
 _LIST_GAP = 2.0  # seconds between two lists that look for lost creates; all who look share them
-_PAUSE_CAP = 15.0
 _UNDO = "Run again. If the service refuses it then, its pair is still marked by the attempt: detach it in the console."
 
 
@@ -49,7 +48,7 @@ async def lost(run: Session, operation: Operation, *, deadline: float) -> str:
 
 async def until_ready(run: Session, kind: Kind, object_id: str, *, deadline: float) -> None:
     """Wait until an adopted object is no longer being created. Raises StepFailed when its creation failed."""
-    pause = 1.0
+    looks = run.looks(deadline)
     while True:
         observed = await run.look(kind, object_id, max_age=0.0, deadline=deadline)
         if observed is None:
@@ -61,10 +60,8 @@ async def until_ready(run: Session, kind: Kind, object_id: str, *, deadline: flo
             )
         if health is not Health.BUSY:
             return
-        if run.clock.monotonic() + pause >= deadline:
+        if not await looks.again():
             raise StepContinues(f"{kind.noun} {object_id} is still being created")
-        await run.clock.sleep(pause)
-        pause = min(pause * 1.5, _PAUSE_CAP)
 
 
 async def _one_look(run: Session, operation: Operation, *, deadline: float) -> str:

@@ -11,7 +11,6 @@ from declarative.kinds import KINDS
 from declarative.model import Accepted, Action, Begun, Call, Closed, Kind, Operation
 from declarative.provider import Job, JobTimeout, job_id_of
 
-_PAUSE_CAP = 15.0
 _GONE_CODES = frozenset[str]().union(*(kind.gone_codes for kind in KINDS.values()))
 _AT_REST = 3  # refusals over a status, with all seen at rest, after which it isn't a passing one
 LOOKED = 5.0  # seconds after the look in which a call must have left
@@ -29,8 +28,7 @@ async def submit(run: Session, operation: Operation, call: Call, *, deadline: fl
     Raises StepFailed when it is refused, NothingToDo when it is done already, NotFound when the object of a delete is
     gone, OutcomeUnknown when nobody knows.
     """
-    kind = run.kind(operation.resource.address)
-    pause = 0.5
+    kind, sends = run.kind(operation.resource.address), run.sends(deadline)
     looked, at_rest = operation.sends == 1, 0
     while True:
         if not looked:
@@ -41,7 +39,7 @@ async def submit(run: Session, operation: Operation, call: Call, *, deadline: fl
         except Unauthorized:
             raise
         except NotSent as error:
-            if run.clock.monotonic() + pause >= deadline:
+            if sends.is_over:
                 raise refused(error) from error
         except Rejected as error:
             if isinstance(error, NotFound) and operation.action is Action.DELETE:
@@ -54,11 +52,10 @@ async def submit(run: Session, operation: Operation, call: Call, *, deadline: fl
                 at_rest = 0 if await at_work(run, operation.resource, deadline=deadline) else at_rest + 1
             elif error.code not in kind.wait_codes and not _too_new(run, operation, error):
                 raise refused(error) from error
-            if at_rest == _AT_REST or run.clock.monotonic() + pause >= deadline:
+            if at_rest == _AT_REST or sends.is_over:
                 raise refused(error) from error
             await take_turn(run, operation.resource)
-        await run.clock.sleep(run.clock.jitter(pause))
-        pause = min(pause * 2, _PAUSE_CAP)
+        await sends.again()
 
 
 def _too_new(run: Session, operation: Operation, error: Rejected) -> bool:

@@ -16,6 +16,7 @@ from declarative.model import Action, Address, Attributes, Event, Json, Kind, Op
 from declarative.provider import Provider, Slot
 
 GRACE = 30.0  # seconds in which a list may still lack a new object
+_LONGEST_PAUSE = 15.0  # seconds
 MAX_SENDS = 8  # of one create within its deadline
 
 
@@ -36,6 +37,33 @@ class StepContinues(Exception):
         super().__init__(summary)
         self.summary = summary
         self.job_id = job_id
+
+
+@dataclass(slots=True, kw_only=True)
+class Patience:
+    """Pauses between looks or sends, each longer than the one before, until a deadline on the monotonic clock.
+
+    `pause`: seconds of the next one; `growth`: by how much the one after that is longer, up to 15 s.
+    """
+
+    clock: Clock
+    deadline: float
+    pause: float = 1.0
+    growth: float = 1.5
+    is_jittered: bool = False
+
+    @property
+    def is_over(self) -> bool:
+        """True when the deadline comes before the next pause has passed."""
+        return self.clock.monotonic() + self.pause >= self.deadline
+
+    async def again(self) -> bool:
+        """Pause, and return True; False, at once, when it is over."""
+        if self.is_over:
+            return False
+        await self.clock.sleep(self.clock.jitter(self.pause) if self.is_jittered else self.pause)
+        self.pause = min(self.pause * self.growth, _LONGEST_PAUSE)
+        return True
 
 
 @dataclass(eq=False, kw_only=True)
@@ -72,6 +100,14 @@ class Session:
     def until(self, seconds: float) -> float:
         """A deadline so many seconds from now, but never past the end of the run."""
         return min(self.clock.monotonic() + seconds, self.ends)
+
+    def looks(self, deadline: float) -> Patience:
+        """The patience of somebody who looks again until something has changed."""
+        return Patience(clock=self.clock, deadline=deadline)
+
+    def sends(self, deadline: float) -> Patience:
+        """The patience of somebody who sends again what had no effect, or no answer."""
+        return Patience(clock=self.clock, deadline=deadline, pause=0.5, growth=2.0, is_jittered=True)
 
     def is_new(self, object_id: Json) -> bool:
         """True while an object that this run made may not be shown everywhere yet: through the grace period."""

@@ -139,16 +139,14 @@ def _all_in_line(kind: Kind, inputs: Attributes, observed: Attributes) -> bool:
 async def _settle_switch(run: Session, operation: Operation, *, deadline: float) -> str:
     """An enable or disable is decided by the group's status; nothing is sent."""
     resource, kind = operation.resource, run.kind(operation.resource.address)
-    way, pause = way_of(kind, operation.action), 1.0
+    way, looks = way_of(kind, operation.action), run.looks(deadline)
     while True:
         observed = await run.lookout.look(kind, resource.id, max_age=0.0, deadline=deadline)
         status = str(observed.get("status")) if observed is not None else "gone"
         if status != way.running:
             break
-        if run.clock.monotonic() + pause >= deadline:
+        if not await looks.again():
             raise StepContinues(f"the group is still {way.running}")
-        await run.clock.sleep(pause)
-        pause = min(pause * 1.5, 15.0)
     if status == way.reached:
         await run.ledger.intend(Put(resource, operation.step), Closed(operation.id))
         return f"an earlier {operation.action.value} had its effect, which is now recorded"

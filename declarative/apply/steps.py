@@ -32,7 +32,6 @@ from declarative.model import (
 from declarative.provider import Job, JobUnknown
 
 _FRESH = 2.0  # seconds for which one list answers all who look before they change something
-_PAUSE_CAP = 15.0
 _NOTHING: Attributes = {}
 
 
@@ -125,8 +124,7 @@ def _to_change(kind: Kind, step: Step, observed: Attributes) -> frozenset[str]:
 
 async def _change(run: Session, kind: Kind, step: Step, call: Call, *, deadline: float) -> None:
     """One call of an update, until it has had its effect."""
-    operation = run.new_operation(step)
-    pause = 0.5
+    operation, sends = run.new_operation(step), run.sends(deadline)
     while True:
         operation = replace(operation, sends=operation.sends + 1, job_id="")
         try:
@@ -142,10 +140,8 @@ async def _change(run: Session, kind: Kind, step: Step, call: Call, *, deadline:
         except (OutcomeUnknown, JobUnknown):
             if await _change_happened(run, kind, step, operation, call, deadline=deadline):
                 break
-            if operation.sends >= MAX_SENDS or run.clock.monotonic() + pause >= deadline:
+            if operation.sends >= MAX_SENDS or not await sends.again():
                 raise StepContinues("no answer to the update could be had") from None
-        await run.clock.sleep(run.clock.jitter(pause))
-        pause = min(pause * 2, _PAUSE_CAP)
     await run.ledger.note(Closed(operation.id))
 
 
@@ -161,13 +157,11 @@ async def _change_happened(
 
     Raises StepFailed when it shows something that nobody planned.
     """
-    inputs, pause = step.resource.inputs, 1.0
+    inputs, looks = step.resource.inputs, run.looks(deadline)
     while (observed := await run.look(kind, step.resource.id, max_age=0.0, deadline=deadline)) is not None:
         if all(same(kind, name, inputs.get(name), observed.get(name)) for name in call.fields):
             return True
-        if kind.health(observed, inputs) is Health.BUSY and run.clock.monotonic() + pause < deadline:
-            await run.clock.sleep(pause)
-            pause = min(pause * 1.5, _PAUSE_CAP)
+        if kind.health(observed, inputs) is Health.BUSY and await looks.again():
             continue
         if call.idempotent:
             return False  # one of several such calls shows neither what was nor what is wanted
@@ -212,8 +206,7 @@ async def _group_allows(run: Session, step: Step, *, deadline: float) -> None:
 async def _delete_until_gone(run: Session, kind: Kind, step: Step, *, deadline: float) -> Operation:
     """Send the delete until it has had its effect; a repeated one does no harm once the object was read."""
     operation = run.new_operation(step)
-    call = kind.delete(step.resource.id, step.resource.inputs)
-    pause = 0.5
+    call, sends = kind.delete(step.resource.id, step.resource.inputs), run.sends(deadline)
     while True:
         operation = replace(operation, sends=operation.sends + 1, job_id="")
         try:
@@ -227,10 +220,8 @@ async def _delete_until_gone(run: Session, kind: Kind, step: Step, *, deadline: 
         else:
             await _after_delete_job(run, kind, operation, job, deadline=deadline)
             return operation
-        if operation.sends >= MAX_SENDS or run.clock.monotonic() + pause >= deadline:
+        if operation.sends >= MAX_SENDS or not await sends.again():
             raise StepContinues("no answer to the delete could be had")
-        await run.clock.sleep(run.clock.jitter(pause))
-        pause = min(pause * 2, _PAUSE_CAP)
 
 
 async def _delete_happened(
@@ -258,25 +249,20 @@ async def _after_delete_job(run: Session, kind: Kind, operation: Operation, job:
 
 async def vanished(run: Session, kind: Kind, object_id: str, *, deadline: float) -> None:
     """Make sure, through the grace period, that an object whose delete job succeeded is not shown any more."""
-    end = run.clock.monotonic() + run.grace
-    pause = 0.5
+    looks = run.looks(run.clock.monotonic() + run.grace)
     while await run.lookout.shown(kind, object_id, deadline=deadline):
-        if run.clock.monotonic() + pause > end:
+        if not await looks.again():
             raise StepContinues(f"its delete job succeeded, but {kind.noun} {object_id} is still shown")
-        await run.clock.sleep(pause)
-        pause = min(pause * 2, _PAUSE_CAP)
 
 
 async def gone(run: Session, kind: Kind, object_id: str, *, deadline: float) -> None:
     """Wait until an object that is being deleted is gone. Raises StepFailed when its deletion fails."""
-    pause = 1.0
+    looks = run.looks(deadline)
     while (observed := await run.lookout.look(kind, object_id, max_age=0.0, deadline=deadline)) is not None:
         if observed.get("status") != "deleting":
             raise StepFailed(f"the deletion of {kind.noun} {object_id} failed in the cloud", "Run again to retry it.")
-        if run.clock.monotonic() + pause >= deadline:
+        if not await looks.again():
             raise StepContinues(f"{kind.noun} {object_id} is still being deleted")
-        await run.clock.sleep(pause)
-        pause = min(pause * 1.5, _PAUSE_CAP)
 
 
 # ---------------------------------------------------------------- the look before a change
@@ -290,7 +276,7 @@ async def _as_planned(
     What is as `wanted` by now is no difference: an earlier change whose answer was lost may have come to its end.
     Raises StepFailed when it isn't what the plan was made for, or disaster recovery has begun there.
     """
-    max_age, pause = 0.0 if kind.name == GROUP.name else _FRESH, 1.0
+    max_age, looks = 0.0 if kind.name == GROUP.name else _FRESH, run.looks(deadline)
     while True:
         observed = await run.look(kind, step.resource.id, max_age=max_age, deadline=deadline)
         if observed is None:
@@ -302,10 +288,9 @@ async def _as_planned(
             raise StepFailed(f"it has changed since it was planned: {differences}", "Plan again.")
         if health is not Health.BUSY:
             return observed
-        if run.clock.monotonic() + pause >= deadline:
+        if not await looks.again():
             raise StepFailed(f"{kind.noun} {step.resource.id} is busy: {visible(observed.get('status'))}", "Run again.")
-        await run.clock.sleep(pause)
-        max_age, pause = 0.0, min(pause * 1.5, _PAUSE_CAP)
+        max_age = 0.0
         await group_ready(run, step.resource, deadline=deadline)
 
 

@@ -30,8 +30,6 @@ from declarative.model import (
 )
 from declarative.provider import JobUnknown, Slot, job_id_of
 
-_PAUSE_CAP = 15.0
-
 
 class _There(Exception):
     """The group is where it should be: nothing is to be sent."""
@@ -50,8 +48,7 @@ async def switch(run: Session, step: Step) -> str:
     kind = run.kind(step.address)
     way = way_of(kind, step.action)
     deadline = run.deadline(kind, step.action)
-    operation = run.new_operation(step)
-    pause = 1.0
+    operation, looks = run.new_operation(step), run.looks(deadline)
     while True:
         operation = replace(operation, sends=operation.sends + 1, job_id="")
         try:
@@ -63,21 +60,20 @@ async def switch(run: Session, step: Step) -> str:
             await _arrived(run, kind, way, step, deadline=deadline)
             break
         except _Busy as busy:
-            if run.clock.monotonic() + pause >= deadline:
+            if not await looks.again():
                 raise StepFailed(f"{kind.noun} {step.resource.id} is busy: {busy}", "Run again.") from busy
             operation = replace(operation, sends=operation.sends - 1)
         except (OutcomeUnknown, JobUnknown, NotSent) as error:
-            if operation.sends >= MAX_SENDS or run.clock.monotonic() + pause >= deadline:
+            if operation.sends >= MAX_SENDS or not await looks.again():
                 raise StepContinues(f"no answer to the {step.action.value} could be had") from error
         except Unauthorized:
             raise
         except Rejected as error:
-            if error.code not in way.wait_codes or run.clock.monotonic() + pause >= deadline:
+            if error.code not in way.wait_codes or looks.is_over:
                 raise refused(error) from error
             operation = replace(operation, sends=0)
             run.tell("step-progress", step, status=f"waits: {error.summary}")
-        await run.clock.sleep(pause)
-        pause = min(pause * 1.5, _PAUSE_CAP)
+            await looks.again()
     await run.ledger.note(Put(step.resource, step.id), Closed(operation.id))
     return step.resource.id
 
@@ -148,7 +144,7 @@ def _decide(kind: Kind, way: Switch, observed: Attributes, operation: Operation)
 
 async def _arrived(run: Session, kind: Kind, way: Switch, step: Step, *, deadline: float) -> None:
     """Wait for a group that is on its way already: somebody's job, or one of ours whose answer was lost."""
-    pause = 1.0
+    looks = run.looks(deadline)
     while True:
         observed = await run.lookout.look(kind, step.resource.id, max_age=0.0, deadline=deadline)
         status = str(observed.get("status")) if observed is not None else "gone"
@@ -156,7 +152,5 @@ async def _arrived(run: Session, kind: Kind, way: Switch, step: Step, *, deadlin
             return
         if status != way.running:
             raise StepFailed(f"{step.action.value} has ended with the group {visible(status, limit=80)}", "Run again.")
-        if run.clock.monotonic() + pause >= deadline:
+        if not await looks.again():
             raise StepContinues(f"the group is still {way.running}")
-        await run.clock.sleep(pause)
-        pause = min(pause * 1.5, _PAUSE_CAP)

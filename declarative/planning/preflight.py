@@ -14,6 +14,7 @@ from declarative.kinds import KINDS
 from declarative.kinds.compare import same
 from declarative.model import Action, Address, Attributes, Desired, Kind, Prerequisite, Reference, Step
 from declarative.planning.belonging import GROUP, Belonging
+from declarative.planning.differences import DISABLED, ENABLED
 from declarative.planning.losses import attached, called, counted, in_words, listed, number
 from declarative.planning.scene import Scene
 from declarative.planning.takeover import INSTANCE
@@ -130,10 +131,15 @@ def _closed_groups(situation: Situation) -> Iterator[Diagnostic]:
             yield Diagnostic(
                 f"{step.address} can't be created now: the status of {visible(group, limit=200)} is {status}, and SDRS"
                 " takes members only while a group is available or protected",
-                "Set the group's protection to what it shall be, enabled or disabled: the switch is tried again first.",
+                f"Set the group's protection to {_tried_again(status)}: that is tried again first.",
                 situation.scene.desired[step.address].position("metadata", "name"),
                 str(step.address),
             )
+
+
+def _tried_again(status: str) -> str:
+    """The goal whose switch leads a group out of this status, in which the last switch has failed."""
+    return ENABLED if GROUP.enable is not None and status in GROUP.enable.sent_from else DISABLED
 
 
 # ---------------------------------------------------------------- attachments

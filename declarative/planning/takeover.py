@@ -104,8 +104,7 @@ def _search(
             return _taken(sketch, kind, wanted, (object_id, shown), reason=reason, old=recorded)
         makers |= {home for home in homes if sketch.is_remade(home)}
         strange = strange or ("" if homes else object_id)
-    # A remade instance may come back with another server: whichever is made in the group can bring the pair. One that
-    # an earlier run has begun to make may have brought it already.
+    # A remade instance may come back with another server: whichever is made in the group can bring the pair.
     makers |= _makers(sketch, kind, wanted, claims)
     if strange and sketch.open.isdisjoint({wanted.desired.address, *makers}):
         _say_not_ours(sketch, kind, wanted, strange)

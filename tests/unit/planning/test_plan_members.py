@@ -33,10 +33,10 @@ def text(plan):
     return plain(plan_lines(plan, missing=unconsented(plan)))
 
 
-def wrong(world, view, **request):
+def wrong(world, view):
     """What the planner finds fault with."""
     with pytest.raises(InputError) as caught:
-        world.plan(view, **request)
+        world.plan(view)
     return [finding.summary for finding in caught.value.findings]
 
 
@@ -68,28 +68,6 @@ def test_an_adopted_pair_that_is_gone_may_be_forgotten():
     world = World(DISKS).has(*adopted(**KEPT))
     del world.raw[PAIR][world.id_of(f"{PAIR}/sys")]
     assert world.plan(stack(*adopted(**KEPT)[:2])).dangers == ()
-
-
-# ---------------------------------------------------------------- pairs of instances that are still being made
-
-
-@pytest.mark.parametrize(
-    ("open_", "steps", "faults"),
-    [
-        pytest.param([f"{INSTANCE}/web"], ["create:ReplicationPair/data"], [], id="its-instance-is-being-made"),
-        pytest.param([f"{PAIR}/sys"], [f"create:{INSTANCE}/web", f"create:{PAIR}/data"], [], id="it-is-open-itself"),
-        pytest.param([f"{PAIR}/data"], [], ["disk d1 is in replication pair auto already"], id="another-is-open"),
-    ],
-)
-def test_a_pair_that_an_unfinished_create_has_brought_is_no_strangers(open_, steps, faults):
-    world = World(DISKS).has(group("shop"))
-    world.pair("auto", world.id_of("ProtectionGroup/shop"), "d1", name="auto")
-    view = stack(*adopted(), pair("data", "shop", "v1"))
-    open_ = [OpenOperation(of(address), Action.CREATE, "its job goes on") for address in open_]
-    if faults:
-        assert [one.partition(", which")[0] for one in wrong(world, view, open_=open_)] == faults
-    else:
-        assert told(world.plan(view, open_=open_)) == steps
 
 
 # ---------------------------------------------------------------- enabling
@@ -264,3 +242,26 @@ def test_the_danger_of_an_attachment_says_that_servers_lose_the_disk():
     (danger,) = world.plan(stack(*view)).dangers
     used = f"the use of pair {world.id_of(f'{PAIR}/a')} by instance {world.id_of(f'{INSTANCE}/web')}"
     assert f"{used}, whose servers lose its disks" in danger.message
+
+
+def test_a_pair_of_an_instance_whose_create_is_still_open_is_waited_for():
+    world = World(DISKS).has(group("shop"), instance("web", "shop", "s1"))
+    del world.state[of(f"{INSTANCE}/web")]  # its create was sent, and what became of it is not known yet
+    open_ = OpenOperation(of(f"{INSTANCE}/web"), Action.CREATE, "job j1 is still running")
+    made = world.plan(stack(*adopted()), open_=[open_])
+    assert told(made) == []
+    assert any(str(of(f"{PAIR}/sys")) in warning.summary for warning in made.warnings)
+
+
+@pytest.mark.parametrize(("status", "goal"), [("error-starting", "enabled"), ("error-stopping", "disabled")])
+def test_a_group_that_takes_no_members_says_what_leads_out_of_that(status, goal):
+    world = World(DISKS).has(group("shop"), instance("web", "shop", "s1"))
+    world.set_status(world.id_of("ProtectionGroup/shop"), status)
+    view = stack(group("shop"), instance("web", "shop", "s1"), instance("app", "shop", "s2"))
+    with pytest.raises(InputError) as caught:
+        world.plan(view)
+    (finding,) = caught.value.findings
+    assert f"protection to {goal}" in finding.fix
+    told_so = stack(group("shop", protection=goal), instance("web", "shop", "s1"), instance("app", "shop", "s2"))
+    world.apply(world.plan(told_so))
+    assert world.plan(told_so).steps == ()
