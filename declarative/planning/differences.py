@@ -7,9 +7,14 @@ deepdiff tells the parts in which unequal values differ, and is imported only th
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Final
 
 from declarative.kinds.compare import same
 from declarative.model import Attributes, Change, Json, Kind, Lifecycle, OnChange, Reference, Resource
+
+GOAL: Final = "protection"
+ENABLED: Final = "enabled"
+DISABLED: Final = "disabled"
 
 
 def differing(kind: Kind, wanted: Attributes, *, recorded: Attributes, seen: Attributes) -> list[str]:
@@ -87,10 +92,21 @@ def seen_inputs(inputs: Attributes, ignored: frozenset[str], *, seen: Attributes
     return {**inputs, **shown} if shown else inputs
 
 
-def drifted(kind: Kind, recorded: Resource, seen: Attributes) -> list[str]:
-    """Return the managed fields that the cloud shows other than recorded; after an import, all it showed then."""
-    ignored = ignored_fields(kind, recorded.lifecycle)
-    return [name for name in differing(kind, baseline(kind, recorded), recorded={}, seen=seen) if name not in ignored]
+def drifted(kind: Kind, recorded: Resource, seen: Attributes) -> Attributes:
+    """Return what the cloud shows of the managed fields other than recorded; after an import, of all it showed then."""
+    known, ignored = baseline(kind, recorded), ignored_fields(kind, recorded.lifecycle)
+    names = differing(kind, known, recorded={}, seen=seen)
+    found = {**{name: seen.get(name) for name in names}, **_switched(kind, known, seen)}
+    return {name: value for name, value in found.items() if name not in ignored}
+
+
+def _switched(kind: Kind, known: Attributes, seen: Attributes) -> Attributes:
+    """The goal for protection that a group at rest shows, where another one is recorded."""
+    if kind.enable is None or GOAL not in known:
+        return {}
+    goals = {kind.enable.reached: ENABLED, **dict.fromkeys(kind.enable.sent_from, DISABLED)}
+    shown = goals.get(str(seen.get("status")), known[GOAL])
+    return {GOAL: shown} if shown != known[GOAL] else {}
 
 
 def baseline(kind: Kind, recorded: Resource) -> Attributes:

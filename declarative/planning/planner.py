@@ -180,7 +180,7 @@ def _drift(scene: Scene, chosen: Collection[Address]) -> tuple[Drift, ...]:
     for (address, recorded), sight in zip(scene.recorded.items(), scene.sights.values(), strict=True):
         if sight is None:
             found.append(Drift(address, gone=True))
-        elif names := drifted(scene.kind(address), recorded, sight.seen):
-            changes = field_changes(names, old=baseline(scene.kind(address), recorded), new=sight.seen)
+        elif shown := drifted(scene.kind(address), recorded, sight.seen):
+            changes = field_changes(shown, old=baseline(scene.kind(address), recorded), new=shown)
             found.append(Drift(address, changes))
     return tuple(sorted((one for one in found if one.address in chosen), key=lambda one: by_address(one.address)))

@@ -14,8 +14,8 @@ from declarative.kinds import KINDS
 from declarative.kinds.compare import same
 from declarative.model import Action, Address, Attributes, Desired, Kind, Prerequisite, Reference, Step
 from declarative.planning.belonging import GROUP, Belonging
+from declarative.planning.differences import DISABLED, ENABLED
 from declarative.planning.losses import attached, called, counted, in_words, listed, number
-from declarative.planning.protection import DISABLED, ENABLED
 from declarative.planning.scene import Scene
 from declarative.planning.takeover import INSTANCE
 

@@ -13,15 +13,14 @@ from declarative.errors import Diagnostic, Severity, visible
 from declarative.kinds import KINDS
 from declarative.model import Action, Address, Attributes, Change, Health, Kind, Reason, Resource, Step, Switch
 from declarative.planning.belonging import Belonging, Group, switch_kinds
-from declarative.planning.differences import ignored_fields
+from declarative.planning.differences import DISABLED, ENABLED, GOAL, ignored_fields
 from declarative.planning.losses import number
 from declarative.planning.selection import Chosen
 from declarative.planning.sketch import Sketch, Wishes, chosen_part
 from declarative.planning.takeover import instances_of
 from declarative.planning.wishes import Sight, before, creates, deletes, new_step, step_id
 
-ENABLED, DISABLED = "enabled", "disabled"
-_GOAL, _SIDE = "protection", "priority_station"
+_SIDE = "priority_station"
 _PAIR, _PAIRS = "ReplicationPair", "replication_num"
 
 
@@ -60,7 +59,7 @@ def with_protection(sketch: Sketch, belonging: Belonging, chosen: Chosen, *, goa
     work = _Work(sketch, wishes, belonging, chosen.addresses)
     kinds = switch_kinds()
     scene = sketch.scene
-    aims = [address for address, inputs in scene.inputs.items() if _GOAL in inputs] if goals else []
+    aims = [address for address, inputs in scene.inputs.items() if GOAL in inputs] if goals else []
     for address in {**dict.fromkeys(aims), **wishes}:
         if address.kind not in kinds or address not in chosen.addresses:
             continue
@@ -76,11 +75,11 @@ def with_protection(sketch: Sketch, belonging: Belonging, chosen: Chosen, *, goa
 
 def _goal(sketch: Sketch, address: Address, steps: Iterable[Step]) -> str:
     inputs = sketch.scene.inputs.get(address)
-    goal = inputs.get(_GOAL) if inputs is not None else None
+    goal = inputs.get(GOAL) if inputs is not None else None
     if goal not in (ENABLED, DISABLED) or address in sketch.scene.problems:
         return ""
     lifecycle = sketch.scene.desired[address].lifecycle
-    if lifecycle.ignore_changes and _GOAL in ignored_fields(KINDS[address.kind], lifecycle) and not creates(steps):
+    if lifecycle.ignore_changes and GOAL in ignored_fields(KINDS[address.kind], lifecycle) and not creates(steps):
         return ""
     return str(goal)
 
@@ -143,7 +142,7 @@ class _Work:
             busy = case.kind.health(case.sight.attributes, inputs) is Health.BUSY
             return (goal == ENABLED and busy) or case.status in way.sent_from | {other.running}
         # Never seen: the record has to do.
-        return case.recorded is not None and case.recorded.inputs.get(_GOAL) != goal
+        return case.recorded is not None and case.recorded.inputs.get(GOAL) != goal
 
     def _keep_members_until(self, switch: str, group: Address) -> None:
         """Let the old members of a group go after a step: it is enabled with them, and takes new ones only then."""
@@ -161,7 +160,7 @@ class _Work:
             Diagnostic(
                 f"{case.address} can't be {goal} now: its status is {status}",
                 "Apply `protection: disabled` first.",
-                self._sketch.scene.desired[case.address].position("spec", _GOAL),
+                self._sketch.scene.desired[case.address].position("spec", GOAL),
                 str(case.address),
                 Severity.WARNING,
             )
@@ -184,7 +183,7 @@ class _Work:
                 Diagnostic(
                     f"{case.address} is not enabled by this plan, which leaves out all that could bring it a pair",
                     "Plan with its members.",
-                    self._sketch.scene.desired[case.address].position("spec", _GOAL),
+                    self._sketch.scene.desired[case.address].position("spec", GOAL),
                     str(case.address),
                     Severity.WARNING,
                 )
@@ -195,7 +194,7 @@ class _Work:
                 f"{case.address} can't be enabled: it has no replication pair that stays, and none is described",
                 "Describe a ProtectedInstance or a ReplicationPair of this group, or leave protection out until there"
                 " is one.",
-                self._sketch.scene.desired[case.address].position("spec", _GOAL),
+                self._sketch.scene.desired[case.address].position("spec", GOAL),
                 str(case.address),
             )
         )
@@ -257,7 +256,7 @@ class _Work:
 def _only_records_the_goal(steps: list[Step]) -> bool:
     """True when nothing but a record of what the switch brings about is left: the switch writes it down."""
     return bool(steps) and all(
-        step.action is Action.RECORD and {change.field for change in step.changes} <= {_GOAL, _SIDE} for step in steps
+        step.action is Action.RECORD and {change.field for change in step.changes} <= {GOAL, _SIDE} for step in steps
     )
 
 
@@ -270,7 +269,7 @@ def _now(case: _Case) -> Resource:
 def _reason(recorded: Resource, goal: str) -> Reason:
     if not recorded.inputs:
         return Reason.IMPORTED
-    return Reason.DRIFTED if recorded.inputs.get(_GOAL) == goal else Reason.EDITED
+    return Reason.DRIFTED if recorded.inputs.get(GOAL) == goal else Reason.EDITED
 
 
 def _switch(

@@ -312,15 +312,12 @@ def _record(wanted: Wanted, recorded: Resource, sight: Sight) -> tuple[Step, ...
 
 def refresh(kind: Kind, recorded: Resource, sight: Sight) -> tuple[Step, ...]:
     """Record what the cloud shows of the managed fields; () when nothing has drifted."""
-    names = drifted(kind, recorded, sight.seen)
-    if not names:
+    shown = drifted(kind, recorded, sight.seen)
+    if not shown:
         return ()
     old = baseline(kind, recorded)
-    inputs = dict(recorded.inputs)
-    for name in names:
-        if name in inputs:
-            inputs[name] = sight.seen.get(name)
-    inputs = {name: value for name, value in inputs.items() if value is not None}
+    both = {name: shown.get(name, value) for name, value in recorded.inputs.items()}
+    inputs = {name: value for name, value in both.items() if value is not None}
     resource = replace(recorded, inputs=inputs, attributes=sight.attributes)
-    changes = field_changes(names, old=old, new=sight.seen)
+    changes = field_changes(shown, old=old, new=shown)
     return (new_step(Action.RECORD, Reason.DRIFTED, resource, changes=changes),)

@@ -4,6 +4,7 @@ import pytest
 from planning_world import GROUP, World, group, instance, of, pair, stack, told
 
 from declarative.errors import InputError
+from declarative.model import Change
 
 ENABLE, DISABLE = f"enable:{GROUP}/shop", f"disable:{GROUP}/shop"
 SHOP = f"{GROUP}/shop"
@@ -92,3 +93,35 @@ def test_pairs_that_only_the_cloud_knows_are_enough():
     del world.state[of("ReplicationPair/data")]
     made = world.plan(stack(group("shop", protection="enabled")))
     assert told(made) == [ENABLE]
+
+
+# ---------------------------------------------------------------- switched behind our back
+
+
+def left_as(status, goal, **lifecycle):
+    """A group with one instance, applied with this goal, whose status has become another since."""
+    world = World()
+    world.has(group("shop", protection=goal, lifecycle=lifecycle), instance("web", "shop", "s1"))
+    world.set_status(world.id_of(SHOP), status)
+    return world
+
+
+@pytest.mark.parametrize(
+    ("status", "goal", "lifecycle", "shown"),
+    [
+        pytest.param("available", "enabled", {}, "disabled", id="disabled"),
+        pytest.param("error-starting", "enabled", {}, "disabled", id="never-enabled"),
+        pytest.param("protected", "disabled", {}, "enabled", id="enabled"),
+        pytest.param("available", "enabled", {"ignore_changes": ("protection",)}, None, id="ignored"),
+        pytest.param("available", None, {}, None, id="not-managed"),
+        pytest.param("protected", "enabled", {}, None, id="as-recorded"),
+        pytest.param("error-stopping", "enabled", {}, None, id="neither-nor"),
+        pytest.param("stopping", "enabled", {}, None, id="on-its-way"),
+        pytest.param("failed-over", "enabled", {}, None, id="held"),
+    ],
+)
+def test_protection_that_others_have_switched_is_drift(status, goal, lifecycle, shown):
+    made = left_as(status, goal, **lifecycle).plan(stack(), refresh_only=True)
+    drift = [(str(one.address), change) for one in made.drift for change in one.changes]
+    assert drift == ([(SHOP, Change("protection", goal, shown))] if shown else [])
+    assert [step.resource.inputs["protection"] for step in made.steps] == ([shown] if shown else [])
