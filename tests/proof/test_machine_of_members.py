@@ -187,7 +187,9 @@ class Machine(RuleBasedStateMachine):
             PAIR: world.delete_replication,
             DRILL: world.delete_drill,
         }
-        if one := self._there(kind, pick):
+        # Without the pair that it brought, an instance is not whole, and nothing brings that back: a plan says so.
+        one = self.site.ids().get(DATA) if kind == PAIR else self._there(kind, pick)
+        if one in self.site.objects()[kind]:
             removes[kind](one)
 
     @precondition(_idle)
