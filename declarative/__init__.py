@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from declarative.clock import Clock
     from declarative.errors import DeclarativeError, Diagnostic, ExitCode
+    from declarative.execution import Applied
     from declarative.manifest import VariableSources, load, resolve
     from declarative.planning import PlanRequest, decode_plan, encode_plan
     from declarative.project import Embedded, Project
     from declarative.workflow import (
-        Applied,
         Watch,
         apply,
         apply_saved,
@@ -49,11 +49,11 @@ __version__ = "0.1.0"
 _HOMES = {
     "declarative.clock": ("Clock",),
     "declarative.errors": ("DeclarativeError", "Diagnostic", "ExitCode"),
+    "declarative.execution": ("Applied",),
     "declarative.manifest": ("VariableSources", "load", "resolve"),
     "declarative.planning": ("PlanRequest", "decode_plan", "encode_plan"),
     "declarative.project": ("Embedded", "Project"),
     "declarative.workflow": (
-        "Applied",
         "Watch",
         "apply",
         "apply_saved",

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
@@ -12,17 +12,14 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from declarative import __version__, manifest
 from declarative.addresses import parse_address, recorded_address
 from declarative.errors import (
-    ConsentMissing,
     DeclarativeError,
     Diagnostic,
-    ExitCode,
     Interrupted,
-    LockHeld,
     PlanRefused,
-    StateConflict,
     StateError,
     UsageError,
 )
+from declarative.execution import Applied, carry_out, raise_trouble, record
 from declarative.imports import chosen_imports, new_imports, read_imports
 from declarative.kinds import KINDS
 from declarative.model import (
@@ -41,36 +38,25 @@ from declarative.model import (
     Observed,
     OpenOperation,
     Operation,
-    Outcome,
     Plan,
-    PreImage,
     Put,
     Record,
     Resource,
-    Result,
     Run,
-    RunEnded,
-    RunStarted,
     Stack,
-    StepOutcome,
 )
 from declarative.planning import (
     PlanRequest,
     decode_plan,
-    evaluate_outputs,
     make_plan,
-    plan_digest,
-    unconsented,
     with_consents,
 )
 from declarative.project import (
     Project,
     check_binding,
     cloud_of,
-    new_uuid,
     same_cloud,
     store_of,
-    who,
     writing,
 )
 from declarative.refresh import REFRESH_TIME, note_ids, observe, read_kinds, refresh
@@ -101,15 +87,6 @@ class Watch(Protocol):
 
 class Declined(DeclarativeError):
     """The question whether to apply was answered with no."""
-
-
-@dataclass(frozen=True, slots=True)
-class Applied:
-    """What an apply came to."""
-
-    plan: Plan
-    outcome: Outcome
-    exit_code: ExitCode
 
 
 # ---------------------------------------------------------------- commands that only read
@@ -227,7 +204,7 @@ async def apply(project: Project, request: PlanRequest, *, watch: Watch, interru
         made = await _unless(interrupt, _make_plan(project, request, desired, session, open_=open_, warnings=warnings))
         await _unless(interrupt, _know_what_is_there(session, made))
         reviewed = _reviewed(watch, made, interrupt)
-        return await _carry_out(project, reviewed, session, watch, interrupt, command=command)
+        return await carry_out(project, reviewed, session, interrupt, command=command)
 
 
 async def apply_saved(
@@ -265,9 +242,7 @@ async def apply_saved(
             interrupt, _know_what_is_there(session, replace(saved, basis=replace(saved.basis, refreshed=False)))
         )
         reviewed = _reviewed(watch, with_consents(saved, tuple(consents)), interrupt)
-        return await _carry_out(
-            project, reviewed, session, watch, interrupt, command="apply", finished=finished, digest=digest
-        )
+        return await carry_out(project, reviewed, session, interrupt, command="apply", finished=finished, digest=digest)
 
 
 async def import_objects(project: Project, wanted: Sequence[tuple[str, str]], *, watch: Watch) -> tuple[Resource, ...]:
@@ -287,7 +262,7 @@ async def import_objects(project: Project, wanted: Sequence[tuple[str, str]], *,
             imported = await read_imports(session, desired, new)
             settled = (Closed(one.id) for address in new for one in _open_at(session.ledger.state, address))
             await session.ledger.bind(provider.binding)
-            await _record(project, session.ledger, _import_title(new), (*map(Put, imported), *settled))
+            await record(project, session.ledger, _import_title(new), (*map(Put, imported), *settled))
         return tuple(resources[address] for address in chosen)
 
 
@@ -317,7 +292,7 @@ async def state_mv(project: Project, source: str, target: str, *, watch: Watch) 
             )
         moved = [replace(one, resource=replace(one.resource, address=new)) for one in _open_at(ledger.state, old)]
         records: tuple[Record, ...] = (Dropped(old), Put(replace(resources[old], address=new)), *map(Begun, moved))
-        await _record(project, ledger, f"state mv {old} {new}", records)
+        await record(project, ledger, f"state mv {old} {new}", records)
 
 
 async def state_rm(project: Project, addresses: Sequence[str], *, watch: Watch) -> tuple[Address, ...]:
@@ -330,7 +305,7 @@ async def state_rm(project: Project, addresses: Sequence[str], *, watch: Watch) 
         ledger = await _settled_ledger(project, stack, store, watch)
         removed = tuple(recorded_address(ledger.state.resources, address) for address in addresses)
         closed = [Closed(one.id) for address in removed for one in _open_at(ledger.state, address)]
-        await _record(project, ledger, "state rm", (*map(Dropped, removed), *closed))
+        await record(project, ledger, "state rm", (*map(Dropped, removed), *closed))
         return removed
 
 
@@ -402,7 +377,7 @@ async def _settled_session(
                 session.warn(f"{operation.address}: {operation.message}", address=operation.address)
         finally:
             await session.ledger.close()
-        _raise_trouble(session.ledger)
+        raise_trouble(session.ledger)
     return session
 
 
@@ -501,104 +476,6 @@ async def _know_what_is_there(session: Session, made: Plan) -> None:
     """A plan that was made without a refresh under this lock still needs the pre-image of what it creates."""
     if not made.basis.refreshed and any(step.action is Action.CREATE for step in made.steps):
         note_ids(session, await refresh(session, planned=True))
-
-
-async def _carry_out(
-    project: Project,
-    reviewed: Plan,
-    session: Session,
-    watch: Watch,
-    interrupt: asyncio.Event,
-    *,
-    command: str,
-    finished: set[str] | None = None,
-    digest: str | None = None,
-) -> Applied:
-    """Do the steps of a reviewed plan, between the two records that frame a run."""
-    from declarative.apply import Runner
-
-    if missing := unconsented(reviewed):
-        raise ConsentMissing(f"nobody has consented to: {', '.join(sorted({danger.cls.value for danger in missing}))}")
-    if not reviewed.has_changes():
-        return Applied(reviewed, Outcome(withheld=reviewed.withheld), _exit_code(reviewed, (), session, ""))
-    clock, begun = session.clock, session.clock.monotonic()
-    run = _new_run(project, command, reviewed, digest or plan_digest(reviewed))
-    await session.ledger.bind(session.provider.binding)
-    await session.ledger.intend(RunStarted(run), *_pre_images(session))
-    todo = len(reviewed.steps) - len(finished or ())
-    watch.event(Event("run-started", clock.stamp(), detail={"steps": todo, "plan": run.plan}))
-    runner = Runner(
-        session, reviewed.steps, max_jobs=project.max_jobs, fail_fast=project.fail_fast, interrupt=interrupt
-    )
-    steps = await runner.run(finished=finished or set())
-    outputs, done = _outputs(reviewed, session), all(step.result is Result.DONE for step in steps)
-    counts = {result.value: sum(1 for step in steps if step.result is result) for result in Result}
-    ended = replace(run, ended=clock.stamp(), counts=counts)
-    await session.ledger.note(RunEnded(ended, done, outputs))
-    rescued = await session.ledger.close()
-    outcome = Outcome(steps, reviewed.withheld, outputs, interrupt.is_set(), rescued)
-    detail = {key.replace("-", "_"): value for key, value in counts.items()}
-    watch.event(Event("run-ended", clock.stamp(), detail={**detail, "seconds": round(clock.monotonic() - begun, 3)}))
-    if crash := runner.crash or session.ledger.crash:
-        raise crash
-    return Applied(reviewed, outcome, _exit_code(reviewed, steps, session, rescued))
-
-
-def _new_run(project: Project, command: str, reviewed: Plan, digest: str) -> Run:
-    return Run(
-        id=new_uuid(project.clock),
-        who=who(),
-        started=project.clock.stamp(),
-        command=command,
-        plan=digest,
-        consents=tuple(str(consent) for consent in reviewed.consents),
-    )
-
-
-def _pre_images(session: Session) -> Iterator[Record]:
-    """What the cloud held before this run: by it a later run tells a lost create from what was there."""
-    for kind in KINDS.values():
-        if kind.natural_key:
-            continue  # re-found by its server or disk
-        lost = [
-            operation.resource.inputs
-            for operation in session.ledger.state.operations.values()
-            if operation.action is Action.CREATE and operation.resource.address.kind == kind.name
-        ]
-        known = session.lookout.foreign(kind) & session.ledger.state.pre_images.get(kind.name, set())
-        yield PreImage(kind.name, tuple(sorted(session.lookout.foreign(kind, lost) | known)))
-
-
-def _outputs(reviewed: Plan, session: Session) -> Mapping[str, Json]:
-    if reviewed.basis.refresh_only:
-        return session.ledger.state.outputs
-    return evaluate_outputs(reviewed.outputs, session.ledger.state.resources)
-
-
-def _exit_code(reviewed: Plan, steps: Sequence[StepOutcome], session: Session, rescued: str) -> ExitCode:
-    trouble = session.ledger.trouble
-    if isinstance(trouble, StateConflict | LockHeld):
-        return ExitCode.CONFLICT
-    results = {step.result for step in steps}
-    if trouble is not None or rescued or Result.FAILED in results:
-        return ExitCode.ERROR
-    if results & {Result.CONTINUES, Result.NOT_STARTED} or reviewed.open:
-        return ExitCode.INCOMPLETE
-    return ExitCode.CONSENT if reviewed.withheld else ExitCode.OK
-
-
-def _raise_trouble(ledger: Ledger) -> None:
-    if error := ledger.crash or ledger.trouble:
-        raise error
-
-
-async def _record(project: Project, ledger: Ledger, command: str, records: Sequence[Record]) -> None:
-    """Write records that no plan made, framed by a line of history."""
-    run = Run(id=new_uuid(project.clock), who=who(), started=project.clock.stamp(), command=command)
-    ended = replace(run, ended=project.clock.stamp())
-    await ledger.intend(RunStarted(run), *records, RunEnded(ended, True, ledger.state.outputs))
-    await ledger.close()
-    _raise_trouble(ledger)
 
 
 def _nobody(event: Event) -> None:

@@ -25,7 +25,7 @@ from declarative.planning.render import outcome_lines
 from declarative.project import Project
 
 if TYPE_CHECKING:
-    from declarative.workflow import Applied
+    from declarative.execution import Applied
 
 _APPROVE = option(
     "auto_approve", "--auto-approve", is_flag=True, sealed=True, help="Don't ask. This consents to no danger."

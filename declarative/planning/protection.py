@@ -18,7 +18,7 @@ from declarative.planning.losses import number
 from declarative.planning.selection import Chosen
 from declarative.planning.sketch import Sketch, Wishes, chosen_part
 from declarative.planning.takeover import instances_of
-from declarative.planning.wishes import Sight, before, creates, deletes, new_step
+from declarative.planning.wishes import Sight, before, creates, deletes, new_step, step_id
 
 _SIDE = "priority_station"
 _PAIR, _PAIRS = "ReplicationPair", "replication_num"
@@ -129,6 +129,8 @@ class _Work:
         action, way, other = (Action.ENABLE, on, off) if goal == ENABLED else (Action.DISABLE, off, on)
         if self._is_due(case, way, other, goal):
             self._add(case, action, way, _reason(case.recorded, goal))
+            if goal == ENABLED and not self._belonging.takes_members(case.address) and not self._keeps_a_pair(case):
+                self._keep_members_until(step_id(action, case.address), case.address)
         elif goal == ENABLED and case.status in off.sent_from - {on.reached}:
             self._say_not_now(case, goal)
 
@@ -141,6 +143,16 @@ class _Work:
             return (goal == ENABLED and busy) or case.status in way.sent_from | {other.running}
         # Never seen: the record has to do.
         return case.recorded is not None and case.recorded.inputs.get(GOAL) != goal
+
+    def _keep_members_until(self, switch: str, group: Address) -> None:
+        """Let the old members of a group go after a step: it is enabled with them, and takes new ones only then."""
+        for address, steps in self.wishes.items():
+            kind = KINDS[address.kind]
+            if kind.group and not kind.copies_first and deletes(steps) and group in self._belonging.has(address):
+                self.wishes[address] = tuple(
+                    replace(step, requires=(*step.requires, switch)) if step.action is Action.DELETE else step
+                    for step in steps
+                )
 
     def _say_not_now(self, case: _Case, goal: str) -> None:
         status = visible(case.status, limit=80)

@@ -17,13 +17,13 @@ from declarative import project as project_module
 from declarative import workflow
 from declarative.apply import Session, steps
 from declarative.errors import DeclarativeError, ExitCode, Interrupted, LockHeld, StateConflict, StateError
+from declarative.execution import Applied
 from declarative.model import Event, Operation, Run, RunStarted, Stack
 from declarative.planning import PlanRequest
 from declarative.project import in_thread
 from declarative.provider import Job
 from declarative.simulator import Rules
 from declarative.state import Holder
-from declarative.workflow import Applied
 from tests.scaffold.accidents import DyingDisk, FullDisk, hooked, stores_on
 from tests.scaffold.cloud import DESTROY, EPOCH, Group, Site, assert_settled, done, why
 from tests.scaffold.killing import run_fused

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
@@ -27,6 +26,7 @@ from declarative.state import State
 from tests.scaffold.accidents import CHANGING, Loses
 from tests.scaffold.cloud import Site
 from tests.scaffold.killing import run_fused
+from tests.scaffold.stories import stories
 
 CONSENTS = ("delete", "replace", "unprotect", "mass-delete", "mass-vanished", "empty-manifests")
 HELD = ("failed-over", "reprotecting", "error-reversing", "some-new-status")
@@ -288,20 +288,9 @@ class QuickMachine(Machine):
     speed = float("inf")
 
 
-def _settings(examples: int) -> settings:
-    return settings(
-        max_examples=examples,
-        stateful_step_count=25,
-        deadline=None,
-        derandomize=True,
-        database=None,
-        suppress_health_check=list(HealthCheck),
-    )
-
-
 @pytest.mark.parametrize("machine", [Machine, QuickMachine])
 def test_no_order_of_events_loses_or_doubles_anything(machine: type[Machine]) -> None:
-    run_state_machine_as_test(machine, settings=_settings(30))
+    run_state_machine_as_test(machine, settings=stories(30, steps=25))
 
 
 # ---------------------------------------------------------------- the machine bites

@@ -5,23 +5,27 @@ A machine draws what happens next; after each step the rules that must always ho
 
 from __future__ import annotations
 
+import importlib
 import json
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
+from declarative.apply import Ledger
 from declarative.errors import DeclarativeError, ExitCode
-from declarative.model import Action
+from declarative.kinds import KINDS
+from declarative.model import Action, Begun, Health, Record
 from declarative.simulator.history import Change
 from tests.scaffold.accidents import CHANGING, Loses
 from tests.scaffold.killing import run_fused
+from tests.scaffold.stories import stories
 from tests.scaffold.whole import (
     ATTACHMENT,
     DRILL,
@@ -137,7 +141,7 @@ class Machine(RuleBasedStateMachine):
     def take_another_server(self, place: str) -> None:
         self.number += 1
         self.servers[place] = self.number
-        self.size = None
+        self.size = None if place == WEB else self.size
         self._write()
 
     @rule()
@@ -345,18 +349,73 @@ class QuickMachine(Machine):
     speed = float("inf")
 
 
-def _settings(examples: int) -> settings:
-    return settings(
-        max_examples=examples,
-        stateful_step_count=30,
-        deadline=None,
-        derandomize=True,
-        database=None,
-        suppress_health_check=list(HealthCheck),
-    )
-
-
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("machine", [Machine, QuickMachine])
 def test_no_order_of_events_loses_or_doubles_anything(machine: type[Machine]) -> None:
-    run_state_machine_as_test(machine, settings=_settings(25))
+    run_state_machine_as_test(machine, settings=stories(25, steps=30))
+
+
+# ---------------------------------------------------------------- the machine bites
+
+
+def _act(machine: Machine, *acts: Callable[[], object]) -> None:
+    try:
+        for act in acts:
+            act()
+            machine.everything_of_ours_is_known_and_nothing_doubled()
+            machine.a_group_that_is_held_gets_no_changing_call()
+            machine.the_serial_only_grows()
+    finally:
+        machine.teardown()
+
+
+def _a_member_is_lost(machine: Machine) -> list[Callable[[], object]]:
+    return [
+        lambda: machine.describe({SHOP}),
+        machine.converge,
+        lambda: machine.describe({WEB, DATA}),
+        lambda: machine.apply_and_be_killed_around_a_change(("after POST",)),
+        machine.converge,
+    ]
+
+
+def _a_disaster_begins(machine: Machine) -> list[Callable[[], object]]:
+    return [
+        lambda: machine.describe({SHOP, WEB, DATA, LINK}),
+        machine.converge,
+        lambda: machine.begin_a_disaster("failed-over"),
+        lambda: machine.rename(WEB),
+        lambda: machine.set_the_goal("enabled"),
+        machine.apply,
+    ]
+
+
+@pytest.mark.parametrize("story", [_a_member_is_lost, _a_disaster_begins])
+def test_the_stories_pass_with_the_real_applier(story: Callable[[Machine], list[Callable[[], object]]]) -> None:
+    machine = Machine()
+    _act(machine, *story(machine))
+
+
+def test_an_applier_without_intents_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = Ledger.intend
+
+    async def forgetful(self: Ledger, *records: Record) -> None:
+        if not any(isinstance(record, Begun) for record in records):
+            await written(self, *records)
+
+    monkeypatch.setattr(Ledger, "intend", forgetful)
+    machine = Machine()
+    with pytest.raises(AssertionError):
+        _act(machine, *_a_member_is_lost(machine))
+
+
+def test_a_planner_and_an_applier_that_see_no_disaster_are_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    careless = {name: replace(kind, health=lambda observed, inputs: Health.NORMAL) for name, kind in KINDS.items()}
+    modules = ("planning.scene", "planning.belonging", "apply.session", "apply.groups")
+    for module in modules:
+        monkeypatch.setattr(importlib.import_module(f"declarative.{module}"), "KINDS", careless)
+    for module in ("planning.belonging", "apply.groups"):
+        monkeypatch.setattr(importlib.import_module(f"declarative.{module}"), "GROUP", careless[GROUP])
+    machine = Machine()
+    with pytest.raises(AssertionError):
+        _act(machine, *_a_disaster_begins(machine))

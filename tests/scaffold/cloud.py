@@ -21,6 +21,7 @@ import httpx
 from declarative import workflow
 from declarative.clock import Clock
 from declarative.errors import ConsentMissing, ExitCode
+from declarative.execution import Applied
 from declarative.model import Address, Consent, Event, Plan, Resource
 from declarative.planning import PlanRequest, encode_plan, parse_consent, unconsented, with_consents
 from declarative.project import SIMULATOR, Embedded, Project
@@ -289,13 +290,11 @@ class Site:
 
         return run_virtual(timed, start=self.now, at_end=ended)
 
-    def apply(
-        self, request: PlanRequest | None = None, *, allow: Collection[str] = (), **options: Any
-    ) -> workflow.Applied:
+    def apply(self, request: PlanRequest | None = None, *, allow: Collection[str] = (), **options: Any) -> Applied:
         """`apply`, with consents in the words of `--allow`."""
         self.watch = self._new_watch(allow)
 
-        async def work() -> workflow.Applied:
+        async def work() -> Applied:
             interrupt = asyncio.Event()
             timer = self._interrupting(interrupt)
             try:
@@ -317,7 +316,7 @@ class Site:
         watch.on_event, watch.on_review = self.watch.on_event, self.watch.on_review
         return watch
 
-    def destroy(self, **options: Any) -> workflow.Applied:
+    def destroy(self, **options: Any) -> Applied:
         """`destroy`."""
         return self.apply(DESTROY, **options)
 
@@ -325,12 +324,12 @@ class Site:
         """`plan`."""
         return self.run(lambda: workflow.plan(self.project(), request or PlanRequest()))
 
-    def apply_saved(self, plan: Plan, *, allow: Collection[str] = (), **options: Any) -> workflow.Applied:
+    def apply_saved(self, plan: Plan, *, allow: Collection[str] = (), **options: Any) -> Applied:
         """`apply PLAN`."""
         self.watch = self._new_watch(allow)
         text = encode_plan(plan)
 
-        async def work() -> workflow.Applied:
+        async def work() -> Applied:
             return await workflow.apply_saved(
                 self.project(**options),
                 text,
@@ -406,12 +405,12 @@ def assert_settled(
     assert not plan.withheld
 
 
-def done(applied: workflow.Applied) -> None:
+def done(applied: Applied) -> None:
     """The run ended with nothing left to do, and says so."""
     troubles = [(o.step.id, o.result.value, o.summary, o.fix) for o in applied.outcome.steps if o.result != "done"]
     assert applied.exit_code is ExitCode.OK, (applied.exit_code, troubles, applied.outcome.conflict)
 
 
-def why(applied: workflow.Applied) -> str:
+def why(applied: Applied) -> str:
     """What the run says of its steps, and what to do about it."""
     return "\n".join(f"{outcome.summary} {outcome.fix}" for outcome in applied.outcome.steps)

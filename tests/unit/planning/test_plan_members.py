@@ -265,3 +265,11 @@ def test_a_group_that_takes_no_members_says_what_leads_out_of_that(status, goal)
     told_so = stack(group("shop", protection=goal), instance("web", "shop", "s1"), instance("app", "shop", "s2"))
     world.apply(world.plan(told_so))
     assert world.plan(told_so).steps == ()
+
+
+def test_the_last_member_of_a_group_that_is_enabled_again_goes_after_that():
+    world = World(DISKS).has(group("shop"), instance("web", "shop", "s1"))
+    world.set_status(world.id_of("ProtectionGroup/shop"), "error-starting")
+    wanted = stack(group("shop", protection="enabled"), instance("web", "shop", "s2"))
+    assert world.apply(world.plan(wanted)) == set()
+    assert world.plan(wanted).steps == ()

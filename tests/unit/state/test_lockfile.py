@@ -100,7 +100,10 @@ def test_what_a_killed_process_left_is_cleared_by_its_id(tmp_path: Path, store: 
 
 def test_a_child_process_does_not_keep_the_lock(tmp_path: Path, store: Store):
     lock(store)
-    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, close_fds=False) as child:
+    runs = [sys.executable, "-c", "print(flush=True); input()"]
+    with subprocess.Popen(runs, stdin=subprocess.PIPE, stdout=subprocess.PIPE, close_fds=False) as child:
+        assert child.stdout is not None
+        child.stdout.readline()  # now it runs: until then it may still hold what is closed as it begins
         store.unlock()
         assert open_at(tmp_path).holder() is None
         lock(open_at(tmp_path))

@@ -1,0 +1,141 @@
+"""A reviewed plan, carried out: the records that frame a run, and what it came to as an exit code."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from declarative.errors import ConsentMissing, ExitCode, LockHeld, StateConflict
+from declarative.kinds import KINDS
+from declarative.model import (
+    Action,
+    Event,
+    Json,
+    Outcome,
+    Plan,
+    PreImage,
+    Record,
+    Result,
+    Run,
+    RunEnded,
+    RunStarted,
+    StepOutcome,
+)
+from declarative.planning import evaluate_outputs, plan_digest, unconsented
+from declarative.project import Project, new_uuid, who
+
+if TYPE_CHECKING:
+    from declarative.apply import Ledger, Session
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What an apply came to."""
+
+    plan: Plan
+    outcome: Outcome
+    exit_code: ExitCode
+
+
+async def carry_out(
+    project: Project,
+    reviewed: Plan,
+    session: Session,
+    interrupt: asyncio.Event,
+    *,
+    command: str,
+    finished: set[str] | None = None,
+    digest: str | None = None,
+) -> Applied:
+    """Do the steps of a reviewed plan, between the two records that frame a run.
+
+    `finished`: the ids of steps that an interrupted run of the same plan has done; `digest`: of a saved plan. Raises
+    ConsentMissing, what the store raises before anything is sent, and a defect once all is recorded.
+    """
+    from declarative.apply import Runner
+
+    if missing := unconsented(reviewed):
+        raise ConsentMissing(f"nobody has consented to: {', '.join(sorted({danger.cls.value for danger in missing}))}")
+    if not reviewed.has_changes():
+        return Applied(reviewed, Outcome(withheld=reviewed.withheld), _exit_code(reviewed, (), session, ""))
+    clock, begun = session.clock, session.clock.monotonic()
+    run = _new_run(project, command, reviewed, digest or plan_digest(reviewed))
+    await session.ledger.bind(session.provider.binding)
+    await session.ledger.intend(RunStarted(run), *_pre_images(session))
+    todo = len(reviewed.steps) - len(finished or ())
+    session.emit(Event("run-started", clock.stamp(), detail={"steps": todo, "plan": run.plan}))
+    runner = Runner(
+        session, reviewed.steps, max_jobs=project.max_jobs, fail_fast=project.fail_fast, interrupt=interrupt
+    )
+    steps = await runner.run(finished=finished or set())
+    outputs, done = _outputs(reviewed, session), all(step.result is Result.DONE for step in steps)
+    counts = {result.value: sum(1 for step in steps if step.result is result) for result in Result}
+    ended = replace(run, ended=clock.stamp(), counts=counts)
+    await session.ledger.note(RunEnded(ended, done, outputs))
+    rescued = await session.ledger.close()
+    outcome = Outcome(steps, reviewed.withheld, outputs, interrupt.is_set(), rescued)
+    detail = {key.replace("-", "_"): value for key, value in counts.items()}
+    session.emit(Event("run-ended", clock.stamp(), detail={**detail, "seconds": round(clock.monotonic() - begun, 3)}))
+    if crash := runner.crash or session.ledger.crash:
+        raise crash
+    return Applied(reviewed, outcome, _exit_code(reviewed, steps, session, rescued))
+
+
+def _new_run(project: Project, command: str, reviewed: Plan, digest: str) -> Run:
+    return Run(
+        id=new_uuid(project.clock),
+        who=who(),
+        started=project.clock.stamp(),
+        command=command,
+        plan=digest,
+        consents=tuple(str(consent) for consent in reviewed.consents),
+    )
+
+
+def _pre_images(session: Session) -> Iterator[Record]:
+    """What the cloud held before this run: by it a later run tells a lost create from what was there."""
+    for kind in KINDS.values():
+        if kind.natural_key:
+            continue  # re-found by its server or disk
+        lost = [
+            operation.resource.inputs
+            for operation in session.ledger.state.operations.values()
+            if operation.action is Action.CREATE and operation.resource.address.kind == kind.name
+        ]
+        known = session.lookout.foreign(kind) & session.ledger.state.pre_images.get(kind.name, set())
+        yield PreImage(kind.name, tuple(sorted(session.lookout.foreign(kind, lost) | known)))
+
+
+def _outputs(reviewed: Plan, session: Session) -> Mapping[str, Json]:
+    if reviewed.basis.refresh_only:
+        return session.ledger.state.outputs
+    return evaluate_outputs(reviewed.outputs, session.ledger.state.resources)
+
+
+def _exit_code(reviewed: Plan, steps: Sequence[StepOutcome], session: Session, rescued: str) -> ExitCode:
+    trouble = session.ledger.trouble
+    if isinstance(trouble, StateConflict | LockHeld):
+        return ExitCode.CONFLICT
+    results = {step.result for step in steps}
+    if trouble is not None or rescued or Result.FAILED in results:
+        return ExitCode.ERROR
+    if results & {Result.CONTINUES, Result.NOT_STARTED} or reviewed.open:
+        return ExitCode.INCOMPLETE
+    return ExitCode.CONSENT if reviewed.withheld else ExitCode.OK
+
+
+def raise_trouble(ledger: Ledger) -> None:
+    """Raise what the writing of the record has ended in, if it has not ended well."""
+    if error := ledger.crash or ledger.trouble:
+        raise error
+
+
+async def record(project: Project, ledger: Ledger, command: str, records: Sequence[Record]) -> None:
+    """Write records that no plan made, framed by a line of history."""
+    run = Run(id=new_uuid(project.clock), who=who(), started=project.clock.stamp(), command=command)
+    ended = replace(run, ended=project.clock.stamp())
+    await ledger.intend(RunStarted(run), *records, RunEnded(ended, True, ledger.state.outputs))
+    await ledger.close()
+    raise_trouble(ledger)
