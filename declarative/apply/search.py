@@ -11,7 +11,10 @@ from declarative.model import Closed, Health, Kind, Operation, Put
 from declarative.provider import FailedTask, Job, entity
 
 _LIST_GAP = 2.0  # seconds between two lists that look for lost creates; all who look share them
-_UNDO = "Run again. If the service refuses it then, its pair is still marked by the attempt: detach it in the console."
+_UNDO = (
+    "Run again. If the service refuses it then, its pair is still marked by the attempt: detach it in the console, or"
+    " make it anew (--replace)."
+)
 
 
 async def created_by(run: Session, operation: Operation, job: Job, *, deadline: float) -> str:

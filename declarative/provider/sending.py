@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _BACKOFF_BASE = 0.25  # seconds
 _BACKOFF_CAP = 8.0
 _BACKOFF_STEPS = 5  # doublings until the cap
-_UNREADABLE_TRIES = 3
+_SENSELESS_ANSWERS = 3  # to one errand, until it is given up
 # Seconds in which an endpoint that has never answered is tried: most likely its address is wrong, and whoever wrote it
 # should not wait for the deadline to hear so.
 _FIRST_CONTACT = 20.0
@@ -109,7 +109,7 @@ class Sender:
         """Send until there is an answer, and return its JSON object; on `line`, or on a new one for each attempt."""
         if not _NO_SEGMENTS.isdisjoint(errand.call.path):
             raise Rejected(f"{verb(errand.call)} not sent: an id is empty or dots", request=request_line(errand.call))
-        tries = 0
+        tries = senseless = 0
         while True:
             if line is not None:
                 result = await self._attempt(errand, line)
@@ -119,8 +119,9 @@ class Sender:
             if not isinstance(result, Failure):
                 return result
             tries += 1
+            senseless += result.again is Again.UNREADABLE
             pause = max(result.pause, self._backoff(tries))
-            if not _may_try_again(result, errand, tries) or self._clock.monotonic() + pause >= self._end(
+            if not _may_try_again(result, errand, senseless=senseless) or self._clock.monotonic() + pause >= self._end(
                 errand, result
             ):
                 raise result.error
@@ -217,11 +218,12 @@ def _lines(access: Access, parallelism: int, transport: httpx.AsyncBaseTransport
     return [Line(lambda: shared, owned=False) for _ in range(parallelism)]
 
 
-def _may_try_again(failure: Failure, errand: Errand, tries: int) -> bool:
+def _may_try_again(failure: Failure, errand: Errand, *, senseless: int) -> bool:
+    """`senseless`: answers to this errand so far that make no sense; what else went wrong with it counts apart."""
     if failure.again in (Again.UNSENT, Again.THROTTLED):
         return True
     if failure.again is Again.UNREADABLE:
-        return errand.call.idempotent and tries < _UNREADABLE_TRIES
+        return errand.call.idempotent and senseless < _SENSELESS_ANSWERS
     return errand.call.idempotent and failure.again is Again.TRANSIENT
 
 

@@ -182,6 +182,17 @@ def test_an_answer_that_makes_no_sense_is_asked_for_three_times():
     assert len(cloud.requests) == 3
 
 
+@pytest.mark.parametrize(
+    "other",
+    [answer(status=429), answer(status=503), httpx.ConnectError(""), httpx.ReadError("")],
+    ids=["throttled", "unavailable", "not-sent", "lost"],
+)
+def test_what_else_goes_wrong_does_not_use_up_the_patience_with_senseless_answers(other):
+    senseless = answer(body=b"<html>")
+    cloud = Scripted(other, other, other, senseless, other, senseless, answer({"id": "g1"}))
+    assert send(cloud, READ)[0] == {"id": "g1"}
+
+
 @pytest.mark.parametrize("document", [{}, {"server_group": None}, {"server_groups": []}], ids=json.dumps)
 def test_an_answer_without_what_was_asked_for_makes_no_sense_either(document):
     group = {"server_group": {"id": "g1", "status": "available"}}
