@@ -125,6 +125,9 @@ def _await(
 ) -> tuple[Step, ...]:
     address = wanted.desired.address
     if not makers and sketch.refreshed and address not in sketch.open:
+        if old is not None and sketch.scene.sights[old.address] is None:
+            _say_it_is_lost(sketch, kind, address)
+            return ()
         sketch.find(
             wanted.desired,
             f"there is no {kind.noun} of {_named(kind, wanted.inputs)} to be adopted, and no instance is created in its"
@@ -139,6 +142,15 @@ def _await(
     if old is not None:
         sketch.after.setdefault(old.address, set()).update(makers)
     return take_over_later(kind, wanted, reason, old=old)
+
+
+def _say_it_is_lost(sketch: Sketch, kind: Kind, address: Address) -> None:
+    """Somebody has deleted what an instance of ours had brought: that is no reason to hold up everything else."""
+    sketch.warn(
+        address,
+        f"{address} gets no step: its {kind.noun} is gone from the cloud, and only its instance can bring one",
+        "Have the ProtectedInstance made anew (--replace), or take this document out.",
+    )
 
 
 def _makers(sketch: Sketch, kind: Kind, wanted: Wanted, claims: Claims) -> set[Address]:

@@ -273,3 +273,18 @@ def test_the_last_member_of_a_group_that_is_enabled_again_goes_after_that():
     wanted = stack(group("shop", protection="enabled"), instance("web", "shop", "s2"))
     assert world.apply(world.plan(wanted)) == set()
     assert world.plan(wanted).steps == ()
+
+
+def test_an_adopted_pair_that_somebody_deleted_holds_up_nothing_else():
+    world = World(DISKS).has(*adopted())
+    lost = world.raw[PAIR].pop(world.id_of(f"{PAIR}/sys"))
+    world.raw[INSTANCE][world.id_of(f"{INSTANCE}/web")]["attachment"] = []
+    renamed = stack(group("shop"), instance("web", "shop", "s1", name="front"), adopted()[2])
+    made = world.plan(renamed)
+    assert told(made) == [f"update:{INSTANCE}/web"]
+    assert [one.address for one in made.drift if one.gone] == [of(f"{PAIR}/sys")]
+    (warning,) = made.warnings
+    assert "only its instance can bring one" in warning.summary
+    assert world.apply(world.plan(renamed, replaces=(f"{INSTANCE}/web",))) == set()
+    assert world.plan(renamed).steps == ()
+    assert lost["id"] != world.id_of(f"{PAIR}/sys")
