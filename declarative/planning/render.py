@@ -9,6 +9,7 @@ from __future__ import annotations
 import enum
 import json
 import re
+import shlex
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -403,8 +404,9 @@ def _remedy(danger: Danger) -> str:
 
 
 def allow_option(danger: Danger) -> str:
-    """The option that consents to this danger and to no other."""
-    return f"--allow {danger.cls.value}:{danger.address}" if danger.address else f"--allow {danger.cls.value}"
+    """The option that consents to this danger and to no other, to be pasted into a shell."""
+    consent = f"{danger.cls.value}:{danger.address}" if danger.address else danger.cls.value
+    return f"--allow {shlex.quote(consent)}"
 
 
 # ---------------------------------------------------------------- the outcome
