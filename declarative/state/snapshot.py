@@ -104,6 +104,8 @@ def fold(state: State, record: Record) -> None:
             state.pre_images[kind] = set(ids)
         case RunStarted(run):
             state.progress = Progress(run, steps=_kept_steps(state.progress, run))
+            if all(earlier.id != run.id for earlier in state.history):
+                _remember(state, run)  # one that is killed has changed things too
             if not state.operations:
                 state.pre_images.clear()
         case RunEnded(run, done, outputs):
@@ -134,6 +136,10 @@ def _kept_steps(progress: Progress | None, run: Run) -> set[str]:
 def _end(state: State, run: Run, *, done: bool) -> None:
     steps = state.progress.steps if state.progress is not None and state.progress.run.id == run.id else set()
     state.progress = Progress(run, done, steps)
+    _remember(state, run)
+
+
+def _remember(state: State, run: Run) -> None:
     state.history = [*(earlier for earlier in state.history if earlier.id != run.id), run][-HISTORY_LENGTH:]
 
 

@@ -125,6 +125,12 @@ def test_history_holds_the_last_two_hundred_runs_and_the_last_outputs():
     assert state.outputs == {"n": 202}
 
 
+def test_a_run_that_was_killed_stays_in_the_history():
+    ended = r.run("run-2", ended="now")
+    state = folded(RunStarted(r.run()), Put(r.resource(), "s1"), RunStarted(r.run("run-2")), RunEnded(ended, True, {}))
+    assert state.history == [r.run(), ended]
+
+
 @given(st.lists(r.records, max_size=6))
 def test_a_record_applied_again_changes_nothing_more(records):
     state = folded(*records)
