@@ -8,6 +8,15 @@ import pytest
 
 from tests.scaffold.cloud import Site, done
 
+_SECONDS = 600  # one proof is hundreds of runs, on whatever machine
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give proofs more time than other tests get."""
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker(pytest.mark.timeout(_SECONDS))
+
 
 @pytest.fixture
 def site(tmp_path: Path) -> Site:

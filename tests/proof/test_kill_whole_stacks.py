@@ -57,8 +57,6 @@ CHANGED: Manifests = {
 }
 ALLOW = ("delete", "replace", "unprotect", "mass-delete")
 
-pytestmark = pytest.mark.timeout(600)  # hundreds of runs in one test, on whatever machine
-
 
 def _nothing(site: WholeSite) -> None:
     """The usual `Flow.meanwhile`."""

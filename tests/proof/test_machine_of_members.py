@@ -351,7 +351,6 @@ class QuickMachine(Machine):
     speed = float("inf")
 
 
-@pytest.mark.timeout(400)
 @pytest.mark.parametrize("machine", [Machine, QuickMachine])
 def test_no_order_of_events_loses_or_doubles_anything(machine: type[Machine]) -> None:
     run_state_machine_as_test(machine, settings=stories(25, steps=30))
