@@ -96,17 +96,17 @@ def drifted(kind: Kind, recorded: Resource, seen: Attributes) -> Attributes:
     """Return what the cloud shows of the managed fields other than recorded; after an import, of all it showed then."""
     known, ignored = baseline(kind, recorded), ignored_fields(kind, recorded.lifecycle)
     names = differing(kind, known, recorded={}, seen=seen)
-    found = {**{name: seen.get(name) for name in names}, **_switched(kind, known, seen)}
+    found = {**{name: seen.get(name) for name in names}, **_switched(kind, recorded, seen)}
     return {name: value for name, value in found.items() if name not in ignored}
 
 
-def _switched(kind: Kind, known: Attributes, seen: Attributes) -> Attributes:
-    """The goal for protection that a group at rest shows, where another one is recorded."""
-    if kind.enable is None or GOAL not in known:
+def _switched(kind: Kind, recorded: Resource, seen: Attributes) -> Attributes:
+    """The goal for protection that a group at rest shows, where the recorded one had been reached before."""
+    if kind.enable is None or GOAL not in recorded.inputs:
         return {}
     goals = {kind.enable.reached: ENABLED, **dict.fromkeys(kind.enable.sent_from, DISABLED)}
-    shown = goals.get(str(seen.get("status")), known[GOAL])
-    return {GOAL: shown} if shown != known[GOAL] else {}
+    was, now = (goals.get(str(shown.get("status"))) for shown in (recorded.attributes, seen))
+    return {GOAL: now} if now is not None and was == recorded.inputs[GOAL] != now else {}
 
 
 def baseline(kind: Kind, recorded: Resource) -> Attributes:

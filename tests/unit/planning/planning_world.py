@@ -150,7 +150,7 @@ class World:
             del self.state[step.address]
             return
         shown = self.observed().objects[resource.address.kind][object_id]
-        self.state[step.address] = replace(resource, id=object_id, attributes=shown)
+        self.state[step.address] = replace(resource, id=object_id, attributes=dict(shown))
 
     def _filled(self, step):
         """As the applier fills a step in: what a reference stands for is recorded by now."""

@@ -110,7 +110,7 @@ def left_as(status, goal, **lifecycle):
     ("status", "goal", "lifecycle", "shown"),
     [
         pytest.param("available", "enabled", {}, "disabled", id="disabled"),
-        pytest.param("error-starting", "enabled", {}, "disabled", id="never-enabled"),
+        pytest.param("error-starting", "enabled", {}, "disabled", id="not-enabled-again"),
         pytest.param("protected", "disabled", {}, "enabled", id="enabled"),
         pytest.param("available", "enabled", {"ignore_changes": ("protection",)}, None, id="ignored"),
         pytest.param("available", None, {}, None, id="not-managed"),
@@ -125,3 +125,12 @@ def test_protection_that_others_have_switched_is_drift(status, goal, lifecycle, 
     drift = [(str(one.address), change) for one in made.drift for change in one.changes]
     assert drift == ([(SHOP, Change("protection", goal, shown))] if shown else [])
     assert [step.resource.inputs["protection"] for step in made.steps] == ([shown] if shown else [])
+
+
+def test_a_goal_that_was_never_reached_is_no_drift():
+    world = World()
+    view = stack(group("shop", protection="enabled"), instance("web", "shop", "s1"))
+    world.apply(world.plan(view), fails=lambda step: step.id == ENABLE)
+    made = world.plan(view)
+    assert made.drift == ()
+    assert told(made) == [ENABLE]
