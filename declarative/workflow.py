@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from declarative import __version__, manifest
 from declarative.addresses import parse_address, recorded_address
+from declarative.apply.together import heard
 from declarative.errors import (
     DeclarativeError,
     Diagnostic,
@@ -71,7 +72,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_ANSWERS = 5.0  # seconds that looks under way get after an interrupt
 _PLAN_LIFE = timedelta(days=1)
 
 
@@ -453,12 +453,8 @@ def _basis(project: Project, request: PlanRequest, desired: DesiredView, state: 
 
 async def _unless(interrupt: asyncio.Event, work: Coroutine[None, None, T]) -> T:
     """Await `work`, which only looks; an interrupt leaves it a few seconds to hear its answers."""
-    task, stop = asyncio.ensure_future(work), asyncio.ensure_future(interrupt.wait())
-    await asyncio.wait({task, stop}, return_when=asyncio.FIRST_COMPLETED)
-    stop.cancel()
-    if not task.done():
-        await asyncio.wait({task}, timeout=_ANSWERS)
-    if not task.done():
+    task = asyncio.ensure_future(work)
+    if not await heard(task, interrupt):
         task.cancel()
         await asyncio.wait({task})
         raise Interrupted

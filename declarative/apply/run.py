@@ -5,17 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from declarative.apply.session import Session, StepContinues, StepFailed
 from declarative.apply.steps import carry_out
+from declarative.apply.together import ANSWERS, heard
 from declarative.errors import OutcomeUnknown, ProviderError, StateError, Unauthorized
 from declarative.model import Action, Event, Health, Put, Result, Step, StepOutcome
 
 T = TypeVar("T")
 
-_ANSWERS = 5.0  # seconds that requests under way get after a first interrupt
 _QUOTA_USED_UP = frozenset({"SDRS.0305", "SDRS.0306"})
 _OWN_CALL = frozenset({Action.CREATE, Action.UPDATE, Action.ENABLE, Action.DISABLE, Action.ADOPT})
 
@@ -27,7 +27,6 @@ class _Board:
     waits: dict[str, int]
     dependants: dict[str, list[Step]]
     ready: deque[Step]
-    blocked: set[str] = field(default_factory=set)
 
     @classmethod
     def of(cls, steps: Iterable[Step], finished: Collection[str]) -> _Board:
@@ -199,7 +198,7 @@ class Runner:
         self.stopped = self.stopped or ("the run was interrupted" if self._interrupt.is_set() else "its time is over")
         self._run.on_answer = self._wake.set
         self._run.emit(Event("interrupted", self._run.clock.stamp(), detail={"reason": self.stopped}))
-        timer = asyncio.get_running_loop().call_later(_ANSWERS, self._cancel, self._running)
+        timer = asyncio.get_running_loop().call_later(ANSWERS, self._cancel, self._running)
         try:
             while self._running:
                 self._cancel(
@@ -242,13 +241,7 @@ class Runner:
         """What each of `tasks` raises; an interrupt leaves them a few seconds, and then they are cancelled."""
         tasks = list(tasks)
         results = asyncio.gather(*tasks, return_exceptions=True)
-        interrupted = asyncio.create_task(self._interrupt.wait())
-        either: set[asyncio.Future[Any]] = {results, interrupted}
-        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-        interrupted.cancel()
-        if not results.done():
-            await asyncio.wait({results}, timeout=_ANSWERS)
-        if not results.done():
+        if not await heard(results, self._interrupt):
             self._cancel(tasks)
         return await results
 
