@@ -39,7 +39,7 @@ Faults behind it:
   fail-job=CODE     the job that the request starts will fail with this error code, e.g. SDRS.1014
   stuck-job         the job that the request starts never ends
   list-lag=SECONDS  lists don't show what was created less than this time ago (GET)
-  expire-token      the token of the request expires and the request is answered 401
+  expire-token      the token of the request expires: this request and all later ones with it are answered 401
 Options:
   p=0.2  with this chance    every=N  each Nth match    first=K  at most K times
 """

@@ -26,11 +26,12 @@ _METHODS = frozenset({"password", "application_credential", "token"})
 
 
 def check(call: Call) -> None:
-    """Let the request pass, or answer 401. An expired token stays so; those given at the start only this once."""
+    """Let the request pass, or answer 401. A token that has expired stays so, one given at the start too."""
     session, headers = call.session, call.request.headers
     token = headers.get("x-auth-token", "")
     if call.verdict.expire:
-        session.database.execute("UPDATE tokens SET expires = ? WHERE token = ?", (session.now, token))
+        if _is_valid(session, token):
+            _set_expiry(session, token, session.now)
         raise _unauthorized("The token has expired.")
     if token:
         if not _is_valid(session, token):
@@ -40,10 +41,13 @@ def check(call: Call) -> None:
 
 
 def _is_valid(session: Session, token: str) -> bool:
-    if token in session.facts.tokens:
-        return True
+    """Whether the token is one that was given at the start or signed in for, and hasn't expired."""
     row = session.database.execute("SELECT expires FROM tokens WHERE token = ?", (token,)).fetchone()
-    return row is not None and session.now < row[0]
+    return token in session.facts.tokens if row is None else session.now < row[0]
+
+
+def _set_expiry(session: Session, token: str, expires: int) -> None:
+    session.database.execute("INSERT OR REPLACE INTO tokens VALUES (?, ?)", (token, expires))
 
 
 def _is_signed(headers: Mapping[str, str]) -> bool:
@@ -62,6 +66,11 @@ def expire_tokens(session: Session) -> None:
     session.database.execute("UPDATE tokens SET expires = ?", (session.now,))
 
 
+def renew_token(session: Session, token: str) -> None:
+    """Let a token that was given at the start work again; one that was signed in for is forgotten."""
+    session.database.execute("DELETE FROM tokens WHERE token = ?", (token,))
+
+
 def sign_in(call: Call) -> Answer:
     """`POST /v3/auth/tokens`: a token for the project, in `X-Subject-Token`, with a catalogue that names SDRS."""
     session = call.session
@@ -75,7 +84,7 @@ def sign_in(call: Call) -> Answer:
     _check_scope(session, auth.get("scope"))
     token = session.draw.hex(64)
     expires = session.now + round(session.facts.rules.token_seconds * 1000)
-    session.database.execute("INSERT INTO tokens VALUES (?, ?)", (token, expires))
+    _set_expiry(session, token, expires)
     session.record(Effect.SIGNED_IN, Subject(Noun.WORLD, session.facts.project_id), str(methods[0]))
     answer = Answer.of({"token": _document(call, list(map(str, methods)), expires)}, status=201)
     return Answer(201, answer.body, (*answer.headers, ("X-Subject-Token", token)))

@@ -130,7 +130,7 @@ class World:
         return tuple(domain.id for domain in self._facts.domains)
 
     def accept_token(self, token: str) -> None:
-        """Let this token work, always, besides `preset_token`."""
+        """Let this token work besides `preset_token`, until the fault `expire-token` meets it."""
         self._facts = replace(self._facts, tokens=self._facts.tokens | {token})
 
     def handle(self, request: Request) -> Answer:
@@ -366,6 +366,11 @@ class World:
         """Let all tokens that IAM has given out expire now."""
         with self._session() as session:
             identity.expire_tokens(session)
+
+    def renew_token(self, token: str) -> None:
+        """Let the preset or an accepted token work again after `expire-token` has met it."""
+        with self._session() as session:
+            identity.renew_token(session, token)
 
 
 def _rest(session: Session) -> int:

@@ -14,6 +14,7 @@ import pytest
 from declarative.errors import ExitCode, Unauthorized
 from declarative.model import Reason
 from declarative.planning import PlanRequest
+from declarative.project import SIMULATOR
 from declarative.simulator import Rules
 from declarative.workflow import Applied
 from tests.scaffold.accidents import hooked
@@ -406,6 +407,7 @@ def test_c23_rejected_credentials_stop_the_run_and_lose_nothing(site: Site) -> N
     assert sent < 40
     assert "credentials" in why(applied) or "token" in why(applied)
     site.world.faults.clear()
+    site.world.renew_token(SIMULATOR)
     done(site.apply())
     assert len(site.made()) == 40
     assert_settled(site, {f"g{number}": f"g{number}" for number in range(40)})
@@ -416,6 +418,7 @@ def test_c23_rejected_credentials_before_anything_is_begun(site: Site) -> None:
     with pytest.raises(Unauthorized):
         site.apply()
     site.world.faults.clear()
+    site.world.renew_token(SIMULATOR)
     done(site.apply())
     _assert_one(site)
 

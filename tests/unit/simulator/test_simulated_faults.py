@@ -208,16 +208,48 @@ def test_a_new_group_may_come_late_into_lists(open_cloud):
     assert cloud.names() == ["pg-orders"]
 
 
-def test_an_expired_token_stays_expired_but_the_preset_one_does_not(open_cloud):
-    cloud = open_cloud(faults=["GET active-domains:expire-token:first=2"])
+def signed_in(cloud):
     identity = {"methods": ["password"], "password": {"user": {"name": "ada", "password": "x"}}}
     given = cloud.send("POST", "/v3/auth/tokens", {"auth": {"identity": identity}}, headers={})
-    headers = {"x-auth-token": given.headers["X-Subject-Token"]}
-    assert cloud.send("GET", "sdrs/quotas", headers=headers).status == 200
-    assert cloud.send("GET", "active-domains", headers=headers).status == 401
-    assert cloud.send("GET", "sdrs/quotas", headers=headers).status == 401
-    assert cloud.send("GET", "active-domains").status == 401
-    assert cloud.send("GET", "active-domains").status == 200
+    return given.headers["X-Subject-Token"]
+
+
+@pytest.mark.parametrize("token", ["signed in", "preset", "accepted"])
+def test_an_expired_token_stays_expired_and_a_new_one_works(open_cloud, token):
+    cloud = open_cloud(faults=["GET active-domains:expire-token:first=1"])
+    cloud.world.accept_token("chosen")
+    other = {"x-auth-token": signed_in(cloud)}
+    tokens = {"signed in": signed_in(cloud), "preset": cloud.world.preset_token, "accepted": "chosen"}
+    mine = {"x-auth-token": tokens[token]}
+    assert cloud.send("GET", "sdrs/quotas", headers=mine).status == 200
+    asked = ["active-domains", "active-domains", "sdrs/quotas", "jobs/abc"]
+    assert [cloud.send("GET", path, headers=mine).status for path in asked] == [401] * 4
+    assert cloud.send("GET", "active-domains", headers=other).status == 200
+    assert cloud.send("GET", "active-domains", headers={"x-auth-token": signed_in(cloud)}).status == 200
+
+
+def test_an_expired_token_is_expired_for_other_processes_too(open_cloud, tmp_path):
+    path = tmp_path / "simulator.sqlite"
+    first = open_cloud(path, faults=["GET active-domains:expire-token:first=1"])
+    second = open_cloud(path, clock=first.clock)
+    for cloud in (first, second):
+        cloud.world.accept_token("chosen")
+    chosen = {"x-auth-token": "chosen"}
+    for headers in ({"x-auth-token": first.world.preset_token}, chosen):
+        first.world.faults.clear()
+        first.world.faults.add(["GET active-domains:expire-token:first=1"])
+        assert second.send("GET", "active-domains", headers=headers).status == 200
+        assert first.send("GET", "active-domains", headers=headers).status == 401
+        assert second.send("GET", "active-domains", headers=headers).status == 401
+    second.world.renew_token("chosen")
+    assert [cloud.send("GET", "active-domains", headers=chosen).status for cloud in (first, second)] == [200, 200]
+
+
+def test_a_signed_request_outlives_an_expired_token(open_cloud):
+    cloud = open_cloud(faults=["GET active-domains:expire-token:first=1"])
+    signature = "SDK-HMAC-SHA256 Access=AK, SignedHeaders=host;x-sdk-date, Signature=" + "0a" * 32
+    signed = {"authorization": signature, "x-sdk-date": "20250311T091347Z"}
+    assert [cloud.send("GET", "active-domains", headers=signed).status for _ in range(2)] == [401, 200]
 
 
 def test_faults_add_up(open_cloud):
