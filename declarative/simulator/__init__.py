@@ -5,8 +5,8 @@
     storage    the database file                         faults     what may go wrong, as a small language
     history    what happened, request counts             embedded   an httpx transport straight onto a world
     listing    filters and pages of list calls           server     the same world behind a socket
-    groups, instances, batches, attachments, nics, resizing, tags, tag_search, replications, drills,
-    jobs, tasks, statistics, identity, discovery: one family of calls each; *_rows: how what they speak of is kept
+    groups, instances, batches, attachments, nics, resizing, tags, tag_search, replications, drills, jobs, tasks,
+    statistics, identity, keystone, discovery: one family of calls each; *_rows: how what they speak of is kept
     states     the words of the state machines           admission  what calls on members have in common
     estate     servers and disks a world is given        compute    servers and disks as they are
     members    the members of a group as a whole         behind     what happens without SDRS being asked

@@ -17,7 +17,9 @@ TABLES = """
 CREATE TABLE tokens (token TEXT PRIMARY KEY, expires INTEGER NOT NULL) WITHOUT ROWID;
 """
 
-_REGION = "eu-de"
+REGION = "eu-de"
+USER = "simulator"
+DOMAIN = {"id": "default", "name": "simulator"}
 _SIGNATURE = re.compile(
     r"SDK-HMAC-SHA256 Access=[^,\s]+, ?SignedHeaders=(?P<signed>[a-z0-9;_-]+), ?Signature=[0-9a-f]{64}", re.ASCII
 )
@@ -38,12 +40,27 @@ def check(call: Call) -> None:
             raise _unauthorized("The token is invalid or has expired.")
     elif not _is_signed(headers):
         raise _unauthorized("Authentication information is missing.")
+    elif headers.get("x-project-id", session.facts.project_id) != session.facts.project_id:
+        raise _unauthorized("The project is unknown to the owner of the access key.")
+
+
+def expiry(session: Session, token: str) -> int | None:
+    """When a valid token will expire, in milliseconds since 1970; None for any other.
+
+    One that was given at the start never does by itself: it is always as if it had just been signed in for.
+    """
+    row = session.database.execute("SELECT expires FROM tokens WHERE token = ?", (token,)).fetchone()
+    if row is not None:
+        return int(row[0]) if session.now < row[0] else None
+    return _life_from_now(session) if token in session.facts.tokens else None
 
 
 def _is_valid(session: Session, token: str) -> bool:
-    """Whether the token is one that was given at the start or signed in for, and hasn't expired."""
-    row = session.database.execute("SELECT expires FROM tokens WHERE token = ?", (token,)).fetchone()
-    return token in session.facts.tokens if row is None else session.now < row[0]
+    return expiry(session, token) is not None
+
+
+def _life_from_now(session: Session) -> int:
+    return session.now + round(session.facts.rules.token_seconds * 1000)
 
 
 def _set_expiry(session: Session, token: str, expires: int) -> None:
@@ -78,15 +95,16 @@ def sign_in(call: Call) -> Answer:
     identity = _object(auth, "identity")
     methods = identity.get("methods")
     if not isinstance(methods, list) or not methods or not _METHODS.issuperset(map(str, methods)):
-        raise _keystone(400, "Bad Request", "methods must be out of password, application_credential and token")
+        raise keystone_refusal(400, "Bad Request", "methods must be out of password, application_credential and token")
     for method in methods:
         _check_secret(session, str(method), _object(identity, str(method)))
     _check_scope(session, auth.get("scope"))
     token = session.draw.hex(64)
-    expires = session.now + round(session.facts.rules.token_seconds * 1000)
+    expires = _life_from_now(session)
     _set_expiry(session, token, expires)
     session.record(Effect.SIGNED_IN, Subject(Noun.WORLD, session.facts.project_id), str(methods[0]))
-    answer = Answer.of({"token": _document(call, list(map(str, methods)), expires)}, status=201)
+    document = token_document(call, list(map(str, methods)), issued=session.now, expires=expires)
+    answer = Answer.of({"token": document}, status=201)
     return Answer(201, answer.body, (*answer.headers, ("X-Subject-Token", token)))
 
 
@@ -116,34 +134,39 @@ def _check_scope(session: Session, scope: object) -> None:
 def _object(document: Mapping[str, object], key: str) -> Mapping[str, object]:
     inner = document.get(key)
     if not isinstance(inner, dict):
-        raise _keystone(400, "Bad Request", f"the request must hold an object {key}")
+        raise keystone_refusal(400, "Bad Request", f"the request must hold an object {key}")
     return inner
 
 
 def _denied() -> Refusal:
-    return _keystone(401, "Unauthorized", "The request you have made requires authentication.")
+    return keystone_refusal(401, "Unauthorized", "The request you have made requires authentication.")
 
 
-def _keystone(status: int, title: str, message: str) -> Refusal:
+def keystone_refusal(status: int, title: str, message: str) -> Refusal:
+    """The envelope of IAM itself, whose code is a number."""
     return Refusal(Answer.of({"error": {"code": status, "message": message, "title": title}}, status=status))
 
 
-def _document(call: Call, methods: list[str], expires: int) -> dict[str, object]:
-    project_id = call.session.facts.project_id
-    domain = {"id": "default", "name": "simulator"}
-    endpoint = {
-        "id": "sdrs",
-        "interface": "public",
-        "region": _REGION,
-        "region_id": _REGION,
-        "url": f"{call.request.base_url}/v1/{project_id}",
-    }
+def token_document(call: Call, methods: list[str], *, issued: int, expires: int) -> dict[str, object]:
+    """A token as IAM describes it. Times in milliseconds since 1970."""
+    project = {"id": call.session.facts.project_id, "name": REGION, "domain": DOMAIN}
     return {
         "methods": methods,
-        "issued_at": stamp_zulu(call.session.now),
+        "issued_at": stamp_zulu(issued),
         "expires_at": stamp_zulu(expires),
-        "user": {"id": "simulator", "name": "simulator", "domain": domain},
-        "project": {"id": project_id, "name": _REGION, "domain": domain},
+        "user": {"id": USER, "name": USER, "domain": DOMAIN},
+        "project": project,
         "roles": [{"id": "0", "name": "sdrs_adm"}],
-        "catalog": [{"id": "sdrs", "type": "sdrs", "name": "sdrs", "endpoints": [endpoint]}],
+        "catalog": catalog(call),
     }
+
+
+def catalog(call: Call) -> list[dict[str, object]]:
+    """The services there are, at the address that the client itself has used."""
+    base = call.request.base_url
+    services = (("sdrs", "sdrs", f"{base}/v1/{call.session.facts.project_id}"), ("identity", "iam", f"{base}/v3"))
+    place = {"interface": "public", "region": REGION, "region_id": REGION}
+    return [
+        {"id": kind, "type": kind, "name": name, "endpoints": [{"id": kind, **place, "url": url}]}
+        for kind, name, url in services
+    ]

@@ -24,6 +24,7 @@ from declarative.simulator import (
     instance_rows,
     instances,
     jobs,
+    keystone,
     nics,
     replication_rows,
     replications,
@@ -67,20 +68,23 @@ ENDINGS: Mapping[str, jobs.Ending] = {
 class Route:
     """A call: its method, its path and what answers it.
 
-    A path that begins with `/` stands by itself and asks for no token; any other follows `/v1/{project_id}/`.
+    A path that begins with `/` stands by itself, any other follows `/v1/{project_id}/`. An open one asks
+    for no token.
     """
 
     method: str
     path: str
     answer: Callable[[Call], Answer]
+    is_open: bool = False
 
     @property
     def changes(self) -> bool:
         """Whether it would change something: a search doesn't, though it is a POST."""
-        return self.method != "GET" and not self.is_open and self.answer is not tag_search.search
+        return self.method != "GET" and not self.is_whole and self.answer is not tag_search.search
 
     @property
-    def is_open(self) -> bool:
+    def is_whole(self) -> bool:
+        """Whether it stands by itself, outside the project."""
         return self.path.startswith("/")
 
 
@@ -94,9 +98,17 @@ class Match:
 
 # Literal paths come before those with an id at the same place (reference, 1.9).
 ROUTES = (
-    Route("GET", "/", discovery.list_versions),
-    Route("GET", "/v1", discovery.show_version),
-    Route("POST", "/v3/auth/tokens", identity.sign_in),
+    Route("GET", "/", discovery.list_versions, is_open=True),
+    Route("GET", "/v1", discovery.show_version, is_open=True),
+    Route("GET", "/v3", keystone.show_version, is_open=True),
+    Route("POST", "/v3/auth/tokens", identity.sign_in, is_open=True),
+    Route("GET", "/v3/auth/tokens", keystone.show_token),
+    Route("GET", "/v3/auth/catalog", keystone.list_catalog),
+    Route("GET", "/v3/auth/projects", keystone.list_projects),
+    Route("GET", "/v3/auth/domains", keystone.list_domains),
+    Route("GET", "/v3/projects", keystone.list_projects),
+    Route("GET", "/v3/projects/{project_id}", keystone.show_project),
+    Route("GET", "/v3/users", keystone.list_users),
     Route("GET", "active-domains", discovery.list_domains),
     Route("GET", "sdrs/quotas", discovery.show_quotas),
     Route("POST", "server-groups", groups.create),

@@ -437,6 +437,6 @@ def _carried_out(session: Session, request: Request, place: Place, match: Match 
     call = Call(session, request, match.parameters, verdict)
     if not match.route.is_open:
         identity.check(call)
-        if place.project != session.facts.project_id:
-            raise refusal("SDRS.0001", "The project id is invalid.")
+    if not match.route.is_whole and place.project != session.facts.project_id:
+        raise refusal("SDRS.0001", "The project id is invalid.")
     return match.route.answer(call)
