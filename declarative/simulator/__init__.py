@@ -5,13 +5,14 @@
     storage    the database file                         faults     what may go wrong, as a small language
     history    what happened, request counts             embedded   an httpx transport straight onto a world
     listing    filters and pages of list calls           server     the same world behind a socket
+    strikes    when faults strike and what then comes    shaping    fields that are shown or kept otherwise
     groups, instances, batches, attachments, nics, resizing, tags, tag_search, replications, drills, jobs, tasks,
     statistics, identity, keystone, discovery: one family of calls each; *_rows: how what they speak of is kept
     states     the words of the state machines           admission  what calls on members have in common
     estate     servers and disks a world is given        compute    servers and disks as they are
     members    the members of a group as a whole         behind     what happens without SDRS being asked
     instance_creation, instance_deletion: what comes and goes with an instance
-    concerns   which group a changing request is about
+    concerns   which group a changing request is about    misnaming  whose ids jobs tell instead of their own
 
 Nothing here is shared with the client: both are written from the reference, each by itself, and must agree.
 Importing this package costs nothing; each name below is loaded when it is first used.

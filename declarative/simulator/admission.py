@@ -9,7 +9,7 @@ from declarative.simulator.group_rows import Group
 from declarative.simulator.instance_rows import Instance
 from declarative.simulator.listing import Filter
 from declarative.simulator.replication_rows import Pair
-from declarative.simulator.session import Call, Session
+from declarative.simulator.session import Session
 from declarative.simulator.states import IS_ABNORMAL, Statuses
 from declarative.simulator.wire import compact, refusal
 
@@ -62,8 +62,8 @@ def check_member(status: str, allowed: Statuses, *, code: str, what: str) -> Non
         raise refusal(code, f"The {what} is {status}.")
 
 
-def wanted_by(call: Call, query: Query, statuses: Statuses) -> Filter:
-    """The filters that lists of members share: status, name, and what was created too lately to be shown."""
+def wanted_by(query: Query, statuses: Statuses) -> Filter:
+    """The filters that lists of members share: status and name."""
     wanted = Filter()
     if status := query.text("status"):
         if status not in statuses:
@@ -71,8 +71,6 @@ def wanted_by(call: Call, query: Query, statuses: Statuses) -> Filter:
         wanted.add("status = ?", status)
     if name := query.text("name"):
         wanted.add("instr(lower(name), lower(?))", name)
-    if call.verdict.lag:
-        wanted.add("created <= ?", call.session.now - round(call.verdict.lag * 1000))
     return wanted
 
 

@@ -22,7 +22,7 @@ _CREATE = "createDisasterRecoveryDrill"
 _DELETE = "deleteDisasterRecoveryDrill"
 _CREATE_SECONDS = 240.0
 _DELETE_SECONDS = 60.0
-_LISTING = Listing("SELECT count(*) FROM drills", drill_rows.SELECT, "disaster_recovery_drills")
+_LISTING = Listing("drills", drill_rows.SELECT, "disaster_recovery_drills")
 
 
 def create(call: Call) -> Answer:
@@ -57,12 +57,12 @@ def _vpc(session: Session, group: Group, given: object) -> str:
 def list_drills(call: Call) -> Answer:
     """`GET disaster-recovery-drills`."""
     query = call.query()
-    wanted = admission.wanted_by(call, query, DRILL_STATUSES)
+    wanted = admission.wanted_by(query, DRILL_STATUSES)
     if group_id := query.text("server_group_id"):
         wanted.add("group_id = ?", read_id(group_id, code="SDRS.0207", what="protection group id"))
     if vpc_id := query.text("drill_vpc_id"):
         wanted.add("vpc_id = ?", read_id(vpc_id, code="SDRS.0204", what="VPC"))
-    found = page(call.session.database, _LISTING, wanted, query)
+    found = page(call, _LISTING, wanted, query)
     return found.answer(compact(Drill(*row).document()) for row in found.rows)
 
 

@@ -7,12 +7,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import httpx
 
+from declarative.simulator.faults import Kind
+from declarative.simulator.strikes import Verdict
 from declarative.simulator.wire import PIECES, Answer, Delivery, Request, pieces
 from declarative.simulator.world import World
 
 
 class EmbeddedTransport(httpx.AsyncBaseTransport):
-    """Carries requests to `world`. `sleep` (seconds) waits between the pieces of a body that drips.
+    """Carries requests to `world`. `sleep` (seconds) waits where faults make requests, answers or bodies slow.
 
     Raises what httpx raises for a real connection: `httpx.ConnectError` if it was refused, and
     `httpx.RemoteProtocolError` if it ended without an answer or in the middle of one.
@@ -21,11 +23,19 @@ class EmbeddedTransport(httpx.AsyncBaseTransport):
     def __init__(self, world: World, *, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
         self._world = world
         self._sleep = sleep
+        self._under_way: set[asyncio.Future[Answer]] = set()  # the loop itself holds on to no task
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         body = await request.aread()
         await asyncio.sleep(0)  # a network would let others run here
-        answer = self._world.handle(_translated(request, body))
+        sent = _translated(request, body)
+        verdict = self._world.judge(sent)
+        if seconds := verdict.seconds(Kind.SLOW):
+            answer = await self._slowly(sent, verdict, seconds)
+        else:
+            answer = self._world.handle(sent, verdict)
+        if answer.late:
+            await self._sleep(answer.late)
         match answer.delivery:
             case Delivery.REFUSED:
                 raise httpx.ConnectError("Connection refused", request=request)
@@ -38,6 +48,21 @@ class EmbeddedTransport(httpx.AsyncBaseTransport):
             case _:
                 stream = httpx.ByteStream(answer.body)
         return httpx.Response(answer.status, headers=_headers(answer), stream=stream)
+
+    async def _slowly(self, sent: Request, verdict: Verdict, seconds: float) -> Answer:
+        """Carry out a request that is on its way so long; it arrives also if nobody waits for its answer any more."""
+
+        async def arrive() -> Answer:
+            try:
+                await self._sleep(seconds)
+            finally:
+                answer = self._world.handle(sent, verdict)
+            return answer
+
+        arrival = asyncio.ensure_future(arrive())
+        self._under_way.add(arrival)
+        arrival.add_done_callback(self._under_way.discard)
+        return await asyncio.shield(arrival)
 
 
 def _translated(request: httpx.Request, body: bytes) -> Request:

@@ -31,7 +31,7 @@ def check(call: Call) -> None:
     """Let the request pass, or answer 401. A token that has expired stays so, one given at the start too."""
     session, headers = call.session, call.request.headers
     token = headers.get("x-auth-token", "")
-    if call.verdict.expire:
+    if call.verdict.is_expiry:
         if _is_valid(session, token):
             _set_expiry(session, token, session.now)
         raise _unauthorized("The token has expired.")

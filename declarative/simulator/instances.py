@@ -35,7 +35,7 @@ DELETE = "deleteProtectedInstanceNoCG"
 CREATE_SECONDS = 200.0
 DELETE_SECONDS = 60.0
 _PAIR_STEP = "createReplicationPairNoCG"
-_LISTING = Listing("SELECT count(*) FROM instances", instance_rows.SELECT, "protected_instances")
+_LISTING = Listing("instances", instance_rows.SELECT, "protected_instances")
 
 
 def create(call: Call) -> Answer:
@@ -81,12 +81,12 @@ def _blueprint(session: Session, group: Group, fields: Mapping[str, object]) -> 
 def list_instances(call: Call) -> Answer:
     """`GET protected-instances`."""
     query = call.query()
-    wanted = admission.wanted_by(call, query, INSTANCE_STATUSES)
+    wanted = admission.wanted_by(query, INSTANCE_STATUSES)
     admission.add_places(wanted, query)
     ids = query.ids("protected_instance_ids")
     if not admission.add_groups(wanted, query) and ids is not None:
         wanted.add("id IN (SELECT value FROM json_each(?))", compact(ids))
-    found = page(call.session.database, _LISTING, wanted, query)
+    found = page(call, _LISTING, wanted, query)
     shown = instance_rows.documents(call.session, [Instance(*row) for row in found.rows])
     return found.answer(map(compact, shown))
 

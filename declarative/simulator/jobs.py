@@ -10,8 +10,9 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from declarative.simulator.faults import Kind
+from declarative.simulator.faults import ENTITIES, Kind
 from declarative.simulator.history import Effect, Noun, Subject
+from declarative.simulator.misnaming import named_instead
 from declarative.simulator.session import Call, Session
 from declarative.simulator.wire import Answer, compact, refusal, stamp_zulu
 
@@ -38,7 +39,8 @@ class Order:
 
     `seconds` is how long such a job takes at speed 1; `entities` are shown from the start, `result` once it has
     succeeded; `steps` are the entities of its subjobs, which are of type `step_type`; an empty type means that the
-    job shows none. `subject` is the id of the member it is about, `intent` a note for its ending.
+    job shows none. `subject` is the id of the member it is about, `intent` a note for its ending; a job with a `result`
+    has none, since the fault `job-entity` leaves its word there.
     """
 
     type: str
@@ -95,6 +97,7 @@ def submit(call: Call, order: Order, *, status: int = 200) -> Answer:
     fault = call.verdict.job
     stuck = fault is not None and fault.kind is Kind.STUCK_JOB
     code = fault.code if fault and not stuck else None
+    named = call.verdict.first(Kind.JOB_ENTITY) if order.result else None
     job_id = session.draw.job_id(session.now)
     steps = [[session.draw.job_id(session.now), entities] for entities in order.steps]
     session.database.execute(
@@ -113,7 +116,7 @@ def submit(call: Call, order: Order, *, status: int = 200) -> Answer:
             order.step_type,
             compact(steps),
             order.subject,
-            order.intent,
+            named.word if named else order.intent,
         ),
     )
     session.record(Effect.SUBMITTED, Subject(Noun.JOB, job_id, order.type, order.group_id), order.subject)
@@ -136,6 +139,25 @@ def end_due(session: Session, endings: Mapping[str, Ending]) -> None:
         then = session.at(moment)
         then.record(Effect.ENDED, Subject(Noun.JOB, job.id, job.type, job.group_id), job.error_code or "")
         endings[job.type](then, job)
+        if job.intent in ENTITIES and not job.failed:
+            _misname(then, job)
+
+
+def _misname(session: Session, job: Job) -> None:
+    """Let a create that has just succeeded name other ids than its own; several stand in subjobs."""
+    (known,) = session.database.execute("SELECT result FROM jobs WHERE seq = ?", (job.seq,)).fetchone()
+    result: dict[str, str] = json.loads(known)
+    key, ids = named_instead(session, job.intent, result)
+    del result[key]
+    steps: list[object] = json.loads(job.steps)
+    if len(ids) == 1:
+        result[key] = ids[0]
+    else:
+        steps += [[session.draw.job_id(session.now), {key: one}] for one in ids]
+    session.database.execute(
+        "UPDATE jobs SET result = ?, steps = ?, step_type = ? WHERE seq = ?",
+        (compact(result), compact(steps), job.step_type or (job.type if steps else ""), job.seq),
+    )
 
 
 def tell(session: Session, job: Job, result: Mapping[str, str]) -> None:

@@ -52,7 +52,7 @@ _CREATE_SECONDS = 30.0
 _DELETE_SECONDS = 15.0
 _EXPAND_SECONDS = 10.0
 _LARGEST = 32_768  # GB
-_LISTING = Listing("SELECT count(*) FROM replications", replication_rows.SELECT, "replications")
+_LISTING = Listing("replications", replication_rows.SELECT, "replications")
 
 
 def create(call: Call) -> Answer:
@@ -105,11 +105,11 @@ def _check_room(session: Session) -> None:
 def list_replications(call: Call) -> Answer:
     """`GET replications`: without a filter for groups or instances, all of the project."""
     query = call.query()
-    wanted = admission.wanted_by(call, query, PAIR_STATUSES)
+    wanted = admission.wanted_by(query, PAIR_STATUSES)
     admission.add_places(wanted, query)
     admission.add_groups(wanted, query)
     _add_instances(wanted, query)
-    found = page(call.session.database, _LISTING, wanted, query)
+    found = page(call, _LISTING, wanted, query)
     shown = replication_rows.documents(call.session, [Pair(*row) for row in found.rows])
     return found.answer(map(compact, shown))
 

@@ -34,7 +34,7 @@ from declarative.simulator import (
     tags,
     tasks,
 )
-from declarative.simulator.faults import Fault, parse_fault
+from declarative.simulator.faults import LISTS, Fault, Kind, parse_fault
 from declarative.simulator.session import Call
 from declarative.simulator.wire import Answer
 
@@ -62,6 +62,16 @@ ENDINGS: Mapping[str, jobs.Ending] = {
     **replications.ENDINGS,
     **drills.ENDINGS,
 }
+
+
+_LISTS = (
+    groups.list_groups,
+    instances.list_instances,
+    replications.list_replications,
+    drills.list_drills,
+    tasks.list_tasks,
+)
+_CREATES = (groups.create, instances.create, replications.create, drills.create)
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,13 +223,25 @@ _TABLE = _table()
 def read_fault(text: str) -> Fault:
     """The fault that `text` describes; ValueError also for one that no call could ever meet, as a slip of the pen."""
     fault = parse_fault(text)
-    paths = [_LEFT_OPEN.sub("*", route.path) for route in ROUTES if fault.method in ("*", route.method)]
+    paths = [
+        _LEFT_OPEN.sub("*", route.path)
+        for route in ROUTES
+        if fault.method in ("*", route.method) and _can_meet(fault, route)
+    ]
     whole = [path if path.startswith("/") else f"/v1/*/{path}" for path in paths]
     if any(_overlap(fault.path, path) for path in (*paths, *whole)):
         return fault
     near = difflib.get_close_matches(fault.path, paths, n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
-    raise ValueError(f"The fault {text!r} meets no request: there is no call {fault.method} {fault.path}.{hint}")
+    what = "list" if fault.kind in LISTS else "create" if fault.kind is Kind.JOB_ENTITY else "call"
+    raise ValueError(f"The fault {text!r} meets no request: there is no {what} {fault.method} {fault.path}.{hint}")
+
+
+def _can_meet(fault: Fault, route: Route) -> bool:
+    """Whether the fault does anything to such a call; whatever the others do is done to any."""
+    if fault.kind in LISTS:
+        return route.answer in _LISTS
+    return fault.kind is not Kind.JOB_ENTITY or route.answer in _CREATES
 
 
 @functools.cache

@@ -15,6 +15,7 @@ import threading
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from typing import TYPE_CHECKING, Any, TextIO
 
+from declarative.simulator.faults import Kind
 from declarative.simulator.settings import WorldError
 from declarative.simulator.wire import BODY_LIMIT, PIECES, Answer, Delivery, Request, pieces
 from declarative.simulator.world import World
@@ -41,7 +42,13 @@ class Application:
         body = await _read(receive)
         if body is None:
             return
-        answer = self._world.handle(_translated(scope, body))
+        request = _translated(scope, body)
+        verdict = self._world.judge(request)
+        if seconds := verdict.seconds(Kind.SLOW):
+            await asyncio.sleep(seconds)
+        answer = self._world.handle(request, verdict)
+        if answer.late:
+            await asyncio.sleep(answer.late)
         if answer.delivery in (Delivery.REFUSED, Delivery.DROPPED):
             await _hang_up(scope, receive)
             return

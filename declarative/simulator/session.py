@@ -6,10 +6,10 @@ import sqlite3
 from dataclasses import dataclass, replace
 
 from declarative.simulator import history
-from declarative.simulator.faults import Verdict
 from declarative.simulator.fields import Query
 from declarative.simulator.history import NOBODY, Effect, Source, Subject
 from declarative.simulator.settings import Domain, NotFoundAs, Rules
+from declarative.simulator.strikes import Verdict
 from declarative.simulator.wire import Draw, Refusal, Request, item_not_found, refusal
 
 _FOREVER = 1e13  # milliseconds; the sum over the largest disk still fits into SQLite's integers

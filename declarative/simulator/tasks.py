@@ -18,7 +18,7 @@ CREATE INDEX tasks_of ON tasks (group_id);
 """
 
 
-_LISTING = Listing("SELECT count(*) FROM tasks", "SELECT body FROM tasks", "failure_jobs")
+_LISTING = Listing("tasks", "SELECT body FROM tasks", "failure_jobs", is_dated=False)
 _CONDITIONS = {
     "failure_status": "failure_status = ?",
     "resource_name": "resource_name = ?",
@@ -80,7 +80,7 @@ def list_tasks(call: Call) -> Answer:
     for key, condition in _CONDITIONS.items():
         if text := query.text(key):
             wanted.add(condition, text)
-    found = page(call.session.database, _LISTING, wanted, query)
+    found = page(call, _LISTING, wanted, query)
     return found.answer(body for (body,) in found.rows)
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import enum
 import json
 import random
+import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -47,6 +48,7 @@ class Answer:
     headers: tuple[tuple[str, str], ...] = (("Content-Type", "application/json"),)
     delivery: Delivery = Delivery.WHOLE
     seconds: float = 0.0
+    late: float = 0.0  # seconds that it is on its way
 
     @classmethod
     def of(cls, document: object, *, status: int = 200) -> Answer:
@@ -69,6 +71,33 @@ class Answer:
         return cls(204, b"", ())
 
 
+class Envelope(enum.StrEnum):
+    """The shapes of errors (reference, 1.4)."""
+
+    E1 = "E1"  # {"error": {"message", "code"}}
+    E2 = "E2"  # {"badrequest": {"message", "code"}}
+    E3 = "E3"  # {"itemNotFound": {"message", "code"}}
+    E4 = "E4"  # {"error_code", "error_msg"}
+    E5 = "E5"  # {"code", "message"}
+    E6 = "E6"  # {"badRequest": {"message", "code"}} with the HTTP status as the code
+
+
+_OUTER = {Envelope.E1: "error", Envelope.E2: "badrequest", Envelope.E3: "itemNotFound"}
+
+
+def enveloped(envelope: Envelope, code: str, message: str, *, status: int = 400) -> dict[str, object]:
+    """An error in one of the shapes; E6 tells no code of the service's own."""
+    match envelope:
+        case Envelope.E4:
+            return {"error_code": code, "error_msg": message}
+        case Envelope.E5:
+            return {"code": code, "message": message}
+        case Envelope.E6:
+            return {"badRequest": {"message": message, "code": status}}
+        case _:
+            return {_OUTER[envelope]: {"message": message, "code": code}}
+
+
 class Refusal(Exception):
     """The request is answered with an error and has had no effect; raise it before anything is written."""
 
@@ -79,17 +108,17 @@ class Refusal(Exception):
 
 def refusal(code: str, message: str, *, status: int = 400) -> Refusal:
     """The regular envelope, E1."""
-    return Refusal(Answer.of({"error": {"message": message, "code": code}}, status=status))
+    return Refusal(Answer.of(enveloped(Envelope.E1, code, message), status=status))
 
 
 def item_not_found(code: str, message: str) -> Refusal:
     """Envelope E3, the documented variant for 404."""
-    return Refusal(Answer.of({"itemNotFound": {"message": message, "code": code}}, status=404))
+    return Refusal(Answer.of(enveloped(Envelope.E3, code, message), status=404))
 
 
 def gateway_refusal(code: str, message: str, *, status: int) -> Refusal:
     """Envelope E4: the API gateway in front of the service."""
-    return Refusal(Answer.of({"error_code": code, "error_msg": message}, status=status))
+    return Refusal(Answer.of(enveloped(Envelope.E4, code, message), status=status))
 
 
 def compact(document: object) -> str:
@@ -108,6 +137,10 @@ class Draw:
     def uuid(self) -> str:
         """A resource id: UUID text with dashes."""
         return str(uuid.UUID(int=self._random.getrandbits(128), version=4))
+
+    def happens(self, chance: float) -> bool:
+        """Whether something of this chance, from 0 to 1, happens."""
+        return self._random.random() < chance
 
     def hex(self, digits: int) -> str:
         """That many random hex digits."""
@@ -138,6 +171,37 @@ def stamp_six(now: int) -> str:
 def stamp_minute(now: int) -> str:
     """Milliseconds since 1970 as `yyyy-MM-dd HH:mm`, the form of points in statistics."""
     return f"{_seconds(now):%Y-%m-%d %H:%M}"
+
+
+def stamp_whole(now: int) -> str:
+    """Milliseconds since 1970 as `yyyy-MM-dd HH:mm:ss`, without a fraction."""
+    return f"{_seconds(now):%Y-%m-%d %H:%M:%S}"
+
+
+STAMPS: dict[str, Callable[[int], str | int]] = {
+    "blank": stamp_blank,
+    "whole": stamp_whole,
+    "six": stamp_six,
+    "zulu": stamp_zulu,
+    "seconds": lambda now: now // 1000,
+    "milliseconds": lambda now: now,
+}
+"""The patterns in which times are met (reference, 1.6), by the words of the fault `stamps`."""
+
+_STAMP = re.compile(r"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d)(?:\.(\d{1,6}))?Z?", re.ASCII)
+
+
+def parse_stamp(text: str) -> int | None:
+    """A time in one of the textual patterns, in milliseconds since 1970; None for any other text."""
+    match = _STAMP.fullmatch(text)
+    if match is None:
+        return None
+    day, clock, fraction = match.groups()
+    try:
+        moment = datetime.fromisoformat(f"{day}T{clock}+00:00")
+    except ValueError:
+        return None
+    return int(moment.timestamp()) * 1000 + int((fraction or "").ljust(3, "0")[:3])
 
 
 def _seconds(now: int) -> datetime:

@@ -31,14 +31,16 @@ from declarative.simulator import (
     jobs,
     replication_rows,
     routes,
+    shaping,
 )
 from declarative.simulator.estate import Disk, Server, check_estate
-from declarative.simulator.faults import Fault, Faults, Verdict, struck
+from declarative.simulator.faults import KEPT, SHOWN, Fault, Kind
 from declarative.simulator.history import NOBODY, Change, Effect, Event, Noun, Source, Subject
 from declarative.simulator.routes import Match, Place
 from declarative.simulator.session import Call, Facts, Session
 from declarative.simulator.settings import Origin, Rules
 from declarative.simulator.storage import damaged, open_database, transaction
+from declarative.simulator.strikes import Faults, Verdict, struck
 from declarative.simulator.wire import BODY_LIMIT, Answer, Draw, Refusal, Request, gateway_refusal, refusal
 
 _TABLES = """
@@ -133,17 +135,27 @@ class World:
         """Let this token work besides `preset_token`, until the fault `expire-token` meets it."""
         self._facts = replace(self._facts, tokens=self._facts.tokens | {token})
 
-    def handle(self, request: Request) -> Answer:
-        """Carry out one request and say what becomes of its answer."""
+    def judge(self, request: Request) -> Verdict:
+        """What will meet this request, which has just been sent; the faults' counts go on."""
         place = Place.of(request.path)
         with self._lock:
-            verdict = self.faults.judge(request.method, place.path, place.relative)
+            return self.faults.judge(request.method, place.path, place.relative)
+
+    def handle(self, request: Request, verdict: Verdict | None = None) -> Answer:
+        """Carry out one request and say what becomes of its answer.
+
+        Nothing is waited for here: who carries requests asks `judge` first, gives the verdict `slow` its seconds,
+        hands it over here, and gives the answer `late` ones.
+        """
+        place = Place.of(request.path)
+        verdict = self.judge(request) if verdict is None else verdict
+        with self._lock:
             source = Source(request.method, place.path, self._draw.hex(32))
             with self._session(source) as session:
                 answer = _recorded(session, request, place, verdict)
                 now = session.now
         headers = (*answer.headers, ("X-Request-Id", source.request_id), ("Date", formatdate(now // 1000, usegmt=True)))
-        return replace(answer, headers=headers)
+        return replace(answer, headers=headers, late=verdict.seconds(Kind.SLOW_AFTER))
 
     @contextlib.contextmanager
     def _session(self, source: Source = NOBODY) -> Iterator[Session]:
@@ -421,12 +433,16 @@ def _answered(
     if verdict.wire:
         session.record(Effect.FAULT, Subject(Noun.WORLD, "", str(verdict.wire)))
     if verdict.before:
-        return struck(verdict.before, Answer(200)), 0
+        return struck(verdict.before, Answer(200), place.path), 0
+    if changed := verdict.of(KEPT):
+        request = replace(request, body=shaping.kept(changed, request.body))
     try:
         answer = _carried_out(session, request, place, match, verdict)
     except Refusal as refused:
         answer = refused.answer
-    return struck(verdict.wire, answer) if verdict.wire else answer, answer.status
+    if changed := verdict.of(SHOWN):
+        answer = shaping.shown(changed, answer)
+    return struck(verdict.wire, answer, place.path) if verdict.wire else answer, answer.status
 
 
 def _carried_out(session: Session, request: Request, place: Place, match: Match | None, verdict: Verdict) -> Answer:

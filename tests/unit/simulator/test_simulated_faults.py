@@ -5,7 +5,7 @@ import pytest
 from declarative.simulator import FAULT_HELP, Fault, parse_fault, read_fault
 from declarative.simulator.faults import Kind
 from declarative.simulator.history import Effect
-from declarative.simulator.wire import Delivery
+from declarative.simulator.wire import Delivery, Envelope
 
 
 @pytest.mark.parametrize(
@@ -25,6 +25,27 @@ from declarative.simulator.wire import Delivery
         ("GET server-groups:list-lag=1.5", Fault("GET", "server-groups", Kind.LIST_LAG, seconds=1.5)),
         ("GET *:drip=3", Fault("GET", "*", Kind.DRIP, seconds=3.0)),
         (" * jobs/*:expire-token ", Fault("*", "jobs/*", Kind.EXPIRE)),
+        ("GET x:redirect", Fault("GET", "x", Kind.REDIRECT, status=302)),
+        ("GET x:redirect=307", Fault("GET", "x", Kind.REDIRECT, status=307)),
+        ("GET x:html", Fault("GET", "x", Kind.HTML, status=200)),
+        ("GET x:empty=404", Fault("GET", "x", Kind.EMPTY, status=404)),
+        ("GET x:json=404", Fault("GET", "x", Kind.JSON, status=404)),
+        (
+            "GET x:status=404:code=SDRS.1013:envelope=E3",
+            Fault("GET", "x", Kind.STATUS, status=404, code="SDRS.1013", envelope=Envelope.E3),
+        ),
+        ("* x:slow=2.5", Fault("*", "x", Kind.SLOW, seconds=2.5)),
+        ("* x:slow-after=3", Fault("*", "x", Kind.SLOW_AFTER, seconds=3.0)),
+        ("GET x:page-cap=2", Fault("GET", "x", Kind.PAGE_CAP, number=2)),
+        ("GET x:drop-newest=1", Fault("GET", "x", Kind.DROP_NEWEST, number=1)),
+        ("GET x:drop-rows=0.5", Fault("GET", "x", Kind.DROP_ROWS, share=0.5)),
+        ("GET x:count=page", Fault("GET", "x", Kind.COUNT, word="page")),
+        ("GET x:count=-3", Fault("GET", "x", Kind.COUNT, number=-3)),
+        ("POST x:job-entity=wrong", Fault("POST", "x", Kind.JOB_ENTITY, word="wrong")),
+        ("GET x:hide=description:p=0.5", Fault("GET", "x", Kind.HIDE, field="description", probability=0.5)),
+        ("GET x:set=status=over=done", Fault("GET", "x", Kind.SET, field="status", word="over=done")),
+        ("GET x:stamps=six", Fault("GET", "x", Kind.STAMPS, word="six")),
+        ("POST x:emptied=description", Fault("POST", "x", Kind.EMPTIED, field="description")),
     ],
 )
 def test_a_fault_is_read(text, fault):
@@ -55,6 +76,27 @@ def test_a_fault_is_read(text, fault):
         ("GET x:cut:code=", "no option"),
         ("GET x:cut:retry-after=1", "goes with status"),
         ("GET x:cut:code=A", "goes with status"),
+        ("GET x:cut:envelope=E3", "goes with status"),
+        ("GET x:status=400:envelope=E9", "E1, E2"),
+        ("GET x:redirect=304", "307, 308"),
+        ("GET x:empty=199", "from 200 to 599"),
+        ("GET x:html=204", "without a body"),
+        ("GET x:page-cap=0", "from 1"),
+        ("GET x:page-cap", "from 1"),
+        ("POST x:page-cap=1", "concerns lists"),
+        ("GET x:repeat-last=1", "takes no value"),
+        ("GET x:drop-rows=2", "from 0 to 1"),
+        ("GET x:count=3", "page, absent"),
+        ("GET x:count", "page, absent"),
+        ("GET x:job-entity=none", "start jobs"),
+        ("POST x:job-entity=mine", "none, ghost"),
+        ("GET x:hide", "name of a field"),
+        ("DELETE x:hide=status", "none to DELETE"),
+        ("GET x:set=status", "a field and a text"),
+        ("GET x:stamps=local", "blank, whole"),
+        ("GET x:trim=name", "POST, PUT"),
+        ("DELETE x:upper=name", "POST, PUT"),
+        ("GET x:slow=-1", "from 0"),
     ],
 )
 def test_a_fault_that_makes_no_sense_is_refused(text, why):
@@ -94,6 +136,28 @@ def test_a_fault_that_meets_no_call_is_refused(target, near):
     with pytest.raises(ValueError, match="meets no request") as caught:
         read_fault(f"{target}:cut")
     assert near in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("fault", "why"),
+    [
+        ("GET jobs/*:page-cap=3", "there is no list GET jobs"),
+        ("* server-groups/*:count=page", "there is no list"),
+        ("POST server-groups/*/action:job-entity=none", "there is no create POST"),
+        ("POST protected-instances/batch:job-entity=none", "there is no create POST"),
+    ],
+)
+def test_a_fault_that_can_do_nothing_to_a_call_is_refused(fault, why):
+    with pytest.raises(ValueError, match="meets no request") as caught:
+        read_fault(fault)
+    assert why in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "fault", ["GET *:page-cap=3", "GET task-center/failure-jobs:repeat-last", "POST replications:job-entity=none"]
+)
+def test_a_fault_that_can_do_something_is_taken(fault):
+    assert read_fault(fault) == parse_fault(fault)
 
 
 def test_the_help_names_every_fault_and_its_examples_can_be_read():
@@ -188,6 +252,67 @@ def test_a_status_may_come_after_the_call(open_cloud):
     reply = cloud.create()
     assert (reply.status, reply.headers["Retry-After"]) == (500, "7")
     assert len(cloud.world.groups()) == 1
+
+
+@pytest.mark.parametrize(
+    ("fault", "status", "kind", "body"),
+    [
+        ("empty=404", 404, None, b""),
+        ("html=404", 404, "text/html", b"<html><head><title>404"),
+        ("json=404", 404, "application/json", b'{"timestamp":0,"status":404,"path":"/v1/'),
+        ("html=403", 403, "text/html", b"<html>"),
+        ("status=403", 403, "application/json", b'{"error":{"message":'),
+        ("status=405", 405, "application/json", b'{"error":'),
+        ("status=501", 501, "application/json", b'{"error":'),
+        ("redirect", 302, None, b""),
+        ("redirect=307", 307, None, b""),
+        ("json", 200, "application/json", b'{"timestamp":0,"status":200'),
+    ],
+)
+@pytest.mark.parametrize("path", ["server-groups", "active-domains", "jobs/ff8080829a3c41d20195847b4c881a3f"])
+def test_evidence_may_be_refused_in_many_ways(cloud, path, fault, status, kind, body):
+    cloud.world.faults.add([f"GET {path}:{fault}"])
+    reply = cloud.send("GET", path)
+    assert (reply.status, reply.headers.get("Content-Type")) == (status, kind)
+    assert reply.answer.body.startswith(body)
+    assert ("error" in str(reply.body)) is (fault.startswith("status"))
+
+
+@pytest.mark.parametrize("fault", ["redirect=307", "html=404", "empty=502", "json=404"])
+def test_what_is_refused_is_not_done(open_cloud, fault):
+    cloud = open_cloud(faults=[f"POST server-groups:{fault}:first=1"])
+    assert cloud.create().status == int(fault[-3:])
+    assert cloud.world.groups() == []
+    assert [change.status for change in cloud.world.changes()] == [0]
+
+
+def test_a_good_status_with_foreign_json_hides_what_was_done(open_cloud):
+    cloud = open_cloud(faults=["POST server-groups:json"])
+    assert cloud.create().status == 200
+    assert len(cloud.world.groups()) == 1
+
+
+def test_a_redirect_leads_to_another_origin(open_cloud):
+    cloud = open_cloud(faults=["GET server-groups:redirect=307"])
+    location = cloud.send("GET", "server-groups").headers["Location"]
+    assert location == f"https://elsewhere.invalid/v1/{cloud.world.project_id}/server-groups"
+
+
+@pytest.mark.parametrize(
+    ("envelope", "body"),
+    [
+        ("E1", {"error": {"message": "An injected fault.", "code": "SDRS.1013"}}),
+        ("E2", {"badrequest": {"message": "An injected fault.", "code": "SDRS.1013"}}),
+        ("E3", {"itemNotFound": {"message": "An injected fault.", "code": "SDRS.1013"}}),
+        ("E4", {"error_code": "SDRS.1013", "error_msg": "An injected fault."}),
+        ("E5", {"code": "SDRS.1013", "message": "An injected fault."}),
+        ("E6", {"badRequest": {"message": "An injected fault.", "code": 404}}),
+    ],
+)
+def test_an_error_may_come_in_any_envelope(open_cloud, envelope, body):
+    cloud = open_cloud(faults=[f"GET server-groups/*:status=404:code=SDRS.1013:envelope={envelope}"])
+    reply = cloud.send("GET", "server-groups/c3f1b5d3-98db-45a6-a20b-2cf0dd311efa")
+    assert (reply.status, reply.body) == (404, body)
 
 
 @pytest.mark.parametrize(("fault", "start"), [("html", b"<html>"), ("empty", b""), ("garbage", b'{"job_id": \x00')])

@@ -1,5 +1,7 @@
 """The served world: real sockets, real accidents."""
 
+import contextlib
+import http.client
 import io
 import json
 import os
@@ -7,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from http.client import IncompleteRead, RemoteDisconnected
@@ -79,6 +82,50 @@ def test_bad_bodies_come_with_a_good_status(cloud, served):
     cloud.world.faults.add(["GET active-domains:html", "GET sdrs/quotas:empty"])
     assert served("GET", "active-domains")[1].startswith(b"<html>")
     assert served("GET", "sdrs/quotas") == (200, b"")
+
+
+@pytest.mark.parametrize(
+    ("fault", "status", "body"),
+    [("empty=404", 404, b""), ("html=404", 404, b"<html>"), ("json=404", 404, b"{"), ("status=405", 405, b"{")],
+)
+def test_evidence_is_refused_over_a_socket(cloud, served, fault, status, body):
+    cloud.world.faults.add([f"GET active-domains:{fault}"])
+    answered, content = served("GET", "active-domains")
+    assert (answered, content.startswith(body)) == (status, True)
+
+
+def test_a_redirect_over_a_socket_names_another_origin(cloud, served):
+    cloud.world.faults.add(["GET active-domains:redirect=307"])
+    host, port = served.address.removeprefix("http://").split(":")
+    with contextlib.closing(http.client.HTTPConnection(host, int(port), timeout=20)) as connection:
+        connection.request("GET", f"/v1/{cloud.world.project_id}/active-domains")
+        answer = connection.getresponse()
+        assert (answer.status, answer.read()) == (307, b"")
+        assert answer.headers["Location"].startswith("https://elsewhere.invalid/v1/")
+
+
+@pytest.mark.parametrize("fault", ["slow=30", "slow-after=30"])
+def test_a_slow_answer_holds_up_nobody_else(cloud, served, fault):
+    cloud.world.faults.add([f"POST server-groups:{fault}"])
+    body = json.dumps({"server_group": cloud.fields()})
+    host, port = served.address.removeprefix("http://").split(":")
+    with contextlib.closing(http.client.HTTPConnection(host, int(port), timeout=20)) as slow:
+        slow.request(
+            "POST", f"/v1/{cloud.world.project_id}/server-groups", body, {"X-Auth-Token": cloud.world.preset_token}
+        )
+        for _ in range(200):
+            status, listed = served("GET", "server-groups")
+            if fault == "slow=30" or json.loads(listed)["count"]:
+                break
+    assert (status, json.loads(listed)["count"]) == (200, 0 if fault == "slow=30" else 1)
+
+
+@pytest.mark.parametrize("fault", ["slow=0.05", "slow-after=0.05"])
+def test_a_slow_answer_comes_in_the_end(cloud, served, fault):
+    cloud.world.faults.add([f"GET active-domains:{fault}"])
+    began = time.monotonic()
+    assert served("GET", "active-domains")[0] == 200
+    assert time.monotonic() - began >= 0.05
 
 
 def test_a_long_body_is_refused(cloud, served):

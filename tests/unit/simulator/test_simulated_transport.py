@@ -81,3 +81,107 @@ def test_no_content_has_no_length(ask):
 def test_a_long_body_is_refused(ask):
     answer = ask("POST", "server-groups", content=b'{"server_group": "' + b"x" * (1 << 20) + b'"}')
     assert (answer.status_code, answer.json()["error_code"]) == (413, "APIGW.0106")
+
+
+MINE = {"X-Auth-Token": "mine"}
+
+
+def in_loop(cloud, run, **options):
+    """Run `run(client)` against the world, with the sleeps that the transport asks for."""
+
+    async def whole():
+        cloud.world.accept_token("mine")
+        transport = EmbeddedTransport(cloud.world, **options)
+        base = f"http://sdrs.test/v1/{cloud.world.project_id}/"
+        async with httpx.AsyncClient(transport=transport, base_url=base, headers=MINE) as client:
+            return await run(client)
+
+    return asyncio.run(whole())
+
+
+@pytest.mark.parametrize(("fault", "seen"), [("slow=4", ["new"]), ("slow-after=4", [])])
+def test_a_slow_answer_is_old_when_it_leaves_or_when_it_arrives(cloud, fault, seen):
+    slept = []
+
+    async def sleep(seconds):
+        slept.append(seconds)
+        cloud.create(name="new")
+
+    async def run(client):
+        return (await client.get("server-groups")).json()["server_groups"]
+
+    cloud.world.faults.add([f"GET server-groups:{fault}"])
+    assert [group["name"] for group in in_loop(cloud, run, sleep=sleep)] == seen
+    assert slept == [4.0]
+
+
+def test_a_slow_request_counts_once_and_others_overtake_it(cloud):
+    done = asyncio.Event()
+
+    async def sleep(_):
+        await done.wait()
+
+    async def run(client):
+        slow = asyncio.create_task(client.get("server-groups"))
+        await asyncio.sleep(0.01)
+        assert (await client.get("server-groups")).status_code == 200
+        assert not slow.done()
+        done.set()
+        return (await slow).status_code
+
+    cloud.world.faults.add(["GET server-groups:slow=9:first=1", "GET server-groups:slow-after=0"])
+    assert in_loop(cloud, run, sleep=sleep) == 200
+    assert cloud.world.requests() == {("GET", "server-groups"): 2}
+
+
+def test_a_slow_request_arrives_though_the_client_has_given_up(cloud):
+    gone = asyncio.Event()
+
+    async def sleep(_):
+        await gone.wait()
+
+    async def run(client):
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.01):
+                await client.post("server-groups", json={"server_group": cloud.fields()})
+        before = len(cloud.world.groups())
+        gone.set()
+        await asyncio.sleep(0.01)
+        return before, len(cloud.world.groups())
+
+    cloud.world.faults.add(["POST server-groups:slow=9"])
+    assert in_loop(cloud, run, sleep=sleep) == (0, 1)
+
+
+def test_a_slow_request_arrives_at_the_latest_when_the_client_ends(cloud):
+    async def run(client):
+        sending = asyncio.create_task(client.post("server-groups", json={"server_group": cloud.fields()}))
+        await asyncio.sleep(0.01)
+        sending.cancel()
+
+    cloud.world.faults.add(["POST server-groups:slow=9"])
+    in_loop(cloud, run)
+    assert len(cloud.world.groups()) == 1
+
+
+def test_a_slow_answer_may_be_lost_or_drip_as_well(cloud):
+    slept = []
+
+    async def sleep(seconds):
+        slept.append(seconds)
+
+    async def run(client):
+        with pytest.raises(httpx.RemoteProtocolError):
+            await client.get("active-domains")
+
+    cloud.world.faults.add(["GET *:slow=1", "GET *:slow-after=2", "GET *:lost-after"])
+    in_loop(cloud, run, sleep=sleep)
+    assert slept == [1.0, 2.0]
+
+
+@pytest.mark.parametrize(("fault", "status"), [("redirect=307", 307), ("empty=404", 404), ("html=404", 404)])
+def test_evidence_is_refused_over_the_transport(cloud, ask, fault, status):
+    cloud.world.faults.add([f"GET server-groups:{fault}"])
+    answer = ask("GET", "server-groups")
+    assert answer.status_code == status
+    assert ("location" in answer.headers) is fault.startswith("redirect")
