@@ -1,4 +1,7 @@
-"""Searching protected instances by tag (API reference, 3.5.6)."""
+"""Searching protected instances by tag (API reference, 3.5.6).
+
+In this answer alone times are numbers: milliseconds since 1970, though they may be seconds (unverified).
+"""
 
 from __future__ import annotations
 
@@ -83,7 +86,7 @@ def search(call: Call) -> Answer:
         {
             "resource_id": one.id,
             "resource_name": one.name,
-            "resource_detail": document,
+            "resource_detail": document | {"created_at": one.created, "updated_at": one.updated},
             "tags": tag_list(one.tag_map()),
         }
         for one, document in zip(chosen, documents, strict=True)

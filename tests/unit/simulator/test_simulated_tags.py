@@ -190,7 +190,20 @@ def test_paging_takes_text_or_numbers(four, limit, offset, names):
 def test_a_search_shows_what_get_shows(four):
     (found,) = search(four, action="filter", tags=[PROD, WEB]).body["resources"]
     shown = four.show_instance(found["resource_id"])
-    assert (found["resource_detail"], found["tags"]) == (shown, shown["tags"])
+    times = {key: found["resource_detail"][key] for key in ("created_at", "updated_at")}
+    assert (found["resource_detail"], found["tags"]) == (shown | times, shown["tags"])
+
+
+def test_a_search_tells_times_as_numbers(open_cloud):
+    cloud = open_cloud()
+    cloud.world.add_instance(cloud.group())
+    search(cloud, action="filter")
+    (found,) = search(cloud, action="filter").body["resources"]
+    assert found["resource_detail"]["created_at"] == 1_741_684_442_912
+    assert cloud.show_instance(found["resource_id"])["created_at"] == "2025-03-11 09:14:02.912"
+    cloud.world.faults.add(["POST protected-instances/resource_instances/action:stamps=seconds"])
+    (found,) = search(cloud, action="filter").body["resources"]
+    assert found["resource_detail"]["created_at"] == 1_741_684_442
 
 
 @pytest.mark.parametrize(
