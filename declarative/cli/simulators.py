@@ -93,12 +93,12 @@ def simulator() -> None:
 
 
 class ServeCommand(click.Command):
-    """`serve`, whose help ends with the language of faults."""
+    """`serve`, whose help ends with the languages of faults and rules."""
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        from declarative.simulator import FAULT_HELP
+        from declarative.simulator import FAULT_HELP, RULE_HELP
 
-        formatter.write(f"\n{FAULT_HELP}")
+        formatter.write(f"\n{FAULT_HELP}\n{RULE_HELP}")
 
 
 @click.command(cls=ServeCommand)
@@ -111,6 +111,7 @@ class ServeCommand(click.Command):
 @option("quota", "--quota", type=click.IntRange(min=-1), help="Quota of protection groups; -1: none, of pairs neither.")
 @option("estate", "--estate", metavar="FILE", help="Servers and disks that exist, as YAML; else any id is fine.")
 @option("faults", "--fault", multiple=True, metavar="FAULT", help="What shall go wrong, see below. Repeatable.")
+@option("rules", "--rule", multiple=True, metavar="RULE", help="How the service behaves, see below. Repeatable.")
 @click.pass_obj
 def serve(setting: Setting, /, port: int, token: str | None, **choices: Given) -> None:
     """Serve a fresh simulator on 127.0.0.1 until it is interrupted; its world lives in memory.
@@ -140,13 +141,15 @@ def _fresh_world(
     quota: int | None,
     estate: str | None,
     faults: tuple[str, ...],
+    rules: tuple[str, ...],
 ) -> World:
-    from declarative.simulator import Origin, World, load_estate, read_fault
+    from declarative.simulator import Origin, World, load_estate, read_fault, read_rules
 
     try:
         strikes = [read_fault(fault) for fault in faults]
+        behaviour = read_rules(rules)
     except ValueError as error:
-        raise UsageError(str(error), "`declarative simulator serve --help` lists the faults.") from error
+        raise UsageError(str(error), "`declarative simulator serve --help` lists the faults and rules.") from error
     try:
         known = None if estate is None else load_estate(setting.path(estate))
     except ValueError as error:
@@ -155,7 +158,7 @@ def _fresh_world(
     if quota is not None:
         pairs = -1 if quota == -1 else origin.replication_quota
         origin = replace(origin, group_quota=quota, replication_quota=pairs)
-    return World.open(speed=speed, faults=strikes, origin=origin)
+    return World.open(speed=speed, faults=strikes, rules=behaviour, origin=origin)
 
 
 @click.command()

@@ -3,6 +3,7 @@
     wire       requests, answers, envelopes, times       world      one world on SQLite, and what tests ask of it
     fields     reading what a request brings             routes     which call goes where: the one table
     storage    the database file                         faults     what may go wrong, as a small language
+    settings   what can be set about a world             rules      the same as text
     history    what happened, request counts             embedded   an httpx transport straight onto a world
     listing    filters and pages of list calls           server     the same world behind a socket
     strikes    when faults strike and what then comes    shaping    fields that are shown or kept otherwise
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from declarative.simulator.estate import Disk, Estate, Server, ServerDisk, load_estate
     from declarative.simulator.faults import FAULT_HELP, Fault, parse_fault
     from declarative.simulator.routes import read_fault
+    from declarative.simulator.rules import RULE_HELP, read_rules
     from declarative.simulator.server import running, serve
     from declarative.simulator.settings import Domain, NotFoundAs, Origin, Rules, WorldError
     from declarative.simulator.storage import delete_world
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FAULT_HELP",
+    "RULE_HELP",
     "Disk",
     "Domain",
     "EmbeddedTransport",
@@ -51,12 +54,14 @@ __all__ = [
     "load_estate",
     "parse_fault",
     "read_fault",
+    "read_rules",
     "running",
     "serve",
 ]
 
 _HOMES = {
     "FAULT_HELP": "faults",
+    "RULE_HELP": "rules",
     "Disk": "estate",
     "Domain": "settings",
     "EmbeddedTransport": "embedded",
@@ -73,6 +78,7 @@ _HOMES = {
     "load_estate": "estate",
     "parse_fault": "faults",
     "read_fault": "routes",
+    "read_rules": "rules",
     "running": "server",
     "serve": "server",
 }

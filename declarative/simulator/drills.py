@@ -132,6 +132,8 @@ def _end_create(session: Session, job: Job) -> None:
     if job.failed:
         drill_rows.change(session, drill, status=Status.ERROR)
         tasks.record(session, job, _failure(drill, "createFail"))
+        if not session.facts.rules.failed_creates_stay:
+            discard(session, drill)
         return
     finish(session, drill)
 

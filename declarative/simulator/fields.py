@@ -131,16 +131,17 @@ class Query:
 
     values: Mapping[str, str]
     pairs: tuple[tuple[str, str], ...] = ()
+    page_limit: int = PAGE_LIMIT
 
     @classmethod
-    def parse(cls, text: str) -> Query:
+    def parse(cls, text: str, *, page_limit: int = PAGE_LIMIT) -> Query:
         if not text:
-            return cls({})
+            return cls({}, page_limit=page_limit)
         try:
             pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=1000)
         except ValueError as error:
             raise _bad_query() from error
-        return cls(dict(reversed(pairs)), tuple(pairs))
+        return cls(dict(reversed(pairs)), tuple(pairs), page_limit)
 
     def text(self, key: str) -> str:
         """The filter's value, empty when it isn't given."""
@@ -159,11 +160,11 @@ class Query:
         return ids or None
 
     def limit(self) -> int:
-        """0 to 1000, default 1000; SDRS.0221."""
+        """0 to 1000, or what the rules have instead, which is the default too; SDRS.0221."""
         value = self.values.get("limit")
         if value is None:
-            return PAGE_LIMIT
-        if not _WHOLE_NUMBER.fullmatch(value) or _clamped(value) > PAGE_LIMIT:
+            return self.page_limit
+        if not _WHOLE_NUMBER.fullmatch(value) or _clamped(value) > self.page_limit:
             raise refusal("SDRS.0221", "The parameter limit is invalid.")
         return _clamped(value)
 

@@ -324,6 +324,8 @@ def _end_create(session: Session, job: Job) -> None:
     if job.failed:
         group_rows.change(session, group, status=Status.ERROR)
         tasks.record(session, job, Failure(group.id, group.name, "server_groups", "createFail", ""))
+        if not session.facts.rules.failed_creates_stay:
+            group_rows.remove(session, group)
         return
     group_rows.change(session, group, status=Status.AVAILABLE)
 

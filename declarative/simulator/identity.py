@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from declarative.simulator.fields import read_object
 from declarative.simulator.history import Effect, Noun, Subject
 from declarative.simulator.session import Call, Session
-from declarative.simulator.wire import Answer, Refusal, gateway_refusal, stamp_zulu
+from declarative.simulator.wire import Answer, Refusal, gateway_refusal, refusal, stamp_zulu
 
 TABLES = """
 CREATE TABLE tokens (token TEXT PRIMARY KEY, expires INTEGER NOT NULL) WITHOUT ROWID;
@@ -34,10 +34,10 @@ def check(call: Call) -> None:
     if call.verdict.is_expiry:
         if _is_valid(session, token):
             _set_expiry(session, token, session.now)
-        raise _unauthorized("The token has expired.")
+        raise _bad_token(session, "The token has expired.")
     if token:
         if not _is_valid(session, token):
-            raise _unauthorized("The token is invalid or has expired.")
+            raise _bad_token(session, "The token is invalid or has expired.")
     elif not _is_signed(headers):
         raise _unauthorized("Authentication information is missing.")
     elif headers.get("x-project-id", session.facts.project_id) != session.facts.project_id:
@@ -72,6 +72,12 @@ def _is_signed(headers: Mapping[str, str]) -> bool:
     if match is None or "x-sdk-date" not in match["signed"].split(";"):
         return False
     return _SIGNED_AT.fullmatch(headers.get("x-sdk-date", "")) is not None
+
+
+def _bad_token(session: Session, message: str) -> Refusal:
+    if session.facts.rules.bad_token == 400:
+        return refusal("SDRS.0002", message)
+    return _unauthorized(message)
 
 
 def _unauthorized(message: str) -> Refusal:

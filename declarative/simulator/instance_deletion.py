@@ -1,7 +1,8 @@
 """How protected instances go, and what goes with them (API reference, 3.4.5 and 6.3).
 
-Their automatic pairs go with them. A pair that was attached by hand stays, without attachment; so does one that
-another instance has too. The DR server and its disks stay as ordinary resources unless the request says otherwise.
+Their automatic pairs go with them. A pair that was attached by hand stays, without attachment, unless the rules have it
+otherwise; so does one that another instance has too. The DR server and its disks stay as ordinary resources unless the
+request says otherwise.
 """
 
 from __future__ import annotations
@@ -51,6 +52,8 @@ def check(
     holders = attachment_rows.of_pairs(session, [pair.id for pair in pairs])
     if any(one.instance_id not in together for held in holders.values() for one in held):
         raise refusal(shared, "A replication pair is also attached to another protected instance.")
+    if options.server and session.facts.rules.frozen:
+        raise refusal("SDRS.1355", "The account is frozen; the disaster recovery server can't be deleted.")
     _check_sites(session, group, instance, options)
 
 
@@ -67,7 +70,7 @@ def _check_sites(session: Session, group: Group, instance: Instance, options: Op
 def finish(session: Session, instance: Instance, options: Options) -> None:
     """Let an instance be gone, with its pairs, and what the options say."""
     attached = replication_rows.attached_to(session, instance.id)
-    mine = [pair for pair in attached if pair.automatic and _is_alone(session, pair)]
+    mine = [pair for pair in attached if _goes(session, pair)]
     for pair in attached:
         if pair not in mine:
             unplug(session, instance, pair)
@@ -84,7 +87,11 @@ def finish(session: Session, instance: Instance, options: Options) -> None:
             compute.release_disk(session, volume_id)
 
 
-def _is_alone(session: Session, pair: Pair) -> bool:
+def _goes(session: Session, pair: Pair) -> bool:
+    """Whether the pair goes with its instance: by its kind, and only if no other instance has it."""
+    rules = session.facts.rules
+    if rules.automatic_pairs_stay if pair.automatic else rules.hand_made_pairs_stay:
+        return False
     return len(attachment_rows.of_pairs(session, [pair.id])[pair.id]) == 1
 
 

@@ -11,7 +11,8 @@ from declarative.simulator.attachment_rows import Attachment
 from declarative.simulator.history import Effect, Noun, Subject
 from declarative.simulator.replication_rows import copied
 from declarative.simulator.session import Session
-from declarative.simulator.states import MemberStatus, Status
+from declarative.simulator.settings import Rules
+from declarative.simulator.states import MemberStatus, Station, Status
 from declarative.simulator.wire import compact, stamp_blank
 
 TABLES = """
@@ -70,8 +71,10 @@ class Instance:
         tags: Tags = json.loads(self.tags)
         return tags
 
-    def document(self, attachments: Sequence[Attachment], progress: int) -> dict[str, object]:
+    def document(self, attachments: Sequence[Attachment], progress: int, rules: Rules) -> dict[str, object]:
         """The instance as the service shows it, with 14 fields."""
+        servers = (self.source_server, self.target_server)
+        source, target = servers[::-1] if rules.servers_swap and self.station == Station.TARGET else servers
         return {
             "id": self.id,
             "name": self.name,
@@ -79,14 +82,14 @@ class Instance:
             "server_group_id": self.group_id,
             "status": self.status,
             "progress": progress,
-            "source_server": self.source_server,
-            "target_server": self.target_server,
+            "source_server": source,
+            "target_server": target,
             "priority_station": self.station,
             "attachment": [
                 {"replication": one.replication_id, "device": one.device} for one in attachments if one.shown
             ],
             "tags": tag_list(self.tag_map()),
-            "metadata": {},
+            "metadata": {"__system__frozen": "true"} if rules.frozen else {},
             "created_at": stamp_blank(self.created),
             "updated_at": stamp_blank(self.updated),
         }
@@ -150,7 +153,8 @@ def documents(session: Session, instances: Sequence[Instance]) -> list[dict[str,
     ids = [instance.id for instance in instances]
     attachments = attachment_rows.of_instances(session, ids)
     unfinished = _percents(session, ids)
-    return [one.document(attachments[one.id], _progress(one, unfinished)) for one in instances]
+    rules = session.facts.rules
+    return [one.document(attachments[one.id], _progress(one, unfinished), rules) for one in instances]
 
 
 def _progress(instance: Instance, percents: dict[str, int]) -> int:

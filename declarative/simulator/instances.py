@@ -130,6 +130,9 @@ def end_creation(session: Session, job: Job, instance_id: str) -> str:
     if job.failed:
         instance_creation.fail(session, instance, code=job.error_code or "")
         tasks.record(session, job, failure(instance, "createFail"))
+        if not session.facts.rules.failed_creates_stay:
+            instance_deletion.finish(session, instance, Options())
+            group_rows.recount(session, instance.group_id)
         return ""
     return instance_creation.finish(session, instance)
 

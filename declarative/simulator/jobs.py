@@ -91,8 +91,11 @@ Ending = Callable[[Session, Job], None]
 """What a job does to the world when it ends, well or not."""
 
 
-def submit(call: Call, order: Order, *, status: int = 200) -> Answer:
-    """Start a job and answer with its id. A fault may have decided already how it will end."""
+def submit(call: Call, order: Order, *, status: int | None = None) -> Answer:
+    """Start a job and answer with its id. A fault may have decided already how it will end.
+
+    `status` is that of the answer where the rules have no say in it.
+    """
     session = call.session
     fault = call.verdict.job
     stuck = fault is not None and fault.kind is Kind.STUCK_JOB
@@ -120,7 +123,7 @@ def submit(call: Call, order: Order, *, status: int = 200) -> Answer:
         ),
     )
     session.record(Effect.SUBMITTED, Subject(Noun.JOB, job_id, order.type, order.group_id), order.subject)
-    return Answer.job(job_id, status=status)
+    return Answer.job(job_id, status=status or session.facts.rules.accepted)
 
 
 def _duration(session: Session, order: Order) -> int:
@@ -179,17 +182,24 @@ def is_running(session: Session, group_id: str) -> bool:
 
 
 def show(call: Call) -> Answer:
-    """`GET jobs/{job_id}`. An unknown id: 404 with SDRS.0408 in E1; the reference names nothing (unverified)."""
+    """`GET jobs/{job_id}`. An unknown id: SDRS.0408 in E1; the reference names nothing (unverified)."""
     row = call.session.database.execute(_SELECT + " WHERE id = ?", (call.parameters[0],)).fetchone()
-    if row is None:
-        raise refusal("SDRS.0408", "The job does not exist.", status=404)
-    return Answer.of(_document(Job(*row), call.session.now))
+    rules = call.session.facts.rules
+    job = None if row is None else Job(*row)
+    if job is None or _is_forgotten(job, call.session.now, rules.kept_seconds):
+        raise refusal("SDRS.0408", "The job does not exist.", status=rules.unknown_job)
+    return Answer.of(_document(job, call.session.now, tells_failed=rules.failed_jobs_tell))
 
 
-def _document(job: Job, now: int) -> dict[str, object]:
+def _is_forgotten(job: Job, now: int, kept: float | None) -> bool:
+    """Whether the job ended so long ago that the service has none of it any more."""
+    return kept is not None and job.ended is not None and now - job.ended > kept * 1000
+
+
+def _document(job: Job, now: int, *, tells_failed: bool) -> dict[str, object]:
     entities: dict[str, object] = json.loads(job.entities)
     status = job.status(now)
-    if status == "SUCCESS":
+    if status == "SUCCESS" or (status == "FAIL" and tells_failed):
         entities |= json.loads(job.result)
     if job.step_type:
         entities["sub_jobs"] = _steps(job, json.loads(job.steps), status)

@@ -162,6 +162,8 @@ def delete(call: Call) -> Answer:
     if any(one.shown for one in attachment_rows.of_pairs(session, [pair.id])[pair.id]):
         raise refusal("SDRS.1605", "The replication pair is attached.")
     admission.check_member(pair.status, PAIR_DELETABLE, code="SDRS.0214", what="replication pair")
+    if with_volume and session.facts.rules.frozen:
+        raise refusal("SDRS.1828", "The account is frozen; the disaster recovery disk can't be deleted.")
     replication_rows.change(session, pair, status=Status.DELETING)
     entities = {"replication_pair_id": pair.id}
     order = Order(_DELETE, group.id, _DELETE_SECONDS, entities, {}, subject=pair.id, intent=compact(with_volume))
@@ -221,6 +223,8 @@ def _end_create(session: Session, job: Job) -> None:
     if job.failed:
         replication_rows.change(session, pair, status=Status.ERROR, failure=job.error_code)
         tasks.record(session, job, _failure(pair, "createFail"))
+        if not session.facts.rules.failed_creates_stay:
+            discard(session, pair, with_volume=False)
         return
     volume_id = instance_creation.finish_pair(session, group, pair)
     jobs.tell(session, job, {"volume_ids": f"{pair.volume_id},{volume_id}"})

@@ -74,4 +74,4 @@ class Call:
 
     def query(self) -> Query:
         """The query, parsed."""
-        return Query.parse(self.request.query)
+        return Query.parse(self.request.query, page_limit=self.session.facts.rules.page_limit)

@@ -6,6 +6,7 @@ import enum
 from dataclasses import dataclass
 
 from declarative.simulator.estate import Estate
+from declarative.simulator.wire import Envelope
 
 UNLIMITED = -1
 
@@ -50,25 +51,32 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """How a world behaves while this process uses it; none of it is kept in the file.
+    """How a world behaves while this process uses it; none of it is kept in the file. See `rules.RULE_HELP`.
 
-    `job_seconds` gives every job one duration (seconds, still divided by the speed) in place of the usual ones, and
-    `copy_seconds` does so for the first copy of a pair, which else takes a second for each GB.
-    `token_seconds` is the life of an IAM token.
-    `stop_needs_copy`: protection can't be disabled while pairs still copy (SDRS.1830).
-    `one_at_a_time`: a group with a job of a member takes no other call either (SDRS.1002).
-    `grows_in_use`: disks that are in use can be expanded; else SDRS.1816.
-    The limits, with -1 for none: tags of an instance (SDRS.2203), instances of a group (SDRS.1358), and pairs of the
-    project that aren't attached (SDRS.1826).
+    Times are in seconds by the world's clock; a limit of -1 is none. What the reference leaves open has the likelier
+    behaviour as its default.
     """
 
     job_seconds: float | None = None
     copy_seconds: float | None = None
     token_seconds: float = 86_400.0
+    kept_seconds: float | None = None
     not_found: NotFoundAs = NotFoundAs.BAD_REQUEST
+    unknown_job: int = 404
+    bad_token: int = 401
+    accepted: int = 200
+    envelope: Envelope = Envelope.E1
     stop_needs_copy: bool = True
     one_at_a_time: bool = False
     grows_in_use: bool = True
+    hand_made_pairs_stay: bool = True
+    automatic_pairs_stay: bool = False
+    failed_creates_stay: bool = True
+    failed_jobs_tell: bool = False
+    servers_swap: bool = False
+    frozen: bool = False
+    dashless_ids: bool = False
+    page_limit: int = 1000
     tag_limit: int = 10
     instance_limit: int = UNLIMITED
     unattached_limit: int = UNLIMITED

@@ -61,8 +61,8 @@ class Answer:
         return cls(200, document.encode())
 
     @classmethod
-    def job(cls, job_id: str, *, status: int = 200) -> Answer:
-        """The acceptance of an asynchronous call: 200, not 202; only batches have that (reference, trap T8)."""
+    def job(cls, job_id: str, *, status: int) -> Answer:
+        """The acceptance of an asynchronous call: usually 200, and 202 for batches (reference, trap T8)."""
         return cls(status, f'{{"job_id":"{job_id}"}}'.encode())
 
     @classmethod
@@ -129,14 +129,16 @@ def compact(document: object) -> str:
 class Draw:
     """Draws ids. A seeded one draws the same ids again; the counter keeps job ids of one millisecond apart."""
 
-    def __init__(self, seed: str | None) -> None:
+    def __init__(self, seed: str | None, *, has_dashes: bool = True) -> None:
         self._random = random.Random(seed)
+        self._has_dashes = has_dashes
         self._node = f"{self._random.getrandbits(32):08x}"
         self._counter = self._random.getrandbits(16)
 
     def uuid(self) -> str:
-        """A resource id: UUID text with dashes."""
-        return str(uuid.UUID(int=self._random.getrandbits(128), version=4))
+        """A resource id: UUID text, as a rule with dashes."""
+        drawn = uuid.UUID(int=self._random.getrandbits(128), version=4)
+        return str(drawn) if self._has_dashes else drawn.hex
 
     def happens(self, chance: float) -> bool:
         """Whether something of this chance, from 0 to 1, happens."""

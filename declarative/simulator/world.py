@@ -35,13 +35,24 @@ from declarative.simulator import (
 )
 from declarative.simulator.estate import Disk, Server, check_estate
 from declarative.simulator.faults import KEPT, SHOWN, Fault, Kind
+from declarative.simulator.fields import parse
 from declarative.simulator.history import NOBODY, Change, Effect, Event, Noun, Source, Subject
 from declarative.simulator.routes import Match, Place
 from declarative.simulator.session import Call, Facts, Session
 from declarative.simulator.settings import Origin, Rules
 from declarative.simulator.storage import damaged, open_database, transaction
 from declarative.simulator.strikes import Faults, Verdict, struck
-from declarative.simulator.wire import BODY_LIMIT, Answer, Draw, Refusal, Request, gateway_refusal, refusal
+from declarative.simulator.wire import (
+    BODY_LIMIT,
+    Answer,
+    Draw,
+    Envelope,
+    Refusal,
+    Request,
+    enveloped,
+    gateway_refusal,
+    refusal,
+)
 
 _TABLES = """
 CREATE TABLE world (
@@ -68,7 +79,7 @@ class World:
         self._facts = facts
         self._clock = clock
         self._ahead = 0
-        self._draw = Draw(seed)
+        self._draw = Draw(seed, has_dashes=not facts.rules.dashless_ids)
         self._lock = threading.RLock()
         self.faults = Faults(random.Random(None if seed is None else f"{seed}/faults"))
         self.preset_token = preset_token
@@ -95,7 +106,7 @@ class World:
             raise ValueError(f"The simulator's speed must be above 0, not {speed}.")
         if origin.estate is not None:
             check_estate(origin.estate)
-        fresh = Draw(None if seed is None else f"{seed}/fresh")
+        fresh = Draw(None if seed is None else f"{seed}/fresh", has_dashes=not rules.dashless_ids)
         database = open_database(path, lambda empty: _fill(empty, origin, fresh))
         try:
             facts, token, openings = _read(database, rules, speed)
@@ -439,10 +450,20 @@ def _answered(
     try:
         answer = _carried_out(session, request, place, match, verdict)
     except Refusal as refused:
-        answer = refused.answer
+        answer = _in_envelope(refused.answer, session.facts.rules.envelope)
     if changed := verdict.of(SHOWN):
         answer = shaping.shown(changed, answer)
     return struck(verdict.wire, answer, place.path) if verdict.wire else answer, answer.status
+
+
+def _in_envelope(answer: Answer, envelope: Envelope) -> Answer:
+    """An error of the service itself in the envelope that the rules ask for; those of others as they are."""
+    told = None if envelope is Envelope.E1 else parse(answer.body)
+    error = told.get("error") if isinstance(told, dict) else None
+    if not isinstance(error, dict) or not str(error.get("code")).startswith("SDRS."):
+        return answer
+    document = enveloped(envelope, str(error["code"]), str(error["message"]), status=answer.status)
+    return Answer.of(document, status=answer.status)
 
 
 def _carried_out(session: Session, request: Request, place: Place, match: Match | None, verdict: Verdict) -> Answer:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from declarative.simulator import FAULT_HELP
+from declarative.simulator import FAULT_HELP, RULE_HELP
 
 ROOT = Path(__file__).parents[2]
 CODE = "import sys; sys.argv[0] = 'declarative'; from declarative.cli.main import run; run()"
@@ -76,6 +76,11 @@ def test_a_fault_that_makes_no_sense_is_a_wrong_call(refused, fault):
     assert fault in refused("--fault", fault)
 
 
+def test_a_rule_that_makes_no_sense_is_a_wrong_call(refused):
+    assert "frozen needs true or false" in refused("--rule", "frozen=maybe")
+    assert "Did you mean 'frozen'" in refused("--rule", "froze=true")
+
+
 def test_an_estate_that_makes_no_sense_is_a_wrong_call(refused, folder):
     (folder / "estate.yaml").write_text("servers: [{id: 7}]")
     assert "estate.yaml" in refused("--estate", "estate.yaml")
@@ -88,9 +93,9 @@ def test_an_estate_lies_in_the_folder_that_is_worked_in(cli, folder):
     assert (ran.code, "sub/none.yaml" in ran.err) == (64, True)
 
 
-def test_no_quota_is_none_of_pairs_neither(tmp_path):
+def test_quota_and_rules_are_those_of_the_call(tmp_path):
     with subprocess.Popen(
-        [sys.executable, "-c", CODE, "simulator", "serve", "--port", "0", "--quota", "-1"],
+        [sys.executable, "-c", CODE, "simulator", "serve", "--port", "0", "--quota", "-1", "--rule", "page_limit=7"],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,
@@ -104,10 +109,17 @@ def test_no_quota_is_none_of_pairs_neither(tmp_path):
             )
             with urllib.request.urlopen(request, timeout=10) as answer:
                 quotas = json.load(answer)["quotas"]["resources"]
+            request.full_url = request.full_url.replace("sdrs/quotas", "server-groups?limit=8")
+            with pytest.raises(urllib.error.HTTPError) as caught:
+                urllib.request.urlopen(request, timeout=10)
+            with caught.value as refused:
+                assert b"SDRS.0221" in refused.read()
         finally:
             process.kill()
     assert {quota["quota"] for quota in quotas} == {-1}
 
 
-def test_the_help_tells_the_language_of_faults(cli):
-    assert FAULT_HELP in cli("simulator", "serve", "--help").out
+def test_the_help_tells_the_languages_of_faults_and_rules(cli):
+    told = cli("simulator", "serve", "--help").out
+    assert FAULT_HELP in told
+    assert RULE_HELP in told
