@@ -356,9 +356,29 @@ def _end_action(session: Session, job: Job) -> None:
     _carry_out(session, group, action, Station(job.intent))
 
 
+def enable(session: Session, group: Group) -> None:
+    """Let protection have been enabled, as if an operator had seen to it."""
+    _carry_out(session, group, _START, Station(group.priority_station))
+
+
+def disable(session: Session, group: Group) -> None:
+    """Let protection have been disabled, likewise."""
+    _carry_out(session, group, _STOP, Station(group.priority_station))
+
+
 def fail_over(session: Session, group: Group) -> None:
-    """Let a failover have happened, as if an operator had seen to it."""
+    """Let a failover have happened, likewise."""
     _carry_out(session, group, _FAILOVER, Station(group.priority_station).other)
+
+
+def reverse(session: Session, group: Group) -> None:
+    """Let a planned failover have happened, likewise."""
+    _carry_out(session, group, _REVERSE, Station(group.priority_station).other)
+
+
+def reprotect(session: Session, group: Group) -> None:
+    """Let a failed-over group have been protected again in the new direction, likewise."""
+    _carry_out(session, group, _REPROTECT, Station(group.priority_station))
 
 
 def _carry_out(session: Session, group: Group, action: Action, station: Station) -> None:

@@ -25,7 +25,10 @@ _FIT = frozenset({compute.ACTIVE, compute.SHUTOFF})
 
 @dataclass(frozen=True, slots=True)
 class Blueprint:
-    """An instance as it was asked for. An empty `flavor` is that of production, an empty `subnet_id` its own."""
+    """An instance as it was asked for. An empty `flavor` is that of production, an empty `subnet_id` its own.
+
+    An empty `id` is drawn, as it is for every instance that a request asks for.
+    """
 
     name: str
     description: str | None
@@ -34,6 +37,7 @@ class Blueprint:
     subnet_id: str
     ip_address: str
     tags: Tags
+    id: str = ""
 
 
 def read_flavor(fields: Mapping[str, object], key: str, *, code: str = "SDRS.1353") -> str:
@@ -134,7 +138,7 @@ def begin(session: Session, group: Group, blueprints: Sequence[Blueprint]) -> li
 
 def _new(session: Session, group: Group, blueprint: Blueprint) -> Instance:
     return Instance(
-        id=session.draw.uuid(),
+        id=blueprint.id or session.draw.uuid(),
         group_id=group.id,
         name=blueprint.name,
         description=blueprint.description,

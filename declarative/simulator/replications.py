@@ -260,11 +260,16 @@ def _end_expand(session: Session, job: Job) -> None:
         replication_rows.change(session, pair, status=MemberStatus.ERROR_EXTENDING)
         tasks.record(session, job, _failure(pair, "expandFail"))
         return
-    for disk in _disks(session, pair):
-        compute.set_size(session, disk, int(job.intent))
-    replication_rows.set_size(session, pair, int(job.intent))
+    grow(session, pair, int(job.intent))
     group = group_rows.find(session, pair.group_id)
     replication_rows.change(session, pair, status=group.status if group else pair.prior)
+
+
+def grow(session: Session, pair: Pair, size: int) -> None:
+    """Let both disks of a pair be of this size, in GB."""
+    for disk in _disks(session, pair):
+        compute.set_size(session, disk, size)
+    replication_rows.set_size(session, pair, size)
 
 
 def _failure(pair: Pair, failure_status: str) -> Failure:

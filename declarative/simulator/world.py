@@ -12,10 +12,11 @@ import random
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from email.utils import formatdate
 from pathlib import Path
+from types import MappingProxyType
 
 from declarative.simulator import (
     behind,
@@ -30,9 +31,11 @@ from declarative.simulator import (
     instance_rows,
     jobs,
     replication_rows,
+    replications,
     routes,
     shaping,
 )
+from declarative.simulator.behind import Made
 from declarative.simulator.estate import Disk, Server, check_estate
 from declarative.simulator.faults import KEPT, SHOWN, Fault, Kind
 from declarative.simulator.fields import parse
@@ -81,6 +84,7 @@ class World:
         self._ahead = 0
         self._draw = Draw(seed, has_dashes=not facts.rules.dashless_ids)
         self._lock = threading.RLock()
+        self._open: Session | None = None
         self.faults = Faults(random.Random(None if seed is None else f"{seed}/faults"))
         self.preset_token = preset_token
 
@@ -170,12 +174,20 @@ class World:
 
     @contextlib.contextmanager
     def _session(self, source: Source = NOBODY) -> Iterator[Session]:
-        """One transaction, in which all jobs that are due have ended."""
-        with self._lock, transaction(self._database):
-            now = int(self._clock() * 1000) + self._ahead
-            session = Session(self._database, now, self._facts, self._draw, source)
-            jobs.end_due(session, routes.ENDINGS)
-            yield session
+        """One transaction, in which all jobs that are due have ended; inside another it is part of that."""
+        with self._lock:
+            if self._open is not None:
+                yield replace(self._open, source=source)
+                return
+            with transaction(self._database):
+                now = int(self._clock() * 1000) + self._ahead
+                session = Session(self._database, now, self._facts, self._draw, source)
+                jobs.end_due(session, routes.ENDINGS)
+                self._open = session
+                try:
+                    yield session
+                finally:
+                    self._open = None
 
     def now(self) -> float:
         """The world's time, in seconds since 1970."""
@@ -285,6 +297,35 @@ class World:
         with self._session() as session:
             behind.set_tags(session, instance_id, tags)
 
+    @contextlib.contextmanager
+    def at_once(self) -> Iterator[None]:
+        """Let all that is done by hand inside be one act: no request comes between, and an exception undoes it all.
+
+        That holds for requests of other threads and processes; in one's own, nothing must be awaited inside.
+        """
+        with self._session():
+            yield
+
+    def enable(self, group_id: str) -> None:
+        """Let protection have been enabled, at once, whatever the group's status was; its pairs begin to copy."""
+        with self._session() as session:
+            groups.enable(session, behind.group(session, group_id))
+
+    def disable(self, group_id: str) -> None:
+        """Let protection have been disabled, likewise."""
+        with self._session() as session:
+            groups.disable(session, behind.group(session, group_id))
+
+    def reverse(self, group_id: str) -> None:
+        """Let a planned failover have happened, likewise: the group is protected in the other direction."""
+        with self._session() as session:
+            groups.reverse(session, behind.group(session, group_id))
+
+    def reprotect(self, group_id: str) -> None:
+        """Let a group that had failed over have been protected again, likewise, in the direction it has now."""
+        with self._session() as session:
+            groups.reprotect(session, behind.group(session, group_id))
+
     def fail_over(self, group_id: str) -> None:
         """Let a failover have happened, at once: the group and its members are failed over, production is elsewhere."""
         with self._session() as session:
@@ -310,6 +351,11 @@ class World:
         with self._session() as session:
             drill_rows.set_name(session, behind.drill(session, drill_id), name)
 
+    def grow_replication(self, replication_id: str, size: int) -> None:
+        """Let both disks of a pair have grown to this size in GB, by SDRS."""
+        with self._session() as session:
+            replications.grow(session, behind.pair(session, replication_id), size)
+
     def resize_disk(self, disk_id: str, size: int) -> None:
         """Give a disk another size in GB, past SDRS."""
         with self._session() as session:
@@ -325,20 +371,65 @@ class World:
         with self._session() as session:
             compute.add_disk(session, disk)
 
-    def add_replication(self, group_id: str, name: str = "pair", *, volume_id: str | None = None) -> str:
-        """Put a pair into a group, at once, of a disk of its own unless one is named; its id."""
-        with self._session() as session:
-            return behind.add_replication(session, group_id, name=name, volume_id=volume_id)
+    def add_group(self, *, like: str | None = None, **fields: object) -> str:
+        """Put a group into the project, at once; its id.
 
-    def add_instance(self, group_id: str, name: str = "instance", *, server_id: str | None = None) -> str:
-        """Put an instance with its pairs into a group, at once, of a server of its own unless one is named; its id."""
+        It is available and has a VPC of its own, or it is as the group `like` is. `fields` are those of the wire, with
+        any value, `id` and `status` included; KeyError without a group `like`, TypeError for an unknown field.
+        """
         with self._session() as session:
-            return behind.add_instance(session, group_id, name=name, server_id=server_id)
+            return behind.add_group(session, like=like, fields=fields)
 
-    def add_drill(self, group_id: str, name: str = "drill") -> str:
-        """Let a group have a drill, at once; its id."""
+    def add_replication(
+        self,
+        group_id: str,
+        name: str = "pair",
+        *,
+        volume_id: str | None = None,
+        description: str | None = None,
+        status: str | None = None,
+        replication_id: str = "",
+    ) -> str:
+        """Put a pair into a group, at once, of a disk of its own unless one is named; its id.
+
+        It has the group's status unless another is given; in `creating` and `error` it has no DR disk.
+        """
         with self._session() as session:
-            return behind.add_drill(session, group_id, name=name)
+            made = Made(name, replication_id, description, status)
+            return behind.add_replication(session, group_id, made, volume_id=volume_id)
+
+    def add_instance(
+        self,
+        group_id: str,
+        name: str = "instance",
+        *,
+        server_id: str | None = None,
+        description: str | None = None,
+        flavor: str = "",
+        tags: Mapping[str, str] = MappingProxyType({}),
+        status: str | None = None,
+        instance_id: str = "",
+    ) -> str:
+        """Put an instance with its pairs into a group, at once, of a server of its own unless one is named; its id.
+
+        It has the group's status unless another is given; in `creating` and `error` it has no DR server.
+        """
+        with self._session() as session:
+            made = Made(name, instance_id, description, status)
+            return behind.add_instance(session, group_id, made, server_id=server_id, flavor=flavor, tags=tags)
+
+    def add_drill(
+        self,
+        group_id: str,
+        name: str = "drill",
+        *,
+        drill_vpc_id: str | None = None,
+        status: str | None = None,
+        drill_id: str = "",
+    ) -> str:
+        """Let a group have a drill, at once; its id. In `creating` and `error` it has no servers."""
+        with self._session() as session:
+            return behind.add_drill(session, group_id, Made(name, drill_id, None, status), vpc_id=drill_vpc_id)
 
     def attach(self, instance_id: str, replication_id: str, device: str = "/dev/vdb") -> None:
         """Attach a pair to an instance, at once."""
@@ -355,15 +446,15 @@ class World:
         with self._session() as session:
             behind.delete_group(session, group_id)
 
-    def delete_instance(self, instance_id: str) -> None:
-        """Remove an instance with its automatic pairs, at once; the DR server stays."""
+    def delete_instance(self, instance_id: str, *, with_server: bool = False) -> None:
+        """Remove an instance with the pairs that go with it, at once; the DR server stays unless it shall go too."""
         with self._session() as session:
-            behind.delete_instance(session, instance_id)
+            behind.delete_instance(session, instance_id, with_server=with_server)
 
-    def delete_replication(self, replication_id: str) -> None:
-        """Remove a pair, from its instances too, at once; the DR disk stays."""
+    def delete_replication(self, replication_id: str, *, with_volume: bool = False) -> None:
+        """Remove a pair, from its instances too, at once; the DR disk stays unless it shall go too."""
         with self._session() as session:
-            behind.delete_replication(session, replication_id)
+            behind.delete_replication(session, replication_id, with_volume=with_volume)
 
     def delete_drill(self, drill_id: str) -> None:
         """Remove a drill with its servers, at once."""
