@@ -30,15 +30,18 @@ class Verdict:
 
     def first(self, kind: Kind) -> Fault | None:
         """The first of the others that is of this kind."""
-        return next((fault for fault in self.others if fault.kind is kind), None)
+        for fault in self.others:
+            if fault.kind is kind:
+                return fault
+        return None
 
     def of(self, kinds: Kinds) -> list[Fault]:
         """Those of the others that are of one of these kinds."""
-        return [fault for fault in self.others if fault.kind in kinds]
+        return [fault for fault in self.others if fault.kind in kinds] if self.others else []
 
     def seconds(self, kind: Kind) -> float:
         """The longest time that faults of this kind ask for, 0 without any."""
-        return max((fault.seconds for fault in self.others if fault.kind is kind), default=0.0)
+        return max((fault.seconds for fault in self.others if fault.kind is kind), default=0.0) if self.others else 0.0
 
     def holds(self, fault: Fault) -> bool:
         """Whether there is one of the fault's sort already, where one is enough."""

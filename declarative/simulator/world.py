@@ -44,7 +44,7 @@ from declarative.simulator.routes import Match, Place
 from declarative.simulator.session import Call, Facts, Session
 from declarative.simulator.settings import Origin, Rules
 from declarative.simulator.storage import damaged, open_database, transaction
-from declarative.simulator.strikes import Faults, Verdict, struck
+from declarative.simulator.strikes import NO_FAULT, Faults, Verdict, struck
 from declarative.simulator.wire import (
     BODY_LIMIT,
     Answer,
@@ -152,6 +152,8 @@ class World:
 
     def judge(self, request: Request) -> Verdict:
         """What will meet this request, which has just been sent; the faults' counts go on."""
+        if not self.faults.rules:
+            return NO_FAULT
         place = Place.of(request.path)
         with self._lock:
             return self.faults.judge(request.method, place.path, place.relative)

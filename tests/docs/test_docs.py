@@ -16,7 +16,7 @@ from declarative.cli.options import Setting
 from declarative.cli.root import root
 from declarative.kinds import KINDS
 from declarative.manifest import VariableSources, validate
-from declarative.simulator import load_estate
+from declarative.simulator import Rules, load_estate, read_fault, read_rules
 
 ROOT = Path(__file__).parents[2]
 PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md")))
@@ -161,3 +161,19 @@ def test_the_estate_of_the_simulator_page_can_be_served(tmp_path):
     (tmp_path / "servers.yaml").write_text(block)
     estate = load_estate(tmp_path / "servers.yaml")
     assert (len(estate.servers), len(estate.disks)) == (1, 1)
+
+
+def test_the_faults_and_rules_of_the_simulator_page_are_understood():
+    page = (ROOT / "docs" / "simulator.md").read_text()
+    faults = re.findall(r"`((?:GET|POST|PUT|DELETE|\*) [^`]+)`", page)
+    assert len(faults) > 20
+    assert all(read_fault(fault) for fault in faults)
+    rules = re.findall(r"--rule ([a-z_]+=\w+)", page)
+    assert read_rules(rules) != Rules()
+
+
+def test_the_test_of_the_simulator_page_runs(capsys):
+    page = (ROOT / "docs" / "simulator.md").read_text()
+    (block,) = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    exec(block, {})
+    assert capsys.readouterr().out == "['failed-over', 'protected']\n"
