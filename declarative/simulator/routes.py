@@ -233,15 +233,24 @@ def read_fault(text: str) -> Fault:
         return fault
     near = difflib.get_close_matches(fault.path, paths, n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
-    what = "list" if fault.kind in LISTS else "create" if fault.kind is Kind.JOB_ENTITY else "call"
-    raise ValueError(f"The fault {text!r} meets no request: there is no {what} {fault.method} {fault.path}.{hint}")
+    what = _wanted_by(fault.kind)
+    raise ValueError(f"The fault {text!r} meets no request: no {what} fits {fault.method} {fault.path}.{hint}")
 
 
 def _can_meet(fault: Fault, route: Route) -> bool:
-    """Whether the fault does anything to such a call; whatever the others do is done to any."""
+    """Whether the fault does anything to such a call; most faults do something to any."""
     if fault.kind in LISTS:
         return route.answer in _LISTS
+    if fault.kind is Kind.EXPIRE:
+        return not route.is_open
     return fault.kind is not Kind.JOB_ENTITY or route.answer in _CREATES
+
+
+def _wanted_by(kind: Kind) -> str:
+    """What a fault of this kind can do something to, in words."""
+    if kind in LISTS:
+        return "list"
+    return {Kind.EXPIRE: "call with a token", Kind.JOB_ENTITY: "create"}.get(kind, "call")
 
 
 @functools.cache

@@ -196,7 +196,13 @@ class World:
         return self._clock() + self._ahead / 1000
 
     def advance(self, seconds: float | None = None) -> None:
-        """Move this World's clock on; without `seconds`, to the end of all copying and all jobs that aren't stuck."""
+        """Move this World's clock on; without `seconds`, to the end of all copying and all jobs that aren't stuck.
+
+        RuntimeError inside `at_once`, where no time passes.
+        """
+        with self._lock:
+            if self._open is not None:
+                raise RuntimeError("No time passes inside at_once.")
         with self._session() as session:
             target = _rest(session) if seconds is None else session.now + round(seconds * 1000)
             self._ahead += target - session.now

@@ -141,10 +141,11 @@ def test_a_fault_that_meets_no_call_is_refused(target, near):
 @pytest.mark.parametrize(
     ("fault", "why"),
     [
-        ("GET jobs/*:page-cap=3", "there is no list GET jobs"),
-        ("* server-groups/*:count=page", "there is no list"),
-        ("POST server-groups/*/action:job-entity=none", "there is no create POST"),
-        ("POST protected-instances/batch:job-entity=none", "there is no create POST"),
+        ("GET jobs/*:page-cap=3", "no list fits GET jobs"),
+        ("* server-groups/*:count=page", "no list fits * server-groups/*"),
+        ("POST server-groups/*/action:job-entity=none", "no create fits POST"),
+        ("POST protected-instances/batch:job-entity=none", "no create fits POST"),
+        ("POST /v3/auth/tokens:expire-token", "no call with a token fits POST"),
     ],
 )
 def test_a_fault_that_can_do_nothing_to_a_call_is_refused(fault, why):

@@ -180,6 +180,14 @@ def test_an_exception_undoes_all_acts(cloud):
     assert cloud.names() == ["other"]
 
 
+def test_no_time_passes_inside_an_act(cloud):
+    cloud.create()
+    with cloud.world.at_once(), pytest.raises(RuntimeError, match="at_once"):
+        cloud.world.advance()
+    cloud.world.advance()
+    assert [group["status"] for group in cloud.world.groups()] == ["available"]
+
+
 def test_no_request_comes_between(cloud):
     """Another thread asks all the time; it sees all of an act or nothing."""
     seen, stop = set(), threading.Event()
