@@ -36,6 +36,7 @@ from declarative.simulator.wire import Answer, refusal
 _ATTACH = "attachReplicationPairNew"
 _DETACH = "detachReplicationPairNew"
 _SECONDS = 10.0
+_SYSTEM = ("/dev/vda", "/dev/sda")
 _DEVICE = re.compile(r"/dev/(?:sd|vd|xvd)([a-z]{1,2})", re.ASCII)
 
 
@@ -45,7 +46,7 @@ def attach(call: Call) -> Answer:
     instance = admission.instance(session, call.parameters[0])
     fields = read_wrapped(call.request.body, "replicationAttachment")
     pair = admission.pair(session, fields.get("replication_id"))
-    device = _read_device(fields)
+    device = _read_device(fields, session.facts.rules.device_prefix)
     if pair.group_id != instance.group_id:
         raise refusal("SDRS.1611", "The replication pair belongs to another protection group.")
     group = admission.group_of(session, instance.group_id)
@@ -60,13 +61,13 @@ def attach(call: Call) -> Answer:
     return jobs.submit(call, _order(_ATTACH, group, instance, pair))
 
 
-def _read_device(fields: Mapping[str, object]) -> str:
-    """The device, with the prefix that the hypervisor (KVM) wants (trap T28)."""
+def _read_device(fields: Mapping[str, object], prefix: str) -> str:
+    """The device, with the prefix that the hypervisor wants (trap T28)."""
     device = fields.get("device")
     match = _DEVICE.fullmatch(device) if isinstance(device, str) else None
     if match is None:
         raise refusal("SDRS.0201", "The parameter device is invalid.")
-    return f"/dev/vd{match[1]}"
+    return f"/dev/{prefix}{match[1]}"
 
 
 def _check_free(session: Session, instance: Instance, pair: Pair, device: str) -> None:
@@ -111,7 +112,7 @@ def detach(call: Call) -> Answer:
     admission.check_group(session, group, DETACHING_GROUP, code="SDRS.1002")
     admission.check_member(instance.status, DETACHING_INSTANCE, code="SDRS.1314", what="protected instance")
     admission.check_member(pair.status, DETACHING_PAIR, code="SDRS.0214", what="replication pair")
-    if attachment.device == "/dev/vda" and _is_running(session, group, instance):
+    if attachment.device in _SYSTEM and _is_running(session, group, instance):
         raise refusal("SDRS.1316", "Stop the server first.")
     replication_rows.change(session, pair, status=MemberStatus.DETACHING, prior=pair.status)
     return jobs.submit(call, _order(_DETACH, group, instance, pair))

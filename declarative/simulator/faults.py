@@ -60,6 +60,7 @@ Fields of an answer, at any depth (not DELETE):
   text=FIELD number=FIELD
                     a number is shown as text, text as a number
   set=FIELD=TEXT    the field shows this text, e.g. set=status=hibernating
+  rename=FIELD=NAME the field has this name, e.g. rename=replication_pair_id=replication_id
   stamps=PATTERN    times are blank (2025-03-11 09:14:02.3), whole, six, zulu, seconds or milliseconds
 Fields of a request, at any depth (POST, PUT); what the service makes of them stays:
   trim=FIELD upper=FIELD lower=FIELD emptied=FIELD
@@ -107,6 +108,7 @@ class Kind(enum.StrEnum):
     TEXT = "text"
     NUMBER = "number"
     SET = "set"
+    RENAME = "rename"
     STAMPS = "stamps"
     TRIM = "trim"
     UPPER = "upper"
@@ -132,7 +134,7 @@ WIRE: Kinds = STATUSES | {
 }
 LISTS: Kinds = frozenset({Kind.LIST_LAG, Kind.DROP_NEWEST, Kind.DROP_ROWS, Kind.PAGE_CAP, Kind.REPEAT_LAST, Kind.COUNT})
 JOB_ENDS: Kinds = frozenset({Kind.FAIL_JOB, Kind.STUCK_JOB})
-SHOWN: Kinds = frozenset({Kind.HIDE, Kind.BLANK, Kind.NULL, Kind.TEXT, Kind.NUMBER, Kind.SET, Kind.STAMPS})
+SHOWN: Kinds = frozenset({Kind.HIDE, Kind.BLANK, Kind.NULL, Kind.TEXT, Kind.NUMBER, Kind.SET, Kind.RENAME, Kind.STAMPS})
 KEPT: Kinds = frozenset({Kind.TRIM, Kind.UPPER, Kind.LOWER, Kind.EMPTIED})
 
 ENTITIES = ("none", "ghost", "wrong", "foreign", "several")
@@ -147,8 +149,8 @@ class Fault:
 
     What else there is depends on the kind, and is 0 or empty where it doesn't apply: `status` of the answer, `seconds`,
     an error `code` in an `envelope`, a `number` of rows, the `share` of rows, a `field`, and a `word`: which id a job
-    names, what a count says, the pattern of times, or the text of `set`. `every` and `first` of 0 mean no such
-    condition.
+    names, what a count says, the pattern of times, the text of `set` or the name of `rename`. `every` and `first` of 0
+    mean no such condition.
     """
 
     method: str
@@ -286,6 +288,13 @@ def _with_field_and_text(text: str, fault: Fault, value: str) -> Fault:
     return replace(fault, field=field, word=word)
 
 
+def _with_field_and_name(text: str, fault: Fault, value: str) -> Fault:
+    field, _, word = value.partition("=")
+    if not field or not word:
+        raise _bad(text, "rename needs a field and its new name, e.g. rename=replication_pair_id=replication_id")
+    return replace(fault, field=field, word=word)
+
+
 _READERS: dict[Kind, Callable[[str, Fault, str], Fault]] = {
     Kind.STATUS: _with_status,
     Kind.STATUS_AFTER: _with_status,
@@ -305,7 +314,8 @@ _READERS: dict[Kind, Callable[[str, Fault, str], Fault]] = {
     Kind.JOB_ENTITY: _with_word(ENTITIES),
     Kind.STAMPS: _with_word(tuple(STAMPS)),
     Kind.SET: _with_field_and_text,
-} | dict.fromkeys((SHOWN | KEPT) - {Kind.SET, Kind.STAMPS}, _with_field)
+    Kind.RENAME: _with_field_and_name,
+} | dict.fromkeys((SHOWN | KEPT) - {Kind.SET, Kind.RENAME, Kind.STAMPS}, _with_field)
 
 
 def _parse_option(text: str, fault: Fault, part: str) -> Fault:

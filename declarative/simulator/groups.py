@@ -27,6 +27,7 @@ from declarative.simulator.wire import Answer, refusal, stamp_blank
 
 _LISTING = Listing("groups", "SELECT id, body FROM groups", "server_groups")
 _DISK_BROKEN, _LINK_BROKEN = "2", "5"  # fault levels of pairs
+_GOES = (Status.AVAILABLE, Status.ERROR, Status.ERROR_DELETING)
 _CREATE_SECONDS = 15.0
 _DELETE_SECONDS = 5.0
 _CREATE = "createProtectionGroupNoCG"
@@ -225,10 +226,12 @@ def _whole(stamp: str) -> str:
 
 
 def delete(call: Call) -> Answer:
-    """`DELETE server-groups/{server_group_id}`: of an empty group, in any status (trap T31)."""
+    """`DELETE server-groups/{server_group_id}`: of an empty group, as a rule in any status (trap T31)."""
     session = call.session
     group = _wanted(call)
     _check_idle(session, group)
+    if group.status not in _GOES and not session.facts.rules.groups_go_in_any_status:
+        raise refusal("SDRS.1002", f"The protection group is {group.status}.")
     if group.protected_instance_num:
         raise refusal("SDRS.1001", "The protection group contains protected instances.")
     if group.disaster_recovery_drill_num:

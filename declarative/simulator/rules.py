@@ -5,10 +5,11 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Iterable
 from dataclasses import fields, replace
+from enum import StrEnum
 from typing import Any
 
 from declarative.simulator.fields import PAGE_LIMIT
-from declarative.simulator.settings import UNLIMITED, NotFoundAs, Rules
+from declarative.simulator.settings import UNLIMITED, DevicePrefix, NotFoundAs, Rules, TaskId
 from declarative.simulator.wire import Envelope
 
 RULE_HELP = """\
@@ -28,10 +29,15 @@ A rule is NAME=VALUE, for example hand_made_pairs_stay=false. The rules, each wi
   hand_made_pairs_stay=true   pairs that were attached by hand stay when their instance is deleted
   automatic_pairs_stay=false  so do the pairs that came with the instance
   failed_creates_stay=true    what couldn't be created stays, in error
+  groups_go_in_any_status=true
+                              an empty group can be deleted in any status; else only when it is available, in error or
+                              in error-deleting (SDRS.1002)
   failed_jobs_tell=false      the failed job of a create names the object all the same
   servers_swap=false          source_server and target_server swap when production changes sides
   frozen=false                the account is frozen: DR servers and disks can't be deleted (SDRS.1355, SDRS.1828)
   dashless_ids=false          new objects have ids without dashes, as older records do
+  device_prefix=vd            what devices are called, whatever a request says: vd (KVM) or sd (Xen)
+  task_id=any                 which id deletes a failed task: any, job or resource
   page_limit=1000             the largest limit that lists take, and the default one
   tag_limit=10                tags of an instance (SDRS.2203); -1: any number
   instance_limit=-1           instances of a group (SDRS.1358); -1: any number
@@ -101,16 +107,13 @@ def _page_limit(value: str) -> int:
     return int(value)
 
 
-def _envelope(value: str) -> Envelope:
-    if value not in tuple(Envelope):
-        raise ValueError(f"one of {', '.join(Envelope)}")
-    return Envelope(value)
+def _word(words: type[StrEnum]) -> Callable[[str], StrEnum]:
+    def read(value: str) -> StrEnum:
+        if value not in tuple(words):
+            raise ValueError(f"one of {', '.join(words)}")
+        return words(value)
 
-
-def _not_found(value: str) -> NotFoundAs:
-    if value not in tuple(NotFoundAs):
-        raise ValueError(f"one of {', '.join(NotFoundAs)}")
-    return NotFoundAs(value)
+    return read
 
 
 _BY_NAME: dict[str, Callable[[str], Any]] = {
@@ -124,6 +127,4 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "float": _seconds,
     "bool": _truth,
     "int": _limit,
-    "Envelope": _envelope,
-    "NotFoundAs": _not_found,
-}
+} | {words.__name__: _word(words) for words in (Envelope, NotFoundAs, DevicePrefix, TaskId)}

@@ -22,6 +22,21 @@ class NotFoundAs(enum.StrEnum):
     NOT_FOUND = "404"
 
 
+class DevicePrefix(enum.StrEnum):
+    """What devices are called by the hypervisor of the servers, whatever a request says."""
+
+    KVM = "vd"
+    XEN = "sd"
+
+
+class TaskId(enum.StrEnum):
+    """Which id deletes a failed task; the reference leaves it open."""
+
+    ANY = "any"
+    JOB = "job"
+    RESOURCE = "resource"
+
+
 @dataclass(frozen=True, slots=True)
 class Domain:
     """An active-active domain: a pair of availability zones. An empty `id` is drawn when the world is made."""
@@ -72,10 +87,13 @@ class Rules:
     hand_made_pairs_stay: bool = True
     automatic_pairs_stay: bool = False
     failed_creates_stay: bool = True
+    groups_go_in_any_status: bool = True
     failed_jobs_tell: bool = False
     servers_swap: bool = False
     frozen: bool = False
     dashless_ids: bool = False
+    device_prefix: DevicePrefix = DevicePrefix.KVM
+    task_id: TaskId = TaskId.ANY
     page_limit: int = 1000
     tag_limit: int = 10
     instance_limit: int = UNLIMITED

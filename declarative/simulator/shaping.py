@@ -75,6 +75,10 @@ def _set(fields: _Fields, name: str, fault: Fault) -> None:
     fields[name] = fault.word
 
 
+def _rename(fields: _Fields, name: str, fault: Fault) -> None:
+    fields[fault.word] = fields.pop(name)
+
+
 def _stamp(fields: _Fields, name: str, fault: Fault) -> None:
     value = fields[name]
     moment = value if isinstance(value, int) else parse_stamp(value) if isinstance(value, str) else None
@@ -98,6 +102,7 @@ _SHOWN = {
     Kind.TEXT: _text,
     Kind.NUMBER: _number,
     Kind.SET: _set,
+    Kind.RENAME: _rename,
     Kind.STAMPS: _stamp,
 }
 _KEPT = {

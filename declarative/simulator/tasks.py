@@ -8,6 +8,7 @@ from declarative.simulator.fields import read_id
 from declarative.simulator.jobs import Job
 from declarative.simulator.listing import Filter, Listing, page
 from declarative.simulator.session import Call, Session
+from declarative.simulator.settings import TaskId
 from declarative.simulator.wire import Answer, compact, refusal, stamp_zulu
 
 TABLES = """
@@ -23,6 +24,12 @@ _CONDITIONS = {
     "failure_status": "failure_status = ?",
     "resource_name": "resource_name = ?",
     "resource_type": "resource_type = ?",
+}
+
+_CHOSEN_BY = {
+    TaskId.ANY: "?1 IN (job_id, resource_id)",
+    TaskId.JOB: "job_id = ?1",
+    TaskId.RESOURCE: "resource_id = ?1",
 }
 
 
@@ -85,9 +92,9 @@ def list_tasks(call: Call) -> Answer:
 
 
 def delete_one(call: Call) -> Answer:
-    """`DELETE task-center/failure-jobs/{failure_job_id}`: by the job's id or the resource's (trap T14)."""
-    task_id = call.parameters[0]
-    deleted = call.session.database.execute("DELETE FROM tasks WHERE job_id = ? OR resource_id = ?", (task_id, task_id))
+    """`DELETE task-center/failure-jobs/{failure_job_id}`: by the job's id or the resource's, or either (trap T14)."""
+    chosen = _CHOSEN_BY[call.session.facts.rules.task_id]
+    deleted = call.session.database.execute(f"DELETE FROM tasks WHERE {chosen}", call.parameters)  # noqa: S608
     if not deleted.rowcount:
         raise refusal("SDRS.0201", "The failed task does not exist.")
     return Answer.nothing()

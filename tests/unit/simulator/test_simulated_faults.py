@@ -93,6 +93,7 @@ def test_a_fault_is_read(text, fault):
         ("GET x:hide", "name of a field"),
         ("DELETE x:hide=status", "none to DELETE"),
         ("GET x:set=status", "a field and a text"),
+        ("GET x:rename=status", "a field and its new name"),
         ("GET x:stamps=local", "blank, whole"),
         ("GET x:trim=name", "POST, PUT"),
         ("DELETE x:upper=name", "POST, PUT"),

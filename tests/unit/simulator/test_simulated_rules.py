@@ -1,11 +1,13 @@
 """Rules: their language, and what each changes."""
 
 import math
+import re
 from dataclasses import fields
 
 import pytest
 
 from declarative.simulator import RULE_HELP, NotFoundAs, Rules, read_rules
+from declarative.simulator.settings import DevicePrefix, TaskId
 from declarative.simulator.wire import Envelope
 
 ABSENT = "c3f1b5d3-98db-45a6-a20b-2cf0dd311efa"
@@ -23,6 +25,7 @@ ABSENT = "c3f1b5d3-98db-45a6-a20b-2cf0dd311efa"
         (["envelope=E4"], Rules(envelope=Envelope.E4)),
         (["accepted=202", "unknown_job=500", "bad_token=400"], Rules(accepted=202, unknown_job=500, bad_token=400)),
         (["instance_limit=-1", " tag_limit=20 "], Rules(tag_limit=20)),
+        (["device_prefix=sd", "task_id=job"], Rules(device_prefix=DevicePrefix.XEN, task_id=TaskId.JOB)),
         (["page_limit=999"], Rules(page_limit=999)),
         (["tag_limit=20", "tag_limit=3"], Rules(tag_limit=3)),
     ],
@@ -48,6 +51,8 @@ def test_rules_are_read(texts, rules):
         ("accepted=201", "200, 202"),
         ("not_found=410", "400, 404"),
         ("envelope=E7", "E1, E2"),
+        ("device_prefix=xvd", "vd, sd"),
+        ("task_id=both", "any, job, resource"),
     ],
 )
 def test_a_rule_that_makes_no_sense_is_refused(text, why):
@@ -57,7 +62,7 @@ def test_a_rule_that_makes_no_sense_is_refused(text, why):
 
 
 def test_the_help_names_every_rule_with_its_usual_value():
-    lines = {line.split()[0] for line in RULE_HELP.splitlines() if line.startswith("  ")}
+    lines = {line.split()[0] for line in RULE_HELP.splitlines() if re.match("  [a-z]", line)}
     names = {line.split("=")[0] for line in lines}
     assert names == {one.name for one in fields(Rules)}
     assert read_rules(line for line in lines if "=" in line) == Rules()
@@ -203,6 +208,39 @@ def test_pairs_may_outlive_their_instance(open_cloud, hand_made, automatic, opti
         assert all(cloud.disk(disk_id) for disk_id in pair["volume_ids"].split(","))
         assert cloud.finished(cloud.send("DELETE", f"replications/{pair['id']}"))["status"] == "SUCCESS"
     assert cloud.finished(cloud.send("DELETE", f"server-groups/{group_id}"))["status"] == "SUCCESS"
+
+
+def test_an_empty_group_may_go_only_in_some_statuses(open_cloud):
+    cloud = opened(open_cloud, groups_go_in_any_status=False)
+    statuses = ("protected", "failed-over", "error-starting", "available", "error", "error-deleting")
+    ids = {status: cloud.world.add_group(status=status) for status in statuses}
+    refused = [status for status in statuses if cloud.send("DELETE", f"server-groups/{ids[status]}").status == 400]
+    assert refused == ["protected", "failed-over", "error-starting"]
+
+
+def test_devices_may_be_called_as_xen_does(open_cloud):
+    cloud = opened(open_cloud, device_prefix=DevicePrefix.XEN)
+    group_id = cloud.group()
+    instance_id, first, second = cloud.instance(group_id), cloud.pair(group_id), cloud.pair(group_id)
+    cloud.finished(cloud.ask_attach(instance_id, first, "/dev/vdb"))
+    assert cloud.show_pair(first)["attachment"][0]["device"] == "/dev/sdb"
+    cloud.finished(cloud.ask_attach(instance_id, second, "/dev/vda"))
+    assert cloud.ask_detach(instance_id, second).code == "SDRS.1316"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "good"), [("any", (True, True)), ("job", (True, False)), ("resource", (False, True))]
+)
+def test_a_failed_task_goes_by_one_id_or_either(open_cloud, wanted, good):
+    cloud = opened(open_cloud, task_id=TaskId(wanted))
+    cloud.world.faults.add(["POST server-groups:fail-job=SDRS.1014"])
+    done = []
+    for key in ("job_id", "resource_id"):
+        cloud.finished(cloud.create())
+        (task,) = cloud.send("GET", "task-center/failure-jobs").body["failure_jobs"]
+        done.append(cloud.send("DELETE", f"task-center/failure-jobs/{task[key]}").status == 204)
+        cloud.send("DELETE", "task-center/failure-jobs/batch")
+    assert tuple(done) == good
 
 
 def test_a_pair_that_another_instance_has_too_always_stays(open_cloud):

@@ -92,6 +92,15 @@ def test_a_field_of_a_job_is_shown_otherwise(cloud):
     assert cloud.job(accepted)["entities"] == {}
 
 
+def test_a_field_may_have_another_name(cloud):
+    pair = cloud.ask_pair(cloud.group())
+    cloud.world.advance()
+    cloud.world.faults.add(["GET jobs/*:rename=replication_pair_id=replication_id"])
+    entities = cloud.job(pair)["entities"]
+    assert entities["replication_id"] == cloud.world.replications()[0]["id"]
+    assert "replication_pair_id" not in entities
+
+
 def test_the_answer_to_a_rename_is_shown_otherwise_too(cloud):
     group_id = cloud.group()
     cloud.world.faults.add(["PUT *:hide=name"])
