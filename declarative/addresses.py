@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection
 
 from declarative.errors import UsageError, did_you_mean
-from declarative.model import Address, DesiredView, Resource
+from declarative.model import Address, DesiredView
 
 
 def parse_address(text: str) -> Address:
@@ -16,7 +16,7 @@ def parse_address(text: str) -> Address:
         raise UsageError(f"{text!r} is no address: {error}", "For example ProtectionGroup/shop.") from error
 
 
-def recorded_address(resources: Mapping[Address, Resource], text: str) -> Address:
+def recorded_address(resources: Collection[Address], text: str) -> Address:
     """Read the address of a recorded object. Raises UsageError, with the nearest one that is."""
     address = parse_address(text)
     if address not in resources:

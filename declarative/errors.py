@@ -212,3 +212,7 @@ class EndpointError(ProviderError):
 
 class OutcomeUnknown(ProviderError):
     """The request may or may not have had an effect: look before sending it again."""
+
+
+class Unanswered(OutcomeUnknown):
+    """No whole answer came in time."""

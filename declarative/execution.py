@@ -80,7 +80,8 @@ async def carry_out(
     session.emit(Event("run-ended", clock.stamp(), detail={**detail, "seconds": round(clock.monotonic() - begun, 3)}))
     if crash := runner.crash or session.ledger.crash:
         raise crash
-    return Applied(reviewed, outcome, _exit_code(reviewed, steps, session, rescued))
+    is_rejected = runner.rejected is not None
+    return Applied(reviewed, outcome, _exit_code(reviewed, steps, session, rescued, is_rejected=is_rejected))
 
 
 def _new_run(project: Project, command: str, reviewed: Plan, digest: str) -> Run:
@@ -114,12 +115,17 @@ def _outputs(reviewed: Plan, session: Session) -> Mapping[str, Json]:
     return evaluate_outputs(reviewed.outputs, session.ledger.state.resources)
 
 
-def _exit_code(reviewed: Plan, steps: Sequence[StepOutcome], session: Session, rescued: str) -> ExitCode:
+def _exit_code(
+    reviewed: Plan, steps: Sequence[StepOutcome], session: Session, rescued: str, *, is_rejected: bool = False
+) -> ExitCode:
+    """`is_rejected`: the service has rejected our credentials; an error, unless something goes on in the cloud."""
     trouble = session.ledger.trouble
     if isinstance(trouble, StateConflict | LockHeld):
         return ExitCode.CONFLICT
     results = {step.result for step in steps}
     if trouble is not None or rescued or Result.FAILED in results:
+        return ExitCode.ERROR
+    if is_rejected and Result.CONTINUES not in results:
         return ExitCode.ERROR
     if results & {Result.CONTINUES, Result.NOT_STARTED} or reviewed.open:
         return ExitCode.INCOMPLETE

@@ -11,7 +11,7 @@ from declarative.errors import Diagnostic, InputError, UsageError, visible
 from declarative.kinds import KINDS
 from declarative.model import Address, DesiredView, Lookups, Resource
 from declarative.planning import as_described
-from declarative.refresh import REFRESH_TIME
+from declarative.refresh import REFRESH_TIME, domains_of
 
 if TYPE_CHECKING:
     from declarative.apply import Session
@@ -81,7 +81,7 @@ async def read_imports(session: Session, desired: DesiredView, new: Mapping[Addr
     bare = {one: Resource(one, new[one], {}, attributes) for one, attributes in shown.items() if attributes is not None}
     wanted = desired.resources
     by_name = any(not wanted[one].spec.keys().isdisjoint(KINDS[one.kind].lookups) for one in new)
-    lookups = Lookups(await provider.domains(deadline=deadline)) if by_name else Lookups()
+    lookups = Lookups(await domains_of(session)) if by_name else Lookups()
     recorded = {**session.ledger.state.resources, **bare}
     return tuple({**bare, **as_described(wanted, recorded, lookups, imported=new.keys())}.values())
 

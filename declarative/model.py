@@ -241,9 +241,11 @@ class Kind:
     held_because: Callable[[Attributes], str]
     # naming
     lookups: Mapping[str, str] = field(default_factory=dict)  # manifest field -> sent field, by `Lookups.domains`
+    lookup_names: Mapping[str, str] = field(default_factory=dict)  # manifest field -> where the cloud shows its value
     refers: Mapping[str, Refers] = field(default_factory=dict)  # manifest fields that name another object
     group: str = ""  # the field with the id of the protection group it belongs to; "" for the group itself
     natural_key: tuple[str, ...] = ()  # fields that name the object in the cloud; (): re-found by exact match
+    place: tuple[str, ...] = ()  # sent fields that say where it lies; objects of one name in one place are twins
     identity: Callable[[Attributes], str] | None = None  # inputs -> id, where no job tells it
     makes: frozenset[str] = frozenset()  # kinds of which the service makes objects by itself beside one of this kind
     # acting
@@ -290,7 +292,11 @@ class Action(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """One recorded object: `inputs` as applied (empty after an import), `attributes` as last observed."""
+    """One recorded object: `inputs` as applied (empty after an import), `attributes` as last observed.
+
+    `normalized`: fields of which the service has made something else, by name: the value as sent, and as shown then.
+    Only the state has it; a step's resource is without.
+    """
 
     address: Address
     id: str
@@ -298,6 +304,7 @@ class Resource:
     attributes: Attributes = field(default_factory=dict)
     lifecycle: Lifecycle = Lifecycle()
     depends_on: tuple[Address, ...] = ()
+    normalized: Mapping[str, tuple[Json, Json]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -411,11 +418,15 @@ Record: TypeAlias = Put | Dropped | Begun | Accepted | Closed | PreImage | RunSt
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """The cloud, just now: per kind the objects by id, and the recorded ids that are confirmed to be gone."""
+    """The cloud, just now: per kind the objects by id, and the recorded ids that are confirmed to be gone.
+
+    `partial`: kinds whose lists end before their own count: what they lack may be there all the same.
+    """
 
     objects: Mapping[str, Mapping[str, Attributes]] = field(default_factory=dict)
     gone: frozenset[tuple[str, str]] = frozenset()
     lookups: Lookups = Lookups()
+    partial: frozenset[str] = frozenset()
 
 
 # ---------------------------------------------------------------- plan

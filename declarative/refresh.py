@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from declarative.apply.together import all_of, together
-from declarative.errors import EndpointError, OutcomeUnknown, Rejected, Unauthorized
 from declarative.kinds import KINDS
-from declarative.model import Attributes, DesiredView, Kind, Lookups, Observed, Resource
+from declarative.model import Attributes, DesiredView, Kind, Lookups, Observed, Put, Resource
 from declarative.planning import PlanRequest
 
 if TYPE_CHECKING:
     from declarative.apply import Session
 
-T = TypeVar("T")
-
 REFRESH_TIME = 300.0  # seconds that reading the cloud may take, retries included
 
 
 async def observe(request: PlanRequest, desired: DesiredView, session: Session) -> Observed:
-    """Read what the plan needs: the kinds in use by list calls, and the lookups only where they are used."""
+    """Read what the plan needs: the kinds in use by list calls, and the lookups only where they are used.
+
+    Lookups that can't be had are None: what needs one finds fault with that itself.
+    """
     if not request.refreshed:
         return Observed()
     recorded = session.ledger.state.resources
@@ -30,28 +30,28 @@ async def observe(request: PlanRequest, desired: DesiredView, session: Session) 
         not wanted.spec.keys().isdisjoint(KINDS[address.kind].lookups) for address, wanted in desired.resources.items()
     )
     wants = not request.destroy and not request.refresh_only
-    deadline = session.until(REFRESH_TIME)
-    provider = session.provider
     async with together() as group:
         view = group.create_task(read_kinds(session, {address.kind for address in desired.resources}))
         domains = quotas = None
         if wants and (by_name or any(KINDS[name].lookups for name in new)):
-            domains = group.create_task(_needed(provider.domains(deadline=deadline), session, needed=by_name))
+            domains = group.create_task(domains_of(session))
         if wants and new:
-            quotas = group.create_task(_needed(provider.quotas(deadline=deadline), session, needed=False))
+            quotas = group.create_task(_quotas_of(session))
     lookups = Lookups(domains.result() if domains else None, quotas.result() if quotas else None)
     return replace(view.result(), lookups=lookups)
 
 
-async def _needed(reading: Awaitable[T], session: Session, *, needed: bool) -> T | None:
-    """What `reading` brings; None when it fails and only a check before the plan would have used it."""
-    try:
-        return await reading
-    except (EndpointError, Rejected, OutcomeUnknown) as error:
-        if needed or isinstance(error, Unauthorized):
-            raise
-        session.warn(f"not checked before the plan: {error.summary}", "The service checks it again.")
-        return None
+async def domains_of(session: Session) -> tuple[Attributes, ...] | None:
+    """The active-active domains; None when they can't be read."""
+    provider = session.provider
+    return await session.evidence(
+        "the list of active-active domains", lambda deadline: provider.domains(deadline=deadline)
+    )
+
+
+async def _quotas_of(session: Session) -> Mapping[str, Attributes] | None:
+    provider = session.provider
+    return await session.evidence("the quotas", lambda deadline: provider.quotas(deadline=deadline))
 
 
 async def refresh(session: Session, *, planned: bool) -> Observed:
@@ -67,7 +67,8 @@ async def read_kinds(session: Session, planned: Iterable[str]) -> Observed:
     recorded = session.ledger.state.resources.values()
     provider, deadline = session.provider, session.until(REFRESH_TIME)
     kinds = _needed_kinds({*planned, *(resource.address.kind for resource in recorded)})
-    objects = await provider.list_views(kinds, deadline=deadline)
+    listings = await provider.listings(kinds, deadline=deadline)
+    objects = {name: dict(listing.objects) for name, listing in listings.items()}
     missing = [
         resource
         for resource in recorded
@@ -79,7 +80,9 @@ async def read_kinds(session: Session, planned: Iterable[str]) -> Observed:
             objects[resource.address.kind][resource.id] = observed
     pairs = zip(missing, found, strict=True)
     gone = ((resource.address.kind, resource.id) for resource, observed in pairs if observed is None)
-    return Observed(objects, frozenset(gone))
+    partial = frozenset(name for name, listing in listings.items() if not listing.is_complete)
+    note_first_sights(session, objects)
+    return Observed(objects, frozenset(gone), partial=partial)
 
 
 async def _confirmed(session: Session, resource: Resource, *, deadline: float) -> Attributes | None:
@@ -92,6 +95,14 @@ async def _confirmed(session: Session, resource: Resource, *, deadline: float) -
         return await session.provider.get(kind, resource.id, deadline=deadline)
     session.made.setdefault(resource.id, session.clock.monotonic())
     return await session.look(kind, resource.id, max_age=0.0, deadline=deadline)
+
+
+def note_first_sights(session: Session, objects: Mapping[str, Mapping[str, Attributes]]) -> None:
+    """Of what no run has read since it was made, take what is shown now for what the service has made of it."""
+    for resource in list(session.ledger.state.resources.values()):
+        shown = objects.get(resource.address.kind, {}).get(resource.id)
+        if shown is not None and resource.inputs and not resource.attributes and not resource.lifecycle.adopt:
+            session.ledger.learn(Put(session.as_made(resource, shown)))
 
 
 # What the service makes beside the objects of a kind, and a plan looks at.
@@ -111,9 +122,10 @@ def _needed_kinds(names: Collection[str]) -> tuple[Kind, ...]:
 
 
 def note_ids(session: Session, observed: Observed) -> None:
+    """Let the searches of this run know what was there before it."""
     recorded: dict[str, set[str]] = {}
     for resource in session.ledger.state.resources.values():
         recorded.setdefault(resource.address.kind, set()).add(resource.id)
     for kind, ids in recorded.items():
         session.lookout.exclude(kind, ids)
-    session.lookout.refreshed(observed.objects, recorded)
+    session.lookout.refreshed(observed.objects, recorded, partial=observed.partial)

@@ -36,7 +36,6 @@ from declarative.model import (
     Event,
     Json,
     Lookups,
-    Observed,
     OpenOperation,
     Operation,
     Plan,
@@ -60,7 +59,7 @@ from declarative.project import (
     store_of,
     writing,
 )
-from declarative.refresh import REFRESH_TIME, note_ids, observe, read_kinds, refresh
+from declarative.refresh import domains_of, note_ids, observe, read_kinds, refresh
 from declarative.saved import refuse_expired, refuse_stale, stack_of_saved
 from declarative.state import Holder, State, Store
 
@@ -181,11 +180,12 @@ async def export(project: Project, *, target: Path) -> Exported:
 
     stack, name = _stack_to_export_from(project, target)
     async with cloud_of(project, stack) as provider:
-        deadline = project.clock.monotonic() + min(REFRESH_TIME, project.timeout or REFRESH_TIME)
-        objects = await provider.list_views(KINDS.values(), deadline=deadline)
-        lookups = Lookups(await provider.domains(deadline=deadline))
+        session = _session(project, provider, stack, State(lineage=""), store=None, emit=_nobody)
+        seen = await read_kinds(session, KINDS)
+        lookups = Lookups(await domains_of(session))
         region = "" if stack.simulator else provider.binding.region
-    return described(Observed(objects, lookups=lookups), stack=name, region=region, simulator=stack.simulator)
+    found = described(replace(seen, lookups=lookups), stack=name, region=region, simulator=stack.simulator)
+    return replace(found, notes=(*found.notes, *(finding.summary for finding in session.findings)))
 
 
 # ---------------------------------------------------------------- commands that change
@@ -298,14 +298,16 @@ async def state_mv(project: Project, source: str, target: str, *, watch: Watch) 
 async def state_rm(project: Project, addresses: Sequence[str], *, watch: Watch) -> tuple[Address, ...]:
     """Forget objects, and what is still open of them; they stay in the cloud, and are no longer managed.
 
-    The cloud is not asked, unless something is still open.
+    The cloud is not asked, unless something is still open. An address of which only an operation is open is fine too.
     """
     stack = _stack(project)
     async with writing(project, stack, "state rm") as store:
         ledger = await _settled_ledger(project, stack, store, watch)
-        removed = tuple(recorded_address(ledger.state.resources, address) for address in addresses)
+        known = ledger.state.resources.keys() | {one.resource.address for one in ledger.state.operations.values()}
+        removed = tuple(recorded_address(known, address) for address in addresses)
         closed = [Closed(one.id) for address in removed for one in _open_at(ledger.state, address)]
-        await record(project, ledger, "state rm", (*map(Dropped, removed), *closed))
+        dropped = [Dropped(address) for address in removed if address in ledger.state.resources]
+        await record(project, ledger, "state rm", (*dropped, *closed))
         return removed
 
 
@@ -348,18 +350,20 @@ def _session(
     store: Store | None,
     emit: Callable[[Event], None],
 ) -> Session:
-    from declarative.apply import Ledger, Lookout, Session
+    from declarative.apply import LOOKED, Ledger, Lookout, Session
 
-    clock = project.clock
-    return Session(
+    clock, timeouts = project.clock, {**stack.timeouts, **project.timeouts}
+    session = Session(
         provider=provider,
         ledger=Ledger(state, store, blocking=project.blocking),
-        lookout=Lookout(provider, clock),
+        lookout=Lookout(provider, clock, trust=float(timeouts.get("look", LOOKED))),
         clock=clock,
         emit=emit,
-        timeouts={**stack.timeouts, **project.timeouts},
+        timeouts=timeouts,
         ends=clock.monotonic() + project.timeout if project.timeout is not None else float("inf"),
     )
+    provider.on_notice = session.warn
+    return session
 
 
 async def _settled_session(
@@ -428,7 +432,8 @@ async def _make_plan(
         basis=_basis(project, request, desired, state, session.provider.binding),
         recorded_outputs=state.outputs,
         open=tuple(open_),
-        warnings=tuple(warnings),
+        # Where nobody listens to events, the plan itself says what was noticed while it was made.
+        warnings=(*warnings, *(session.findings if session.emit is _nobody else ())),
     )
 
 

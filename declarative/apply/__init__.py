@@ -8,7 +8,7 @@ from __future__ import annotations
 from declarative.apply.ledger import Ledger
 from declarative.apply.lookout import Lookout
 from declarative.apply.run import Runner
-from declarative.apply.session import Session
+from declarative.apply.session import LOOKED, Session
 from declarative.apply.settle import glance, settle
 
-__all__ = ["Ledger", "Lookout", "Runner", "Session", "glance", "settle"]
+__all__ = ["LOOKED", "Ledger", "Lookout", "Runner", "Session", "glance", "settle"]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from declarative.apply.session import Session, StepFailed
+from collections.abc import Awaitable, Callable
+
+from declarative.apply.session import Busy, Session, StepFailed
 from declarative.errors import visible
 from declarative.kinds import KINDS
 from declarative.model import Attributes, Health, Kind, Resource, Step
@@ -12,73 +14,84 @@ _COMPLETE = 100  # percent
 GROUP = next(kind for kind in KINDS.values() if not kind.group)
 
 
-def group_of(run: Session, resource: Resource) -> str:
+def group_of(session: Session, resource: Resource) -> str:
     """The id of the group a resource belongs to; "" for a group itself, and where nobody knows."""
-    kind = run.kind(resource.address)
+    kind = session.kind(resource.address)
     if not kind.group:
         return ""
     own = resource.inputs.get(kind.group) or resource.attributes.get(kind.group)
     if own:
         return str(own)
-    named = (run.ledger.recorded(target.kind, resource.inputs.get(target.field)) for target in kind.refers.values())
+    named = (session.ledger.recorded(target.kind, resource.inputs.get(target.field)) for target in kind.refers.values())
     other = next((one for one in named if one is not None), None)
-    return group_of(run, other) if other is not None else ""
+    return group_of(session, other) if other is not None else ""
 
 
-def accepted_inputs(run: Session, group_id: str) -> Attributes:
+def accepted_inputs(session: Session, group_id: str) -> Attributes:
     """What the manifest of a recorded group accepts, such as its production side; {} for an unmanaged one."""
-    group = run.ledger.recorded(GROUP.name, group_id)
+    group = session.ledger.recorded(GROUP.name, group_id)
     return group.inputs if group is not None else {}
 
 
-async def group_ready(run: Session, resource: Resource, *, deadline: float) -> None:
-    """Look at the member's group just before the member is touched. Waits while the group is busy.
+class GroupGone(StepFailed):
+    """The group that a member belongs to is gone from the cloud."""
 
-    Raises StepFailed when the group is gone or held: an operator is failing over.
+    def __init__(self, group_id: str) -> None:
+        super().__init__(f"{GROUP.noun} {group_id} is gone from the cloud", "Plan again.")
+
+
+async def check_group(
+    session: Session, resource: Resource, look_at: Callable[[Kind, str], Awaitable[Attributes | None]]
+) -> None:
+    """Look at the member's group just before the member is touched.
+
+    Raises GroupGone, StepFailed when the group is held (an operator is failing over), and Busy.
     """
-    group_id = group_of(run, resource)
-    if not group_id:
+    if not (group_id := group_of(session, resource)):
         return
-    inputs, looks = accepted_inputs(run, group_id), run.looks(deadline)
-    while True:
-        observed = await run.look(GROUP, group_id, max_age=0.0, deadline=deadline)
-        if observed is None:
-            raise StepFailed(f"{GROUP.noun} {group_id} is gone from the cloud", "Plan again.")
-        health = GROUP.health(observed, inputs)
-        if health is Health.HELD:
-            raise held(GROUP, observed)
-        if health is not Health.BUSY:
-            return
-        if not await looks.again():
-            raise StepFailed(f"{GROUP.noun} {group_id} is busy: {visible(observed.get('status'))}", "Run again.")
+    observed = await look_at(GROUP, group_id)
+    if observed is None:
+        raise GroupGone(group_id)
+    health = GROUP.health(observed, accepted_inputs(session, group_id))
+    if health is Health.HELD:
+        raise held(GROUP, observed)
+    if health is Health.BUSY:
+        raise busy(GROUP, group_id, observed)
 
 
-async def still_open(run: Session, resource: Resource, *, deadline: float) -> None:
-    """Look before a call is sent again: since the look before the first time, somebody may have failed over.
-
-    Raises StepFailed when the object's group, or the group that it is, is held.
-    """
-    await group_ready(run, resource, deadline=deadline)
-    if resource.address.kind == GROUP.name and resource.id:
-        observed = await run.look(GROUP, resource.id, max_age=0.0, deadline=deadline)
-        if observed is not None and GROUP.health(observed, resource.inputs) is Health.HELD:
-            raise held(GROUP, observed)
-
-
-async def at_work(run: Session, resource: Resource, *, deadline: float) -> str:
+async def at_work(session: Session, resource: Resource, *, deadline: float) -> str:
     """What is seen busy of the object and of those that it names, in words; "" when all is at rest.
 
     An attachment has no status: its pair is attaching, or detaching.
     """
-    kind, values = run.kind(resource.address), {**resource.attributes, **resource.inputs}
+
+    async def look_at(kind: Kind, object_id: str) -> Attributes | None:
+        return await session.look(kind, object_id, max_age=0.0, deadline=deadline)
+
+    try:
+        await check_parts(session, resource, look_at, with_itself=True)
+    except Busy as one:
+        return str(one)
+    return ""
+
+
+async def check_parts(
+    session: Session,
+    resource: Resource,
+    look_at: Callable[[Kind, str], Awaitable[Attributes | None]],
+    *,
+    with_itself: bool = False,
+) -> None:
+    """Look at the objects that an object names. Raises Busy when one of them is."""
+    kind, values = session.kind(resource.address), {**resource.attributes, **resource.inputs}
     named = [(KINDS[target.kind], values.get(target.field)) for target in kind.refers.values()]
-    for of_kind, object_id in [*named, *(() if kind.identity else ((kind, resource.id),))]:
+    own = [(kind, resource.id)] if with_itself and not kind.identity else []
+    for of_kind, object_id in (*named, *own):
         if not isinstance(object_id, str) or not object_id:
             continue
-        observed = await run.look(of_kind, object_id, max_age=0.0, deadline=deadline)
+        observed = await look_at(of_kind, object_id)
         if observed is not None and of_kind.health(observed, {}) is Health.BUSY:
-            return f"{of_kind.noun} {object_id} is {visible(observed.get('status'), limit=80)}"
-    return ""
+            raise busy(of_kind, object_id, observed)
 
 
 def held(kind: Kind, observed: Attributes) -> StepFailed:
@@ -87,28 +100,33 @@ def held(kind: Kind, observed: Attributes) -> StepFailed:
     return StepFailed(f"disaster recovery is in progress: {because}", "Wait for it, then plan again.")
 
 
-async def parts_busy(run: Session, resource: Resource, *, deadline: float) -> str:
+def busy(kind: Kind, object_id: str, observed: Attributes) -> Busy:
+    """Something is under way at an object."""
+    return Busy(f"{kind.noun} {object_id} is {visible(observed.get('status'), limit=80)}")
+
+
+async def parts_busy(session: Session, resource: Resource, *, deadline: float) -> str:
     """Wait while a part of an object that is named by its parts is busy. Returns what still is, at the deadline."""
-    if not run.kind(resource.address).identity:
+    if not session.kind(resource.address).identity:
         return ""
-    looks = run.looks(deadline)
-    while busy := await at_work(run, resource, deadline=deadline):
+    looks = session.looks(deadline)
+    while still := await at_work(session, resource, deadline=deadline):
         if not await looks.again():
-            return busy
+            return still
     return ""
 
 
-async def first_copy(run: Session, step: Step, *, deadline: float) -> None:
+async def first_copy(session: Session, step: Step, *, deadline: float) -> None:
     """Wait until a protected group's first copy is complete; before that, what a drill starts may not boot."""
-    group_id, looks = group_of(run, step.resource), run.looks(deadline)
+    group_id, looks = group_of(session, step.resource), session.looks(deadline)
     while True:
-        observed = await run.look(GROUP, group_id, max_age=0.0, deadline=deadline)
+        observed = await session.look(GROUP, group_id, max_age=0.0, deadline=deadline)
         if observed is None:
-            raise StepFailed(f"{GROUP.noun} {group_id} is gone from the cloud", "Plan again.")
+            raise GroupGone(group_id)
         percent = _percent(observed)
         if observed.get("status") not in GROUP.protected or percent >= _COMPLETE:
             return
-        run.tell("step-progress", step, status="copying", percent=percent)
+        session.tell("step-progress", step, status="copying", percent=percent)
         if not await looks.again():
             raise StepFailed(f"the group's first copy is not complete: {percent} %", "Run again later.")
 
@@ -118,15 +136,15 @@ def _percent(observed: Attributes) -> int:
     return progress if isinstance(progress, int) else 0
 
 
-async def take_turn(run: Session, resource: Resource) -> None:
+async def take_turn(session: Session, resource: Resource) -> None:
     """From a group's first "busy" on, its members' steps go one at a time: wait for the turn, and keep it."""
-    group_id = group_of(run, resource)
+    group_id = group_of(session, resource)
     if group_id:
-        run.narrow.setdefault(group_id, run.new_turns())
-        await run.hold_turn(group_id)
+        session.narrow.setdefault(group_id, session.new_turns())
+        await session.hold_turn(group_id)
 
 
-async def turn_if_narrow(run: Session, resource: Resource) -> None:
+async def turn_if_narrow(session: Session, resource: Resource) -> None:
     """Before a step begins: wait for its turn, where its group has been busy."""
-    if run.narrow and (group_id := group_of(run, resource)) in run.narrow:
-        await run.hold_turn(group_id)
+    if session.narrow and (group_id := group_of(session, resource)) in session.narrow:
+        await session.hold_turn(group_id)

@@ -12,7 +12,7 @@ from declarative.apply.session import Session, StepContinues, StepFailed
 from declarative.apply.steps import carry_out
 from declarative.apply.together import ANSWERS, heard
 from declarative.errors import OutcomeUnknown, ProviderError, StateError, Unauthorized
-from declarative.model import Action, Event, Health, Put, Result, Step, StepOutcome
+from declarative.model import Action, Event, Health, Operation, Put, Result, Step, StepOutcome
 
 T = TypeVar("T")
 
@@ -51,9 +51,9 @@ class Runner:
     """Carries out the steps of one plan. `max_jobs` bounds the steps under way at any time."""
 
     def __init__(
-        self, run: Session, steps: Collection[Step], *, max_jobs: int, fail_fast: bool, interrupt: asyncio.Event
+        self, session: Session, steps: Collection[Step], *, max_jobs: int, fail_fast: bool, interrupt: asyncio.Event
     ) -> None:
-        self._run = run
+        self._session = session
         self._steps = steps
         self._max_jobs = max_jobs
         self._fail_fast = fail_fast
@@ -64,8 +64,11 @@ class Runner:
         self._wake = asyncio.Event()
         self._started: dict[str, float] = {}
         self._no_more: dict[str, str] = {}  # kinds whose quota is used up, with the reason
-        self._open = {one.resource.address: one for one in run.ledger.state.operations.values()}  # by earlier runs
+        self._open = {one.resource.address: one for one in session.ledger.state.operations.values()}  # by earlier runs
+        session.awaited = frozenset(need for step in steps for need in step.requires)
+        session.on_rest = self._wake.set
         self.stopped = ""  # why nothing new is started any more
+        self.rejected: Unauthorized | None = None  # what the service says of our credentials
         self.crash: BaseException | None = None
 
     async def run(self, *, finished: Collection[str] = ()) -> tuple[StepOutcome, ...]:
@@ -88,27 +91,33 @@ class Runner:
     async def _dispatch(self, board: _Board) -> None:
         """Start what is ready and collect what has ended, until nothing runs or the run must end."""
         while not self._must_leave():
-            while board.ready and len(self._running) < self._max_jobs and not self.stopped:
+            while board.ready and self._under_way() < self._max_jobs and not self.stopped:
                 self._start(board.ready.popleft())
             if not self._running:
                 return
             self._wake.clear()
             if not self._finished:
+                if not self._under_way():
+                    self._session.lookout.hurry()
                 await self._wake.wait()
             for step in self._collect():
                 if self._outcomes[step.id].result is Result.DONE:
                     board.done(step)
+
+    def _under_way(self) -> int:
+        """How many steps do something; those that only wait to be seen with others take no place."""
+        return len(self._running) - len(self._session.resting)
 
     async def _wake_on_interrupt(self) -> None:
         await self._interrupt.wait()
         self._wake.set()
 
     def _wake_at_the_end(self) -> asyncio.TimerHandle | None:
-        left = self._run.ends - self._run.clock.monotonic()
+        left = self._session.ends - self._session.clock.monotonic()
         return None if left == float("inf") else asyncio.get_running_loop().call_later(left, self._wake.set)
 
     def _must_leave(self) -> bool:
-        return self._interrupt.is_set() or self._run.clock.monotonic() >= self._run.ends
+        return self._interrupt.is_set() or self._session.clock.monotonic() >= self._session.ends
 
     def _task_ended(self, task: asyncio.Task[str]) -> None:
         self._finished.append(task)
@@ -134,20 +143,20 @@ class Runner:
             what = f"an earlier {earlier.action.value} of it is not settled yet"
             self._outcomes[step.id] = self._continues(step, what, earlier.job_id)
             return
-        self._started[step.id] = self._run.clock.monotonic()
-        self._run.tell("step-started", step)
-        task = asyncio.create_task(carry_out(self._run, step))
+        self._started[step.id] = self._session.clock.monotonic()
+        self._session.tell("step-started", step)
+        task = asyncio.create_task(carry_out(self._session, step))
         self._running[task] = step
         task.add_done_callback(self._task_ended)
 
     def _ended(self, step: Step, task: asyncio.Task[str]) -> None:
-        seconds = self._run.clock.monotonic() - self._started[step.id]
+        seconds = self._session.clock.monotonic() - self._started[step.id]
         error = None if task.cancelled() else task.exception()
         if task.cancelled():
             outcome = self._left(step)
         elif error is None:
             outcome = StepOutcome(step, Result.DONE)
-            self._run.tell("step-done", step, seconds=round(seconds, 3), id=str(task.result()))
+            self._session.tell("step-done", step, seconds=round(seconds, 3), id=str(task.result()))
         elif isinstance(error, StepContinues):
             outcome = self._continues(step, error.summary, error.job_id)
         elif isinstance(error, StateError):
@@ -159,7 +168,10 @@ class Runner:
 
     def _failed(self, step: Step, error: BaseException) -> StepOutcome:
         if isinstance(error, Unauthorized):
+            self.rejected = error
+            self._session.warn(error.summary, error.fix, once="credentials")
             self.stopped = self.stopped or error.summary
+            return self._left(step)
         if isinstance(error, OutcomeUnknown):
             return self._continues(step, error.summary, "")
         if isinstance(error, StepFailed | ProviderError):
@@ -173,19 +185,22 @@ class Runner:
             self._no_more[step.address.kind] = summary
         if self._fail_fast:
             self.stopped = self.stopped or f"{step.address} failed (--fail-fast)"
-        self._run.tell("step-failed", step, summary=summary, fix=fix, code=code)
+        self._session.tell("step-failed", step, summary=summary, fix=fix, code=code)
         return StepOutcome(step, Result.FAILED, summary, fix)
 
     def _continues(self, step: Step, summary: str, job_id: str) -> StepOutcome:
-        self._run.tell("step-continues", step, summary=summary, job_id=job_id)
+        self._session.tell("step-continues", step, summary=summary, job_id=job_id)
         return StepOutcome(step, Result.CONTINUES, summary, "Run again to go on.")
 
     def _left(self, step: Step) -> StepOutcome:
-        """A step that an interrupt ended: open when its call may have been sent, else as if never started."""
-        for operation in self._run.ledger.state.operations.values():
-            if operation.step == step.id:
-                return self._continues(step, self.stopped, operation.job_id)
-        return StepOutcome(step, Result.NOT_STARTED, self.stopped, "Run again to go on.")
+        """A step that was ended from outside: open when its call may have been sent, else as if never started."""
+        operation = self._operations_by_step().get(step.id)
+        if operation is not None:
+            return self._continues(step, self.stopped, operation.job_id)
+        return StepOutcome(step, Result.NOT_STARTED, self.stopped, "Run again to continue.")
+
+    def _operations_by_step(self) -> dict[str, Operation]:
+        return {one.step: one for one in self._session.ledger.state.operations.values()}
 
     def _not_started(self, step: Step) -> StepOutcome:
         reason = self.stopped or (
@@ -196,13 +211,14 @@ class Runner:
     async def _leave(self) -> None:
         """After a first interrupt: hear the answers to what is sent, for a few seconds; jobs go on by themselves."""
         self.stopped = self.stopped or ("the run was interrupted" if self._interrupt.is_set() else "its time is over")
-        self._run.on_answer = self._wake.set
-        self._run.emit(Event("interrupted", self._run.clock.stamp(), detail={"reason": self.stopped}))
+        self._session.on_answer = self._wake.set
+        self._session.lookout.hurry()
+        self._session.emit(Event("interrupted", self._session.clock.stamp(), detail={"reason": self.stopped}))
         timer = asyncio.get_running_loop().call_later(ANSWERS, self._cancel, self._running)
         try:
             while self._running:
                 self._cancel(
-                    [task for task in self._running if task not in self._run.senders and not task.cancelling()]
+                    [task for task in self._running if task not in self._session.senders and not task.cancelling()]
                 )
                 self._wake.clear()
                 if not self._finished:
@@ -227,11 +243,11 @@ class Runner:
         ]
         if not made:
             return
-        since = self._run.clock.monotonic()
+        since = self._session.clock.monotonic()
         tasks = [asyncio.create_task(self._read_back_one(step, since)) for step in made]
         for step, error in zip(made, await self._results_unless_interrupted(tasks), strict=True):
             if isinstance(error, ProviderError):
-                self._run.warn(f"{step.address} could not be read back: {error.summary}", error.fix)
+                self._session.warn(f"{step.address} could not be read back: {error.summary}", error.fix)
             elif isinstance(error, StepContinues):
                 self._outcomes[step.id] = self._continues(step, error.summary, error.job_id)
             elif isinstance(error, Exception):
@@ -246,17 +262,23 @@ class Runner:
         return await results
 
     async def _read_back_one(self, step: Step, since: float) -> None:
-        run = self._run
-        resource = run.ledger.state.resources.get(step.address)
+        session = self._session
+        resource = session.ledger.state.resources.get(step.address)
         if resource is None:
             return
-        kind, deadline = run.kind(step.address), run.until(run.grace + 30.0)
-        age, pause = run.clock.monotonic() - since, 1.0
-        while (observed := await run.lookout.look(kind, resource.id, max_age=age, deadline=deadline)) is None:
-            if run.clock.monotonic() - since + pause > run.grace:
+        kind, deadline = session.kind(step.address), session.until(session.grace + 30.0)
+        age, pause = session.clock.monotonic() - since, 1.0
+        while True:
+            look = await session.lookout.look(kind, resource.id, max_age=age, deadline=deadline)
+            if (observed := look.shown) is not None:
+                break
+            if session.clock.monotonic() - since + pause > session.grace:
                 raise StepContinues(f"{kind.noun} {resource.id} was created but can't be read")
-            await run.clock.sleep(pause)
+            await session.clock.sleep(pause)
             age, pause = 0.0, min(pause * 2, 5.0)
-        run.ledger.learn(Put(replace(resource, attributes=observed)))
+        if step.action is Action.UPDATE:
+            session.ledger.learn(Put(session.as_made(resource, observed)))
+        else:
+            session.ledger.learn(Put(replace(resource, attributes=observed)))
         if kind.health(observed, resource.inputs) is Health.BROKEN:
             raise StepFailed(f"{kind.noun} {resource.id} is in status error", "The next plan replaces it: run again.")

@@ -1,13 +1,18 @@
-"""Finding out what became of a create: by its job, by lists, by the failed tasks. Nothing here sends anything."""
+"""Finding out what became of a create: by its job, by lists, by the failed tasks. Nothing here sends anything.
+
+What a job names is a claim until the object has been seen, and found to be where and what was asked for.
+"""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 from declarative.apply.groups import group_of, parts_busy
 from declarative.apply.session import Session, StepContinues, StepFailed
-from declarative.errors import EndpointError, Rejected, Unauthorized, visible
-from declarative.model import Closed, Health, Kind, Operation, Put
+from declarative.errors import visible
+from declarative.kinds.compare import Likeness, in_place, likeness, same_name
+from declarative.model import Action, Address, Attributes, Closed, Health, Kind, Operation, Put
 from declarative.provider import FailedTask, Job, entity
 
 _LIST_GAP = 2.0  # seconds between two lists that look for lost creates; all who look share them
@@ -17,43 +22,173 @@ _UNDO = (
 )
 
 
-async def created_by(run: Session, operation: Operation, job: Job, *, deadline: float) -> str:
-    """Return the id of what an ended create job made; "" when the job does not tell and nothing is found.
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What a create has made, as it was first seen."""
 
-    Raises StepFailed when the job failed; what it left behind is recorded as ours first.
+    id: str
+    shown: Attributes
+
+
+async def created_by(session: Session, operation: Operation, job: Job, *, deadline: float) -> Made | None:
+    """Return what an ended create job made; None when the job does not tell and nothing is found.
+
+    Raises StepFailed when the job failed (what it left behind is recorded as ours first), when what it names is never
+    seen, and as `lost` does.
     """
-    kind = run.kind(operation.resource.address)
+    kind = session.kind(operation.resource.address)
     if not job.succeeded:
-        await _creation_failed(run, operation, job, deadline=deadline)
-    if kind.identity is not None:
-        return kind.identity(operation.resource.inputs)
-    return entity(job, kind) or await lost(run, operation, deadline=deadline)
+        await _creation_failed(session, operation, job, deadline=deadline)
+    named = kind.identity(operation.resource.inputs) if kind.identity is not None else entity(job, kind)
+    if named and not session.lookout.is_free(kind, named):
+        named = _not_ours(session, operation, named, "which was there before")
+    if named:
+        shown = await _first_sight(session, operation, kind, named, deadline=deadline)
+        if shown is not None and _is_as_asked(kind, operation.resource.inputs, shown):
+            if session.lookout.claim(kind, named):
+                return Made(named, shown)
+            named = ""
+        elif shown is not None:
+            named = _not_ours(session, operation, named, "which is another one than was asked for")
+    return await lost(session, operation, claim=named, deadline=deadline)
 
 
-async def lost(run: Session, operation: Operation, *, deadline: float) -> str:
-    """Look for the object of a create whose answer is unknown, through the grace period. "" when there is none.
+def _not_ours(session: Session, operation: Operation, named: str, why: str) -> str:
+    """Say that a job names what it can't have made: it tells nothing, then."""
+    address = operation.resource.address
+    session.warn(
+        f"{address}: the service says that its create has made {visible(named, limit=80)}, {why}; that is not believed",
+        address=address,
+    )
+    return ""
 
-    Raises StepFailed when two or more objects could be it: then a person has to say which.
+
+def _is_as_asked(kind: Kind, inputs: Attributes, shown: Attributes) -> bool:
+    named_alike = bool(kind.natural_key) or same_name(inputs.get("name"), shown.get("name"))
+    return named_alike and in_place(kind, inputs, shown)
+
+
+async def _first_sight(
+    session: Session, operation: Operation, kind: Kind, named: str, *, deadline: float
+) -> Attributes | None:
+    """Look at what a job names, together with all who look for theirs; alone only when others wait for it."""
+    if operation.step in session.awaited:
+        return (await session.lookout.made(kind, named, soon=True, deadline=deadline)).shown
+    with session.at_rest():
+        return (await session.lookout.made(kind, named, soon=False, deadline=deadline)).shown
+
+
+async def lost(session: Session, operation: Operation, *, claim: str = "", deadline: float) -> Made | None:
+    """Look for the object of a create whose answer is unknown, through the grace period. None when there is none.
+
+    `claim`: an id that its job has named. Raises StepFailed when a person has to say which object it is, or when what
+    the job named is never seen, and StepContinues when the lists prove nothing.
     """
-    kind = run.kind(operation.resource.address)
-    end = run.clock.monotonic() + run.grace
-    while True:
-        found = await _one_look(run, operation, deadline=deadline)
-        left = end - run.clock.monotonic()
-        if left <= 0 and not found:
-            if busy := await parts_busy(run, operation.resource, deadline=deadline):
-                raise StepContinues(f"{busy}, perhaps by a create whose answer was lost")
-            found = await _one_look(run, operation, deadline=deadline)
-        if found or left <= 0:
-            return found or await _failed_creation(run, operation, kind, deadline=deadline)
-        await run.clock.sleep(min(_LIST_GAP, left))
+    kind = session.kind(operation.resource.address)
+    search = _Search(session, operation, kind, deadline)
+    end = session.clock.monotonic() + session.grace
+    while (made := await search.look(claim)) is None:
+        left = end - session.clock.monotonic()
+        if left <= 0:
+            break
+        await session.clock.sleep(min(_LIST_GAP, left))
+    if made is None:
+        if busy := await parts_busy(session, operation.resource, deadline=deadline):
+            raise StepContinues(f"{busy}, perhaps by a create whose answer was lost")
+        made = await search.look(claim) or await _failed_creation(session, operation, kind, deadline=deadline)
+    if made is None:
+        search.raise_what_is_open(claim)
+    return made
 
 
-async def until_ready(run: Session, kind: Kind, object_id: str, *, deadline: float) -> None:
+class _Search:
+    """The looks for one create; what they all have in common."""
+
+    def __init__(self, session: Session, operation: Operation, kind: Kind, deadline: float) -> None:
+        self._session = session
+        self._operation = operation
+        self._kind = kind
+        self._deadline = deadline
+        self._is_complete = True  # all the lists were
+        self._doubtful: dict[str, str] = {}
+
+    async def look(self, claim: str) -> Made | None:
+        """One list, and one look at what the job named. Raises StepFailed when two or more objects fit."""
+        lookout, kind = self._session.lookout, self._kind
+        found = await lookout.search(
+            kind,
+            self._operation.resource.inputs,
+            others=self._others,
+            since=self._session.clock.monotonic(),
+            gap=_LIST_GAP,
+            deadline=self._deadline,
+        )
+        self._is_complete = self._is_complete and found.is_complete
+        self._doubtful = {**dict.fromkeys(found.fits, "it fits"), **found.doubtful}
+        if len(found.fits) > 1:
+            raise ambiguous(kind, self._operation.resource.address, self._doubtful)
+        if len(self._doubtful) == len(found.fits) == 1 and lookout.claim(kind, found.fits[0]):
+            return await self._seen(found.fits[0])
+        return await self._seen_claim(claim) if claim and not found.fits else None
+
+    async def _seen(self, object_id: str) -> Made | None:
+        shown = await self._session.look(self._kind, object_id, max_age=60.0, deadline=self._deadline)
+        return Made(object_id, shown) if shown is not None else None
+
+    async def _seen_claim(self, claim: str) -> Made | None:
+        look = await self._session.lookout.look(self._kind, claim, max_age=0.0, deadline=self._deadline)
+        ours = look.shown is not None and _is_as_asked(self._kind, self._operation.resource.inputs, look.shown)
+        return (
+            Made(claim, look.shown) if ours and look.shown and self._session.lookout.claim(self._kind, claim) else None
+        )
+
+    def _others(self) -> Iterator[Attributes]:
+        """What the other creates that are not known to have ended have sent."""
+        for other in self._session.ledger.state.operations.values():
+            is_create = other.action is Action.CREATE and other.resource.address.kind == self._kind.name
+            if is_create and other.id != self._operation.id:
+                yield other.resource.inputs
+
+    def raise_what_is_open(self, claim: str) -> None:
+        """Nothing is found: return when that proves that there is nothing."""
+        address = self._operation.resource.address
+        if self._doubtful:
+            raise ambiguous(self._kind, address, self._doubtful)
+        if claim:
+            raise never_seen(self._kind, address, claim)
+        if not self._is_complete:
+            raise StepContinues(
+                f"the cloud's list of {self._kind.noun}s is shorter than its own count, which proves nothing about a"
+                " create whose answer was lost",
+                job_id=self._operation.job_id,
+            )
+
+
+def ambiguous(kind: Kind, address: Address, candidates: dict[str, str]) -> StepFailed:
+    """The failure that lists the objects of which one may be ours, each with the reason and its `import` command."""
+    commands = " or ".join(f"`declarative import '{address}' {visible(candidate)}`" for candidate in candidates)
+    listed = "; ".join(f"{visible(candidate)}: {why}" for candidate, why in candidates.items())
+    number = f"{len(candidates)} objects" if len(candidates) > 1 else "one object"
+    return StepFailed(
+        f"the answer to a create was lost, and {number} could be its {kind.noun} ({listed})",
+        f"Find out which one it is, and run {commands}."
+        f" If none is, `declarative state rm '{address}'` ends the search.",
+    )
+
+
+def never_seen(kind: Kind, address: Address, object_id: str) -> StepFailed:
+    """The failure of a create whose job has succeeded, and whose object does not show itself."""
+    return StepFailed(
+        f"never seen: id {visible(object_id)}, the {kind.noun} that its create job says it has made",
+        f"If it is not there either in the console, `declarative state rm '{address}'` closes the operation.",
+    )
+
+
+async def until_ready(session: Session, kind: Kind, object_id: str, *, deadline: float) -> None:
     """Wait until an adopted object is no longer being created. Raises StepFailed when its creation failed."""
-    looks = run.looks(deadline)
+    looks = session.looks(deadline)
     while True:
-        observed = await run.look(kind, object_id, max_age=0.0, deadline=deadline)
+        observed = await session.look(kind, object_id, max_age=0.0, deadline=deadline)
         if observed is None:
             raise StepFailed(f"{kind.noun} {object_id} has vanished while it was being created", "Run again.")
         health = kind.health(observed, {})
@@ -67,97 +202,77 @@ async def until_ready(run: Session, kind: Kind, object_id: str, *, deadline: flo
             raise StepContinues(f"{kind.noun} {object_id} is still being created")
 
 
-async def _one_look(run: Session, operation: Operation, *, deadline: float) -> str:
-    kind, inputs = run.kind(operation.resource.address), operation.resource.inputs
-    since = run.clock.monotonic()
-    candidates = await run.lookout.candidates(kind, inputs, since=since, gap=_LIST_GAP, deadline=deadline)
-    if len(candidates) > 1:
-        raise ambiguous(kind, operation, candidates)
-    if candidates and run.lookout.claim(kind, candidates[0]):
-        return candidates[0]
-    return ""
+# ---------------------------------------------------------------- failed creates
 
 
-def ambiguous(kind: Kind, operation: Operation, candidates: list[str]) -> StepFailed:
-    """The failure that lists the objects of which one may be ours, each with its `import` command."""
-    address = operation.resource.address
-    commands = " or ".join(f"`declarative import '{address}' {visible(candidate)}`" for candidate in candidates)
-    return StepFailed(
-        f"the answer to a create was lost, and {len(candidates)} objects could be its {kind.noun}",
-        f"Find out which one it is, delete the others or leave them, and run {commands}.",
-    )
-
-
-async def _failed_creation(run: Session, operation: Operation, kind: Kind, *, deadline: float) -> str:
+async def _failed_creation(session: Session, operation: Operation, kind: Kind, *, deadline: float) -> Made | None:
     """Ask the task centre for a failed creation whose object the lists do not show yet."""
     inputs = operation.resource.inputs
-    name = str(inputs.get("name"))
-    tasks = await _failed_tasks(run, operation, kind, name, deadline=deadline)
-    for task in tasks:
-        if not task.resource_id:
+    for task in await _failed_tasks(session, operation, kind):
+        if not task.resource_id or not session.lookout.is_free(kind, task.resource_id):
             continue
-        observed = await run.provider.get(kind, task.resource_id, deadline=deadline)
-        if observed is not None and run.lookout.is_candidate(kind, task.resource_id, inputs, observed):
-            run.lookout.claim(kind, task.resource_id)
-            return task.resource_id
-    return ""
+        observed = await session.provider.get(kind, task.resource_id, deadline=deadline)
+        if observed is not None and likeness(kind, inputs, observed) is Likeness.FITS:
+            session.lookout.claim(kind, task.resource_id)
+            return Made(task.resource_id, observed)
+    return None
 
 
-async def _failed_tasks(
-    run: Session, operation: Operation, kind: Kind, name: str, *, deadline: float
-) -> tuple[FailedTask, ...]:
-    """Ask the task centre. Raises StepFailed when it gives no answer of its own: that stops this address alone."""
+async def _failed_tasks(session: Session, operation: Operation, kind: Kind) -> tuple[FailedTask, ...]:
+    """Ask the task centre; what it doesn't tell is no evidence either way."""
     if not kind.failure_type:
         return ()
-    try:
-        return await run.provider.failed_tasks(
+    tasks = await session.evidence(
+        "the list of failed tasks",
+        lambda deadline: session.provider.failed_tasks(
             kind,
-            name=name,
+            name=str(operation.resource.inputs.get("name")),
             failure_status="createFail",
-            server_group_id=group_of(run, operation.resource),
+            server_group_id=group_of(session, operation.resource),
             deadline=deadline,
-        )
-    except Unauthorized:
-        raise
-    except (EndpointError, Rejected) as error:
-        raise StepFailed(f"the failed tasks can't be read: {error.summary}", error.fix) from error
+        ),
+    )
+    return tasks or ()
 
 
-async def _creation_failed(run: Session, operation: Operation, job: Job, *, deadline: float) -> None:
+async def _creation_failed(session: Session, operation: Operation, job: Job, *, deadline: float) -> None:
     """Record what a failed create left behind, so that it is replaced and not doubled; then fail the step.
 
     While that can't be told, the operation stays open.
     """
-    kind = run.kind(operation.resource.address)
+    kind = session.kind(operation.resource.address)
     try:
-        left = await _left_behind(run, operation, kind, job, deadline=deadline)
+        left = await _left_behind(session, operation, kind, job, deadline=deadline)
     except StepFailed as undecided:
         unknown = f"What it left behind is not known, for {undecided}. {undecided.fix}".strip()
         raise job_failed("create", job, unknown) from undecided
-    if left:
-        await run.ledger.note(Put(replace(operation.resource, id=left)), Closed(operation.id))
-        fix = f"It left {kind.noun} {left} in status error, which is recorded: the next plan replaces it."
+    if left is not None:
+        resource = replace(operation.resource, id=left.id, attributes=left.shown)
+        await session.ledger.note(Put(resource), Closed(operation.id))
+        fix = f"It left {kind.noun} {left.id} in status error, which is recorded: the next plan replaces it."
     else:
-        await run.ledger.note(Closed(operation.id))
+        await session.ledger.note(Closed(operation.id))
         fix = "Nothing was left behind: run again to create it anew." if kind.identity is None else _UNDO
     raise job_failed("create", job, fix)
 
 
-async def _left_behind(run: Session, operation: Operation, kind: Kind, job: Job, *, deadline: float) -> str:
+async def _left_behind(session: Session, operation: Operation, kind: Kind, job: Job, *, deadline: float) -> Made | None:
+    if kind.identity is not None:  # such an object is there or not, never in an error status of its own
+        return await _Search(session, operation, kind, deadline).look("")
     named = entity(job, kind)
     if not named:
-        name = str(operation.resource.inputs.get("name"))
-        tasks = await _failed_tasks(run, operation, kind, name, deadline=deadline)
+        tasks = await _failed_tasks(session, operation, kind)
         named = next((task.resource_id for task in tasks if task.job_id == job.id), "")
-    if kind.identity is not None:  # such an object is there or not, never in an error status of its own
-        return await _one_look(run, operation, deadline=deadline)
-    if not named:
-        return await lost(run, operation, deadline=deadline)
-    run.made[named] = run.clock.monotonic()
-    if await run.look(kind, named, max_age=0.0, deadline=deadline) is None:
-        return await _one_look(run, operation, deadline=deadline)
-    run.lookout.claim(kind, named)
-    return named
+    if not named or not session.lookout.is_free(kind, named):
+        return await lost(session, operation, deadline=deadline)
+    session.made[named] = session.clock.monotonic()
+    shown = await session.look(kind, named, max_age=0.0, deadline=deadline)
+    if shown is None:
+        return await _Search(session, operation, kind, deadline).look("")
+    if not _is_as_asked(kind, operation.resource.inputs, shown):
+        return await lost(session, operation, deadline=deadline)
+    session.lookout.claim(kind, named)
+    return Made(named, shown)
 
 
 def job_failed(what: str, job: Job, fix: str) -> StepFailed:

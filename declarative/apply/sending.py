@@ -1,67 +1,118 @@
-"""One call, sent with its intent durable before and its job id after."""
+"""One call, sent with its intent durable before and its job id after, and with what it rests on looked at in between.
+
+The order is always this: a send slot is held, the intent is durable, the object and its group are looked at in that
+slot, and the call leaves before the look is too old. Whatever waits, waits before: nothing is ever sent on an old look.
+"""
 
 from __future__ import annotations
 
-from dataclasses import replace
+import math
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from typing import Protocol
 
-from declarative.apply.groups import at_work, still_open, take_turn
-from declarative.apply.session import Session, StepContinues, StepFailed
-from declarative.errors import NotFound, NotSent, OutcomeUnknown, Rejected, Unauthorized, visible
+from declarative.apply.groups import at_work, take_turn
+from declarative.apply.session import Busy, Session, StepContinues, StepFailed, Unneeded
+from declarative.errors import (
+    NotFound,
+    NotSent,
+    OutcomeUnknown,
+    ProviderError,
+    Rejected,
+    Unanswered,
+    Unauthorized,
+    visible,
+)
 from declarative.kinds import KINDS
-from declarative.model import Accepted, Action, Begun, Call, Closed, Kind, Operation
-from declarative.provider import Job, JobTimeout, job_id_of
+from declarative.model import Accepted, Action, Attributes, Begun, Call, Closed, Kind, Operation
+from declarative.provider import Job, JobTimeout, Slot, job_id_of
 
 _GONE_CODES = frozenset[str]().union(*(kind.gone_codes for kind in KINDS.values()))
 _AT_REST = 3  # refusals over a status, with all seen at rest, after which it isn't a passing one
-LOOKED = 5.0  # seconds after the look in which a call must have left
+_OLD_LOOKS = 3  # in a row that are too old to be acted on, until the step is given up
 
 
 class NothingToDo(Exception):
     """The service refuses the call because what it asks for is so already."""
 
 
-async def submit(run: Session, operation: Operation, call: Call, *, deadline: float) -> Operation:
-    """Send, and again while the service says that the group is busy. Returns the operation, with its job if one began.
+class LookAt(Protocol):
+    """How a check looks at an object: None when it is gone."""
 
-    Before each further send, of this or of an earlier call of it, the group is looked at again: it may be failing over.
+    async def __call__(self, kind: Kind, object_id: str) -> Attributes | None: ...
 
-    Raises StepFailed when it is refused, NothingToDo when it is done already, NotFound when the object of a delete is
-    gone, OutcomeUnknown when nobody knows.
+
+# Looks at what a call rests on. Raises StepFailed when it must not be sent, Busy when not now, Unneeded when no more.
+Check = Callable[[LookAt], Awaitable[object]]
+
+
+async def nothing_to_check(look_at: LookAt) -> None:
+    """The check of a call that rests on nothing, such as the create of a group."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sending:
+    """What a call is sent under. `fresh`: looks are made for this one send alone; else those of others count too."""
+
+    check: Check
+    deadline: float
+    wait_codes: frozenset[str]
+    fresh: bool = False
+
+
+async def submit(session: Session, operation: Operation, call: Call, sending: Sending) -> Operation:
+    """Send, and again while the group is busy or the service says so. Returns the operation, with its job if one began.
+
+    Raises StepFailed when it is refused, Unneeded and NothingToDo when it is done already, NotFound when the object of
+    a delete is gone, OutcomeUnknown when nobody knows.
     """
-    kind, sends = run.kind(operation.resource.address), run.sends(deadline)
-    looked, at_rest = operation.sends == 1, 0
+    sends, at_rest = session.sends(sending.deadline), 0
     while True:
-        if not looked:
-            await still_open(run, operation.resource, deadline=deadline)
-        looked = False
+        await _until_free(session, sending)
         try:
-            return await send_once(run, operation, call, deadline=deadline)
+            return await _send_once(session, operation, call, sending)
+        except Busy as busy:
+            if sends.is_over:
+                raise StepFailed(str(busy), "Run again.") from busy
         except Unauthorized:
             raise
         except NotSent as error:
             if sends.is_over:
                 raise refused(error) from error
         except Rejected as error:
-            if isinstance(error, NotFound) and operation.action is Action.DELETE:
-                raise
-            if error.code in call.done_codes:
-                raise NothingToDo from error
-            if _is_echo(kind, operation, error):
-                raise OutcomeUnknown(error.summary, error.fix, status=error.status, code=error.code) from error
-            if error.code in kind.status_codes:
-                at_rest = 0 if await at_work(run, operation.resource, deadline=deadline) else at_rest + 1
-            elif error.code not in kind.wait_codes and not _too_new(run, operation, error):
-                raise refused(error) from error
+            at_rest = await _at_rest_after(session, operation, call, error, sending, at_rest=at_rest)
             if at_rest == _AT_REST or sends.is_over:
                 raise refused(error) from error
-            await take_turn(run, operation.resource)
+            await take_turn(session, operation.resource)
         await sends.again()
 
 
-def _too_new(run: Session, operation: Operation, error: Rejected) -> bool:
+async def _at_rest_after(
+    session: Session, operation: Operation, call: Call, error: Rejected, sending: Sending, *, at_rest: int
+) -> int:
+    """How often in a row, with this refusal, one over a status came though all was seen at rest.
+
+    Raises what ends the sending: nothing left to do, gone, an echo of an earlier send, a refusal that will not pass.
+    """
+    kind = session.kind(operation.resource.address)
+    if isinstance(error, NotFound) and operation.action is Action.DELETE:
+        raise error
+    if error.code in call.done_codes:
+        raise NothingToDo from error
+    if _is_echo(kind, operation, error):
+        raise OutcomeUnknown(error.summary, error.fix, status=error.status, code=error.code) from error
+    if error.code in kind.status_codes:
+        return 0 if await at_work(session, operation.resource, deadline=sending.deadline) else at_rest + 1
+    if error.code not in sending.wait_codes and not _too_new(session, operation, error):
+        raise refused(error) from error
+    session.tell("step-progress", operation, status=f"waits: {error.summary}")
+    return at_rest
+
+
+def _too_new(session: Session, operation: Operation, error: Rejected) -> bool:
     """True for a "no such object" about one that this run has made: the service may not know it everywhere yet."""
     named = (operation.resource.id, *operation.resource.inputs.values())
-    return error.code in _GONE_CODES and any(run.is_new(object_id) for object_id in named)
+    return error.code in _GONE_CODES and any(session.is_new(object_id) for object_id in named)
 
 
 def _is_echo(kind: Kind, operation: Operation, error: Rejected | NotSent) -> bool:
@@ -71,34 +122,140 @@ def _is_echo(kind: Kind, operation: Operation, error: Rejected | NotSent) -> boo
     return operation.action is Action.DELETE and error.code in kind.look_again_codes
 
 
-async def send_once(run: Session, operation: Operation, call: Call, *, deadline: float) -> Operation:
-    """Send one time, soon or not at all: what is waited for longer was looked at too long ago.
+# ---------------------------------------------------------------- looks
 
-    Whatever is known to have had no effect closes the operation before it is raised.
+
+async def _until_free(session: Session, sending: Sending) -> None:
+    """Wait, without a slot, for as long as what the call rests on is busy. Raises what the check raises."""
+    if sending.check is nothing_to_check:
+        return
+    looks, max_age = session.looks(sending.deadline), session.trust / 2
+
+    async def look_at(kind: Kind, object_id: str) -> Attributes | None:
+        return await session.look(kind, object_id, max_age=max_age, deadline=_look_deadline(session))
+
+    while True:
+        try:
+            await sending.check(look_at)
+            return
+        except (OutcomeUnknown, NotSent):
+            return  # the look in the slot is the one that counts
+        except Busy as busy:
+            if not await looks.again():
+                raise StepFailed(str(busy), "Run again.") from busy
+            max_age = 0.0
+
+
+async def _looked(session: Session, slot: Slot, sending: Sending) -> float:
+    """Look in the slot, until what was seen is young enough to act on. Returns by when the call must have left.
+
+    Raises StepFailed when three looks in a row were too old, or something else than the object was answered.
     """
+    age = 0.0
+    for number in range(_OLD_LOOKS):
+        glance = _Glance(session, slot, max_age=0.0 if sending.fresh or number else session.trust / 2)
+        began = session.clock.monotonic()
+        try:
+            await sending.check(glance.look_at)
+        except Unanswered:
+            age = session.clock.monotonic() - began
+            continue
+        except (Unauthorized, NotSent):
+            raise
+        except OutcomeUnknown as error:
+            raise NotSent(f"not sent, for want of a look: {error.summary}", error.fix, code=error.code) from error
+        except ProviderError as error:
+            raise StepFailed(f"not sent, for want of a look: {error.summary}", error.fix, code=error.code) from error
+        age = session.clock.monotonic() - glance.oldest
+        if age < session.trust:
+            return min(glance.oldest, session.clock.monotonic()) + session.trust
+    raise _too_slow(age)
+
+
+def _too_slow(age: float) -> StepFailed:
+    return StepFailed(
+        f"the service answers too slowly ({age:.1f} s) to be sure",
+        "Nothing was sent. Run again when it is faster. If you know that nobody else works on these objects, trust"
+        f" older looks: --timeouts look={math.ceil(age) + 5}.",
+    )
+
+
+async def look_first(session: Session, kind: Kind, object_id: str, *, deadline: float) -> Attributes | None:
+    """Look at an object to see what there is to do. Raises StepFailed when no answer comes in time."""
+    began = session.clock.monotonic()
+    patience = min(deadline, session.until(2 * session.trust * _OLD_LOOKS))
     try:
-        async with run.slot() as slot:
-            await run.ledger.intend(Begun(operation))
-            answer = await slot.send(call, deadline=deadline, leaves_by=run.until(LOOKED))
+        return await session.look(kind, object_id, max_age=session.trust / 2, deadline=patience)
+    except Unanswered as error:
+        raise _too_slow(session.clock.monotonic() - began) from error
+
+
+class _Glance:
+    """Looks in one slot; `oldest` is when the first of them was asked."""
+
+    def __init__(self, session: Session, slot: Slot, *, max_age: float) -> None:
+        self.oldest = math.inf
+        self._session = session
+        self._slot = slot
+        self._max_age = max_age
+
+    async def look_at(self, kind: Kind, object_id: str) -> Attributes | None:
+        session, deadline = self._session, _look_deadline(self._session)
+        look = await session.lookout.look(kind, object_id, max_age=self._max_age, deadline=deadline, slot=self._slot)
+        self.oldest = min(self.oldest, look.asked)
+        if look.shown is None and session.is_new(object_id):
+            raise Busy(f"{kind.noun} {object_id} is not shown yet")
+        return look.shown
+
+
+def _look_deadline(session: Session) -> float:
+    """What takes twice as long as a look may be old is of no use any more."""
+    return session.until(2 * session.trust)
+
+
+# ---------------------------------------------------------------- the send
+
+
+async def _send_once(session: Session, operation: Operation, call: Call, sending: Sending) -> Operation:
+    """Send one time, soon after the look or not at all.
+
+    Whatever is known to have had no effect closes the operation before it is raised, unless an earlier send of it is in
+    doubt.
+    """
+    kind = session.kind(operation.resource.address)
+    try:
+        async with session.slot() as slot:
+            await session.ledger.intend(Begun(operation))
+            leaves_by = await _looked(session, slot, sending)
+            answer = await slot.send(call, deadline=sending.deadline, leaves_by=leaves_by)
+            session.lookout.changed(kind, operation.resource.id)
             if not call.starts_job:
                 return operation
             job_id = job_id_of(answer)
-            await run.ledger.note(Accepted(operation.id, job_id))
-    except (Rejected, NotSent) as error:
-        if not _is_echo(run.kind(operation.resource.address), operation, error):
-            await run.ledger.note(Closed(operation.id))
+            await session.ledger.note(Accepted(operation.id, job_id))
+    except (Busy, StepFailed, Unneeded):
+        if operation.sends == 1:
+            await session.ledger.note(Closed(operation.id))
         raise
-    run.tell("step-accepted", operation, job_id=job_id)
+    except (Rejected, NotSent) as error:
+        if not _is_echo(kind, operation, error):
+            await session.ledger.note(Closed(operation.id))
+        raise
+    session.tell("step-accepted", operation, job_id=job_id)
     return replace(operation, job_id=job_id)
 
 
-async def job_of(run: Session, operation: Operation, *, deadline: float) -> Job:
+async def job_of(session: Session, operation: Operation, *, deadline: float) -> Job:
     """Wait for the operation's job. Raises StepContinues when it outlives the deadline."""
-    kind = run.kind(operation.resource.address)
+    kind = session.kind(operation.resource.address)
     try:
-        return await run.provider.wait(kind, operation.action, operation.job_id, deadline=deadline, grace=run.grace)
+        return await session.provider.wait(
+            kind, operation.action, operation.job_id, deadline=deadline, grace=session.grace
+        )
     except JobTimeout as error:
         raise StepContinues(f"job {operation.job_id} is still running", job_id=operation.job_id) from error
+    finally:
+        session.lookout.changed(kind, operation.resource.id)
 
 
 def refused(error: Rejected | NotSent) -> StepFailed:

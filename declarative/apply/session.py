@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 from declarative.apply.ledger import Ledger
 from declarative.apply.lookout import Lookout
 from declarative.clock import Clock
-from declarative.errors import Diagnostic
+from declarative.errors import Diagnostic, ProviderError, Severity, Unauthorized, visible
 from declarative.kinds import KINDS
-from declarative.model import Action, Address, Attributes, Event, Json, Kind, Operation, Reference, Step
+from declarative.kinds.compare import normalized
+from declarative.model import Action, Address, Attributes, Event, Json, Kind, Operation, Reference, Resource, Step
 from declarative.provider import Provider, Slot
 
+T = TypeVar("T")
+
 GRACE = 30.0  # seconds in which a list may still lack a new object
+LOOKED = 5.0  # seconds after the question of a look in which the call that rests on it must have left
+EVIDENCE_TIME = 5.0  # seconds that reading what is good to know, but not needed, may take
 _LONGEST_PAUSE = 15.0  # seconds
 MAX_SENDS = 8  # of one create within its deadline
 
@@ -28,6 +34,18 @@ class StepFailed(Exception):
         self.summary = summary
         self.fix = fix
         self.code = code
+
+
+class Busy(Exception):
+    """Something is under way, by this run or by others, that has to end first. The text says what."""
+
+
+class Unneeded(Exception):
+    """There is nothing left to be sent: the object shows so. `observed`: what it shows, None when it is gone."""
+
+    def __init__(self, observed: Attributes | None = None) -> None:
+        super().__init__()
+        self.observed = observed
 
 
 class StepContinues(Exception):
@@ -80,8 +98,13 @@ class Session:
     senders: set[asyncio.Task[object]] = field(default_factory=set)
     narrow: dict[str, asyncio.Lock] = field(default_factory=dict)  # groups that were busy: one step at a time
     made: dict[str, float] = field(default_factory=dict)  # ids that this run made, and when
+    awaited: frozenset[str] = frozenset()  # ids of the steps that others wait for
+    resting: set[asyncio.Task[object]] = field(default_factory=set)  # those that only wait to be seen with others
+    findings: list[Diagnostic] = field(default_factory=list)  # the warnings, each once
+    _said: set[str] = field(default_factory=set)
     _turns: dict[asyncio.Task[object], asyncio.Lock] = field(default_factory=dict)
     on_answer: Callable[[], None] = lambda: None  # a sender has heard its answer
+    on_rest: Callable[[], None] = lambda: None  # a step has come to wait for others
 
     def kind(self, address: Address) -> Kind:
         """The kind of an address; planned and recorded addresses always have one."""
@@ -91,6 +114,11 @@ class Session:
     def grace(self) -> float:
         """Seconds for which a missing object counts as perhaps not listed yet."""
         return float(self.timeouts.get("create_grace", GRACE))
+
+    @property
+    def trust(self) -> float:
+        """Seconds after the question of a look in which the call that rests on it must have left."""
+        return float(self.timeouts.get("look", LOOKED))
 
     def deadline(self, kind: Kind, action: Action) -> float:
         """When a step that starts now must have ended, on the monotonic clock."""
@@ -115,14 +143,67 @@ class Session:
         return made is not None and self.clock.monotonic() - made < self.grace
 
     async def look(self, kind: Kind, object_id: str, *, max_age: float, deadline: float) -> Attributes | None:
-        """As `Lookout.look`; but what this run has just made is not gone for not being shown yet."""
+        """What `Lookout.look` shows; but what this run has just made is not gone for not being shown yet."""
         pause = 0.5
         while (
-            observed := await self.lookout.look(kind, object_id, max_age=max_age, deadline=deadline)
+            observed := (await self.lookout.look(kind, object_id, max_age=max_age, deadline=deadline)).shown
         ) is None and self.is_new(object_id):
             await self.clock.sleep(pause)
             max_age, pause = 0.0, min(pause * 2, 5.0)
         return observed
+
+    async def evidence(self, what: str, reading: Callable[[float], Awaitable[T]]) -> T | None:
+        """What `reading` brings by the deadline that it is given; None when it can't be had, which is said once.
+
+        For what is good to know and not needed. Raises Unauthorized.
+        """
+        try:
+            return await reading(self.until(EVIDENCE_TIME))
+        except Unauthorized:
+            raise
+        except ProviderError as error:
+            self.warn(f"{what} can't be read, and nothing is concluded from that: {error.summary}", once=what)
+            return None
+
+    @contextmanager
+    def at_rest(self) -> Iterator[None]:
+        """Within it, this step only waits to be seen together with others, and takes no place among the jobs."""
+        task = asyncio.current_task()
+        if task is None:
+            yield
+            return
+        self.resting.add(task)
+        self.on_rest()
+        try:
+            yield
+        finally:
+            self.resting.discard(task)
+
+    def as_made(self, resource: Resource, shown: Attributes) -> Resource:
+        """A resource that has just been made or changed as it is to be recorded, with what the service made of it.
+
+        A difference is said, and from then on it is none, while it stays as it is.
+        """
+        kind = self.kind(resource.address)
+        differing = normalized(kind, resource.inputs, shown)
+        for name, (sent, found) in differing.items():
+            self.warn(
+                f"{resource.address}: {name} was sent as '{visible(sent, limit=80)}', and the service shows"
+                f" '{visible(found, limit=80)}'",
+                "That is recorded, and counts as no difference while both stay so.",
+                address=resource.address,
+            )
+        return replace(resource, attributes=shown, normalized=differing)
+
+    def kept(self, resource: Resource, *, of: Address | None = None) -> Resource:
+        """A resource with what only the state knows of it, recorded under its address or under `of`."""
+        recorded = self.ledger.state.resources.get(of or resource.address)
+        if recorded is None or recorded.id != resource.id:
+            return resource
+        known = {
+            name: pair for name, pair in recorded.normalized.items() if resource.inputs.get(name, pair[0]) == pair[0]
+        }
+        return replace(resource, normalized=known, attributes=resource.attributes or recorded.attributes)
 
     def filled(self, step: Step) -> Step:
         """The step with what its plan could not know: the ids of objects that have been made since.
@@ -185,8 +266,12 @@ class Session:
         address = about.resource.address
         self.emit(Event(type_, self.clock.stamp(), address, about.action, {"step": step, **detail}))
 
-    def warn(self, summary: str, fix: str = "", *, address: Address | None = None) -> None:
-        """Emit a warning that does not belong to a step's end."""
-        finding = Diagnostic(summary, fix, address=str(address or ""))
+    def warn(self, summary: str, fix: str = "", *, address: Address | None = None, once: str = "") -> None:
+        """Emit a warning that does not belong to a step's end; of those that are `once` about one thing, the first."""
+        finding = Diagnostic(summary, fix, address=str(address or ""), severity=Severity.WARNING)
+        if (key := once or f"{finding.address}: {summary}") in self._said:
+            return
+        self._said.add(key)
+        self.findings.append(finding)
         detail = {"summary": finding.summary, "fix": finding.fix}
         self.emit(Event("warning", self.clock.stamp(), address, None, detail))

@@ -9,13 +9,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from declarative.apply.groups import parts_busy
-from declarative.apply.search import ambiguous, created_by, lost
+from declarative.apply.search import Made, ambiguous, created_by, lost
 from declarative.apply.sending import job_of
 from declarative.apply.session import Session, StepContinues, StepFailed
-from declarative.apply.steps import gone, vanished
+from declarative.apply.steps import gone, unreadable, vanished
 from declarative.apply.switches import way_of
 from declarative.apply.together import all_of
-from declarative.errors import ProviderError, Unauthorized
+from declarative.errors import EndpointError, ProviderError, Rejected, Unauthorized, visible
 from declarative.kinds.compare import same
 from declarative.model import (
     Action,
@@ -28,14 +28,14 @@ from declarative.model import (
     Operation,
     Put,
 )
-from declarative.provider import JobUnknown
+from declarative.provider import JobUnknown, JobUnreadable
 
 
-async def settle(run: Session) -> tuple[OpenOperation, ...]:
+async def settle(session: Session) -> tuple[OpenOperation, ...]:
     """Settle every open operation, waiting for jobs and through the grace period. Returns what stays open."""
-    operations = list(run.ledger.state.operations.values())
-    _exclude_known(run)
-    open_ = await all_of(_settle_one(run, operation) for operation in operations)
+    operations = list(session.ledger.state.operations.values())
+    _exclude_known(session)
+    open_ = await all_of(_settle_one(session, operation) for operation in operations)
     return tuple(found for found in open_ if found is not None)
 
 
@@ -44,86 +44,100 @@ def _undecided(operation: Operation, message: str) -> OpenOperation:
     return OpenOperation(operation.resource.address, operation.action, message, sent)
 
 
-async def glance(run: Session) -> tuple[OpenOperation, ...]:
+async def glance(session: Session) -> tuple[OpenOperation, ...]:
     """Settle what one look decides, for a plan: nothing is waited for. Returns what stays undecided."""
-    operations = list(run.ledger.state.operations.values())
-    _exclude_known(run)
-    open_ = await all_of(_glance_at_one(run, operation) for operation in operations)
+    operations = list(session.ledger.state.operations.values())
+    _exclude_known(session)
+    open_ = await all_of(_glance_at_one(session, operation) for operation in operations)
     return tuple(found for found in open_ if found is not None)
 
 
-def _exclude_known(run: Session) -> None:
-    state = run.ledger.state
+def _exclude_known(session: Session) -> None:
+    state = session.ledger.state
     for kind, ids in state.pre_images.items():
-        run.lookout.exclude(kind, ids)
+        session.lookout.exclude(kind, ids)
     for resource in state.resources.values():
-        run.lookout.exclude(resource.address.kind, (resource.id,))
+        session.lookout.exclude(resource.address.kind, (resource.id,))
 
 
-async def _settle_one(run: Session, operation: Operation) -> OpenOperation | None:
+async def _settle_one(session: Session, operation: Operation) -> OpenOperation | None:
     try:
-        message = await _settled(run, operation)
+        message = await _settled(session, operation)
     except Unauthorized:
         raise
     except (StepContinues, StepFailed, ProviderError) as undecided:
         fix = getattr(undecided, "fix", "")
-        if operation.id not in run.ledger.state.operations:
-            run.warn(f"{operation.resource.address}: {undecided}", fix)
+        if operation.id not in session.ledger.state.operations:
+            session.warn(f"{operation.resource.address}: {undecided}", fix)
             return None
         return _undecided(operation, f"{undecided}. {fix}".strip())
-    run.tell("settled", operation, message=message)
+    session.tell("settled", operation, message=message)
     return None
 
 
-async def _settled(run: Session, operation: Operation) -> str:
-    deadline = run.deadline(run.kind(operation.resource.address), operation.action)
+async def _settled(session: Session, operation: Operation) -> str:
+    deadline = session.deadline(session.kind(operation.resource.address), operation.action)
     if operation.action is Action.CREATE:
-        return await _settle_create(run, operation, deadline=deadline)
+        return await _settle_create(session, operation, deadline=deadline)
     if operation.action is Action.DELETE:
-        return await _settle_delete(run, operation, deadline=deadline)
-    await _job_over(run, operation, deadline=deadline)
+        return await _settle_delete(session, operation, deadline=deadline)
+    unknown = await _job_over(session, operation, deadline=deadline)
     if operation.action is Action.UPDATE:
-        return await _settle_update(run, operation, deadline=deadline)
-    return await _settle_switch(run, operation, deadline=deadline)
+        return await _settle_update(session, operation, deadline=deadline, unknown=unknown)
+    return await _settle_switch(session, operation, deadline=deadline, unknown=unknown)
 
 
-async def _job_over(run: Session, operation: Operation, *, deadline: float) -> None:
-    """Wait for the job of an accepted operation, if the service still knows it."""
+async def _job_over(session: Session, operation: Operation, *, deadline: float) -> JobUnreadable | None:
+    """Wait for the job of an accepted operation, if the service still knows it. Returns why it can't be read."""
     if operation.job_id:
         try:
-            await job_of(run, operation, deadline=deadline)
+            await job_of(session, operation, deadline=deadline)
         except JobUnknown:
-            return
+            return None
+        except JobUnreadable as error:
+            return error
+    return None
 
 
-async def _settle_create(run: Session, operation: Operation, *, deadline: float) -> str:
-    found = ""
-    if operation.job_id:
-        try:
-            job = await job_of(run, operation, deadline=deadline)
-            found = await created_by(run, operation, job, deadline=deadline)
-        except JobUnknown:
-            found = await lost(run, operation, deadline=deadline)
+async def _settle_create(session: Session, operation: Operation, *, deadline: float) -> str:
+    if not operation.job_id:
+        return await _record_create(session, operation, await lost(session, operation, deadline=deadline))
+    try:
+        job = await job_of(session, operation, deadline=deadline)
+        made = await created_by(session, operation, job, deadline=deadline)
+    except JobUnknown:
+        made = await lost(session, operation, deadline=deadline)
+    except JobUnreadable as error:
+        made = await lost(session, operation, deadline=deadline)
+        if made is None:
+            raise unreadable(error) from error
     else:
-        found = await lost(run, operation, deadline=deadline)
-    return await _record_create(run, operation, found)
+        if made is None:  # the job has succeeded: there is something somewhere
+            raise StepContinues(f"job {operation.job_id} ended well, but what it made is not to be found")
+    return await _record_create(session, operation, made)
 
 
-async def _record_create(run: Session, operation: Operation, found: str) -> str:
-    if not found:
-        await run.ledger.intend(Closed(operation.id))
+async def _record_create(session: Session, operation: Operation, made: Made | None) -> str:
+    if made is None:
+        await session.ledger.intend(Closed(operation.id))
         return "an earlier create has left nothing in the cloud; it is planned anew"
-    await run.ledger.intend(Put(replace(operation.resource, id=found), operation.step), Closed(operation.id))
-    return f"an earlier create has made {found}, which is now recorded"
+    resource = session.as_made(replace(operation.resource, id=made.id), made.shown)
+    await session.ledger.intend(Put(resource, operation.step), Closed(operation.id))
+    return f"an earlier create has made {made.id}, which is now recorded"
 
 
-async def _settle_update(run: Session, operation: Operation, *, deadline: float) -> str:
-    resource, kind = operation.resource, run.kind(operation.resource.address)
-    observed = await run.provider.get(kind, resource.id, deadline=deadline)
+async def _settle_update(
+    session: Session, operation: Operation, *, deadline: float, unknown: JobUnreadable | None = None
+) -> str:
+    """`unknown`: why its job can't be read; then only an effect that is seen ends it."""
+    resource, kind = operation.resource, session.kind(operation.resource.address)
+    observed = await session.provider.get(kind, resource.id, deadline=deadline)
     if observed is not None and _all_in_line(kind, resource.inputs, observed):
-        await run.ledger.intend(Put(resource, operation.step), Closed(operation.id))
+        await session.ledger.intend(Put(session.kept(resource), operation.step), Closed(operation.id))
         return "an earlier update had its effect, which is now recorded"
-    await run.ledger.intend(Closed(operation.id))
+    if unknown is not None:
+        raise unreadable(unknown)
+    await session.ledger.intend(Closed(operation.id))
     return "an earlier update is not complete; what is missing is planned anew"
 
 
@@ -136,104 +150,138 @@ def _all_in_line(kind: Kind, inputs: Attributes, observed: Attributes) -> bool:
     )
 
 
-async def _settle_switch(run: Session, operation: Operation, *, deadline: float) -> str:
-    """An enable or disable is decided by the group's status; nothing is sent."""
-    resource, kind = operation.resource, run.kind(operation.resource.address)
-    way, looks = way_of(kind, operation.action), run.looks(deadline)
+async def _settle_switch(
+    session: Session, operation: Operation, *, deadline: float, unknown: JobUnreadable | None = None
+) -> str:
+    """An enable or disable is decided by the group's status; nothing is sent. `unknown`: as for an update."""
+    resource, kind = operation.resource, session.kind(operation.resource.address)
+    way, looks = way_of(kind, operation.action), session.looks(deadline)
     while True:
-        observed = await run.lookout.look(kind, resource.id, max_age=0.0, deadline=deadline)
+        observed = await session.look(kind, resource.id, max_age=0.0, deadline=deadline)
         status = str(observed.get("status")) if observed is not None else "gone"
         if status != way.running:
             break
         if not await looks.again():
             raise StepContinues(f"the group is still {way.running}")
     if status == way.reached:
-        await run.ledger.intend(Put(resource, operation.step), Closed(operation.id))
+        await session.ledger.intend(Put(session.kept(resource), operation.step), Closed(operation.id))
         return f"an earlier {operation.action.value} had its effect, which is now recorded"
-    await run.ledger.intend(Closed(operation.id))
+    if unknown is not None:
+        raise unreadable(unknown)
+    await session.ledger.intend(Closed(operation.id))
     return f"an earlier {operation.action.value} had no effect; it is planned anew"
 
 
-async def _settle_delete(run: Session, operation: Operation, *, deadline: float) -> str:
-    resource, kind = operation.resource, run.kind(operation.resource.address)
+async def _settle_delete(session: Session, operation: Operation, *, deadline: float) -> str:
+    resource, kind = operation.resource, session.kind(operation.resource.address)
+    unknown: JobUnreadable | None = None
     if operation.job_id:
         try:
-            job = await job_of(run, operation, deadline=deadline)
+            job = await job_of(session, operation, deadline=deadline)
         except JobUnknown:
             pass
+        except JobUnreadable as error:
+            unknown = error
         else:
             if job.succeeded:
-                await vanished(run, kind, resource.id, deadline=deadline)
-    if busy := await parts_busy(run, resource, deadline=deadline):
+                await vanished(session, kind, resource.id, soon=False, deadline=deadline)
+    if busy := await parts_busy(session, resource, deadline=deadline):
         raise StepContinues(busy)
-    observed = await run.provider.get(kind, resource.id, deadline=deadline)
+    observed = await session.provider.get(kind, resource.id, deadline=deadline)
     if observed is not None and observed.get("status") == "deleting":
-        await gone(run, kind, resource.id, deadline=deadline)
+        await gone(session, kind, resource.id, deadline=deadline)
         observed = None
-    return await _record_delete(run, operation, is_gone=observed is None)
+    if observed is not None and unknown is not None:
+        raise unreadable(unknown)
+    return await _record_delete(session, operation, is_gone=observed is None)
 
 
-async def _record_delete(run: Session, operation: Operation, *, is_gone: bool) -> str:
+async def _record_delete(session: Session, operation: Operation, *, is_gone: bool) -> str:
     if is_gone:
-        await run.ledger.intend(Dropped(operation.resource.address, operation.step), Closed(operation.id))
+        await session.ledger.intend(Dropped(operation.resource.address, operation.step), Closed(operation.id))
         return "an earlier delete had its effect, which is now recorded"
-    await run.ledger.intend(Closed(operation.id))
+    await session.ledger.intend(Closed(operation.id))
     return "an earlier delete had no effect; it is planned anew"
 
 
-async def _glance_at_one(run: Session, operation: Operation) -> OpenOperation | None:
+async def _glance_at_one(session: Session, operation: Operation) -> OpenOperation | None:
     try:
-        return await _glance_at(run, operation)
+        return await _glance_at(session, operation)
     except Unauthorized:
         raise
     except ProviderError as error:
         return _undecided(operation, f"{error.summary}; apply looks again")
 
 
-async def _glance_at(run: Session, operation: Operation) -> OpenOperation | None:
+async def _glance_at(session: Session, operation: Operation) -> OpenOperation | None:
     """One look at one operation; the ledger of a plan is in memory alone, so recording here changes nothing."""
-    kind = run.kind(operation.resource.address)
-    deadline = run.deadline(kind, operation.action)
+    kind = session.kind(operation.resource.address)
+    deadline = session.deadline(kind, operation.action)
     undecided = _undecided(operation, "")
+    unknown: JobUnreadable | None = None
     if operation.job_id:
-        job = await run.provider.job(operation.job_id, deadline=deadline)
-        if job is not None and not job.ended:
-            return replace(undecided, message=f"job {operation.job_id} is still running; apply goes on with it")
-    if operation.action is Action.DELETE:
-        observed = await run.provider.get(kind, operation.resource.id, deadline=deadline)
-        if observed is not None and observed.get("status") == "deleting":
-            return replace(undecided, message="it is being deleted; apply waits for it")
-        await _record_delete(run, operation, is_gone=observed is None)
-        return None
-    if operation.action is Action.UPDATE:
-        await _settle_update(run, operation, deadline=deadline)
-        return None
-    if operation.action is not Action.CREATE:
-        return await _glance_at_switch(run, operation, undecided, deadline=deadline)
-    return await _glance_at_create(run, operation, undecided, deadline=deadline)
+        try:
+            job = await session.provider.job(operation.job_id, deadline=deadline)
+        except (EndpointError, Rejected) as error:
+            if isinstance(error, Unauthorized):
+                raise
+            unknown = JobUnreadable(operation.job_id, error)
+        else:
+            if job is not None and not job.ended:
+                return replace(undecided, message=f"job {operation.job_id} is still running; apply goes on with it")
+    if operation.action is Action.CREATE:
+        return await _glance_at_create(session, operation, undecided, deadline=deadline, unknown=unknown)
+    return await _glance_at_change(session, operation, undecided, deadline=deadline, unknown=unknown)
 
 
-async def _glance_at_switch(
-    run: Session, operation: Operation, undecided: OpenOperation, *, deadline: float
+async def _glance_at_change(
+    session: Session,
+    operation: Operation,
+    undecided: OpenOperation,
+    *,
+    deadline: float,
+    unknown: JobUnreadable | None,
 ) -> OpenOperation | None:
-    kind = run.kind(operation.resource.address)
-    observed = await run.provider.get(kind, operation.resource.id, deadline=deadline)
-    if observed is not None and observed.get("status") == way_of(kind, operation.action).running:
-        return replace(undecided, message=f"the group is {observed.get('status')}; apply waits for it")
-    await _settle_switch(run, operation, deadline=deadline)
+    """A delete, an update or a switch: decided by what is seen of the object."""
+    kind = session.kind(operation.resource.address)
+    observed = await session.provider.get(kind, operation.resource.id, deadline=deadline)
+    status = observed.get("status") if observed is not None else None
+    try:
+        if operation.action is Action.DELETE:
+            if status == "deleting":
+                return replace(undecided, message="it is being deleted; apply waits for it")
+            if observed is not None and unknown is not None:
+                raise unreadable(unknown)
+            await _record_delete(session, operation, is_gone=observed is None)
+        elif operation.action is Action.UPDATE:
+            await _settle_update(session, operation, deadline=deadline, unknown=unknown)
+        else:
+            if status == way_of(kind, operation.action).running:
+                return replace(undecided, message=f"the group is {visible(status)}; apply waits for it")
+            await _settle_switch(session, operation, deadline=deadline, unknown=unknown)
+    except StepContinues as still:
+        return replace(undecided, message=still.summary)
     return None
 
 
 async def _glance_at_create(
-    run: Session, operation: Operation, undecided: OpenOperation, *, deadline: float
+    session: Session,
+    operation: Operation,
+    undecided: OpenOperation,
+    *,
+    deadline: float,
+    unknown: JobUnreadable | None,
 ) -> OpenOperation | None:
-    kind = run.kind(operation.resource.address)
-    since = run.clock.monotonic()
-    found = await run.lookout.candidates(kind, operation.resource.inputs, since=since, gap=0.0, deadline=deadline)
-    if len(found) > 1:
-        failure = ambiguous(kind, operation, found)
+    kind, inputs = session.kind(operation.resource.address), operation.resource.inputs
+    since = session.clock.monotonic()
+    found = await session.lookout.search(kind, inputs, since=since, gap=0.0, deadline=deadline)
+    candidates = {**dict.fromkeys(found.fits, "it fits"), **found.doubtful}
+    if len(found.fits) == len(candidates) == 1 and session.lookout.claim(kind, found.fits[0]):
+        shown = await session.look(kind, found.fits[0], max_age=60.0, deadline=deadline)
+        await _record_create(session, operation, Made(found.fits[0], shown or {}))
+        return None
+    if candidates:
+        failure = ambiguous(kind, operation.resource.address, candidates)
         return replace(undecided, message=f"{failure}. {failure.fix}")
-    if not found or not run.lookout.claim(kind, found[0]):
-        return replace(undecided, message="the answer to its create was lost; apply looks for what it made")
-    await _record_create(run, operation, found[0])
-    return None
+    lost_answer = "the answer to its create was lost; apply looks for what it made"
+    return replace(undecided, message=unknown.summary if unknown is not None else lost_answer)

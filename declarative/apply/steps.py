@@ -1,7 +1,7 @@
 """One step, carried out: what is made durable before and after each call, and what is done when an answer is lost.
 
-Source of the order: a create is intent durable → POST → job id durable → poll → id durable; it is never sent again
-before a look. A lost update or delete is decided by reading the object.
+Source of the order: a create is intent durable → POST → job id durable → poll → object seen → recorded; it is never
+sent again before a look. A lost update or delete is decided by reading the object.
 """
 
 from __future__ import annotations
@@ -9,13 +9,22 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
-from declarative.apply.groups import GROUP, first_copy, group_ready, held, parts_busy, still_open, turn_if_narrow
-from declarative.apply.search import created_by, job_failed, lost, until_ready
-from declarative.apply.sending import NothingToDo, job_of, submit
-from declarative.apply.session import MAX_SENDS, Session, StepContinues, StepFailed
+from declarative.apply.groups import (
+    GroupGone,
+    busy,
+    check_group,
+    check_parts,
+    first_copy,
+    held,
+    parts_busy,
+    turn_if_narrow,
+)
+from declarative.apply.search import Made, created_by, job_failed, lost, until_ready
+from declarative.apply.sending import Check, LookAt, NothingToDo, Sending, job_of, look_first, nothing_to_check, submit
+from declarative.apply.session import MAX_SENDS, Session, StepContinues, StepFailed, Unneeded
 from declarative.apply.switches import switch
 from declarative.errors import NotFound, OutcomeUnknown, visible
-from declarative.kinds.compare import same
+from declarative.kinds.compare import is_told, same
 from declarative.model import (
     Action,
     Attributes,
@@ -29,89 +38,114 @@ from declarative.model import (
     Put,
     Step,
 )
-from declarative.provider import Job, JobUnknown
+from declarative.provider import Job, JobUnknown, JobUnreadable
 
-_FRESH = 2.0  # seconds for which one list answers all who look before they change something
 _NOTHING: Attributes = {}
+_DELETING = "deleting"
 
 
-async def carry_out(run: Session, step: Step) -> str:
+async def carry_out(session: Session, step: Step) -> str:
     """Do the step and record it. Returns the object's id ("" when it is gone).
 
     Raises StepFailed, StepContinues, and what the provider and the store raise.
     """
-    step = run.filled(step)
+    step = session.filled(step)
     try:
-        await turn_if_narrow(run, step.resource)
-        return await _ACTIONS[step.action](run, step)
+        await turn_if_narrow(session, step.resource)
+        return await _ACTIONS[step.action](session, step)
     finally:
-        run.end_turn()
+        session.end_turn()
 
 
 # ---------------------------------------------------------------- create
 
 
-async def _create(run: Session, step: Step) -> str:
-    kind = run.kind(step.address)
-    deadline = run.deadline(kind, Action.CREATE)
-    await group_ready(run, step.resource, deadline=deadline)
+async def _create(session: Session, step: Step) -> str:
+    kind = session.kind(step.address)
+    deadline = session.deadline(kind, Action.CREATE)
     if kind.copies_first:
-        await first_copy(run, step, deadline=deadline)
-        await group_ready(run, step.resource, deadline=deadline)
-    operation = run.new_operation(step)
+        await first_copy(session, step, deadline=deadline)
+    sending = Sending(check=_in_its_group(session, step), deadline=deadline, wait_codes=kind.wait_codes)
+    operation = session.new_operation(step)
     call = kind.create(step.resource.inputs)
     while True:
         operation = replace(operation, sends=operation.sends + 1, job_id="")
+        was_lost = False
         try:
-            operation = await submit(run, operation, call, deadline=deadline)
-            job = await job_of(run, operation, deadline=deadline)
-            object_id = await created_by(run, operation, job, deadline=deadline)
-            adopted = False
+            operation = await submit(session, operation, call, sending)
+            job = await job_of(session, operation, deadline=deadline)
+            made = await created_by(session, operation, job, deadline=deadline)
+        except JobUnreadable as error:
+            was_lost, made = True, await lost(session, operation, deadline=deadline)
+            if made is None:
+                raise unreadable(error) from error
         except (OutcomeUnknown, JobUnknown):
             operation = replace(operation, job_id="")
-            object_id = await lost(run, operation, deadline=deadline)
-            adopted = True
-        if object_id:
-            run.made[object_id] = run.clock.monotonic()
-            await run.ledger.note(_done(step, object_id), Closed(operation.id))
-            if adopted:
-                run.tell("settled", step, message=f"the answer to its create was lost; {object_id} is what it made")
-                await until_ready(run, kind, object_id, deadline=deadline)
-            return object_id
-        _give_up_when_spent(run, operation, deadline)
+            was_lost, made = True, await lost(session, operation, deadline=deadline)
+        if made is not None:
+            await _record_made(session, step, operation, made)
+            if was_lost:
+                session.tell("settled", step, message=f"the answer to its create was lost; {made.id} is what it made")
+                await until_ready(session, kind, made.id, deadline=deadline)
+            return made.id
+        _give_up_when_spent(session, operation, deadline)
 
 
-def _done(step: Step, object_id: str) -> Put:
-    return Put(replace(step.resource, id=object_id), step.id)
+def _in_its_group(session: Session, step: Step) -> Check:
+    """The check of a create: its group takes members."""
+    if not session.kind(step.address).group:
+        return nothing_to_check
+
+    async def check(look_at: LookAt) -> None:
+        await check_group(session, step.resource, look_at)
+
+    return check
 
 
-def _give_up_when_spent(run: Session, operation: Operation, deadline: float) -> None:
+async def _record_made(session: Session, step: Step, operation: Operation, made: Made) -> None:
+    session.made[made.id] = session.clock.monotonic()
+    resource = session.as_made(replace(step.resource, id=made.id), made.shown)
+    await session.ledger.note(Put(resource, step.id), Closed(operation.id))
+
+
+def unreadable(error: JobUnreadable) -> StepContinues:
+    """The end of a step whose job tells nothing: whether it had its effect isn't known, so nothing is sent again."""
+    return StepContinues(error.summary, job_id=error.job_id)
+
+
+def _give_up_when_spent(session: Session, operation: Operation, deadline: float) -> None:
     if operation.job_id:
         raise StepContinues(
             f"job {operation.job_id} ended well, but neither it nor a list tells which object it made",
             job_id=operation.job_id,
         )
-    if operation.sends >= MAX_SENDS or run.clock.monotonic() >= deadline:
+    if operation.sends >= MAX_SENDS or session.clock.monotonic() >= deadline:
         raise StepContinues("no answer to the create could be had, and no object of it is to be seen yet")
 
 
 # ---------------------------------------------------------------- update
 
 
-async def _update(run: Session, step: Step) -> str:
-    kind = run.kind(step.address)
-    deadline = run.deadline(kind, Action.UPDATE)
-    await group_ready(run, step.resource, deadline=deadline)
-    observed = await _as_planned(run, kind, step, wanted=step.resource.inputs, deadline=deadline)
+async def _update(session: Session, step: Step) -> str:
+    kind = session.kind(step.address)
+    deadline = session.deadline(kind, Action.UPDATE)
+    observed = await look_first(session, kind, step.resource.id, deadline=deadline)
     if observed is None:
-        raise StepFailed(f"{kind.noun} {step.resource.id} is gone from the cloud", "Plan again to create it anew.")
-    calls = kind.update(step.resource.id, step.resource.inputs, observed, _to_change(kind, step, observed))
-    for number, call in enumerate(calls):
-        if number:
-            await still_open(run, step.resource, deadline=deadline)
-        await _change(run, kind, step, call, deadline=deadline)
-    await run.ledger.note(Put(step.resource, step.id))
+        raise _gone_from_cloud(kind, step)
+    done: frozenset[str] = frozenset()
+    for call in kind.update(step.resource.id, step.resource.inputs, observed, _to_change(kind, step, observed)):
+        # A call that may be repeated shows, while it is, neither what was nor what is wanted.
+        done |= call.fields if call.idempotent else frozenset()
+        check = _as_planned(session, step, wanted=step.resource.inputs, but=done)
+        sending = Sending(check=check, deadline=deadline, wait_codes=kind.wait_codes)
+        await _change(session, kind, step, call, sending)
+        done |= call.fields
+    await session.ledger.note(Put(session.kept(step.resource), step.id))
     return step.resource.id
+
+
+def _gone_from_cloud(kind: Kind, step: Step) -> StepFailed:
+    return StepFailed(f"{kind.noun} {step.resource.id} is gone from the cloud", "Plan again to create it anew.")
 
 
 def _to_change(kind: Kind, step: Step, observed: Attributes) -> frozenset[str]:
@@ -122,27 +156,33 @@ def _to_change(kind: Kind, step: Step, observed: Attributes) -> frozenset[str]:
     return frozenset(name for name in fields if not same(kind, name, inputs.get(name), observed.get(name)))
 
 
-async def _change(run: Session, kind: Kind, step: Step, call: Call, *, deadline: float) -> None:
+async def _change(session: Session, kind: Kind, step: Step, call: Call, sending: Sending) -> None:
     """One call of an update, until it has had its effect."""
-    operation, sends = run.new_operation(step), run.sends(deadline)
+    operation, sends, deadline = session.new_operation(step), session.sends(sending.deadline), sending.deadline
     while True:
         operation = replace(operation, sends=operation.sends + 1, job_id="")
         try:
-            operation = await submit(run, operation, call, deadline=deadline)
+            operation = await submit(session, operation, call, sending)
             if call.starts_job:
-                _must_succeed(await job_of(run, operation, deadline=deadline))
+                _must_succeed(await job_of(session, operation, deadline=deadline))
             break
         except NothingToDo:
             break
+        except Unneeded as unneeded:
+            raise _gone_from_cloud(kind, step) from unneeded
         except StepFailed:
-            await run.ledger.note(Closed(operation.id))
+            await session.ledger.note(Closed(operation.id))
             raise
+        except JobUnreadable as error:
+            if await _change_happened(session, kind, step, operation, call, deadline=deadline):
+                break
+            raise unreadable(error) from error
         except (OutcomeUnknown, JobUnknown):
-            if await _change_happened(run, kind, step, operation, call, deadline=deadline):
+            if await _change_happened(session, kind, step, operation, call, deadline=deadline):
                 break
             if operation.sends >= MAX_SENDS or not await sends.again():
                 raise StepContinues("no answer to the update could be had") from None
-    await run.ledger.note(Closed(operation.id))
+    await session.ledger.note(Closed(operation.id))
 
 
 def _must_succeed(job: Job) -> None:
@@ -151,14 +191,14 @@ def _must_succeed(job: Job) -> None:
 
 
 async def _change_happened(
-    run: Session, kind: Kind, step: Step, operation: Operation, call: Call, *, deadline: float
+    session: Session, kind: Kind, step: Step, operation: Operation, call: Call, *, deadline: float
 ) -> bool:
     """Decide a lost call by reading the object, once it is not busy with it any more.
 
     Raises StepFailed when it shows something that nobody planned.
     """
-    inputs, looks = step.resource.inputs, run.looks(deadline)
-    while (observed := await run.look(kind, step.resource.id, max_age=0.0, deadline=deadline)) is not None:
+    inputs, looks = step.resource.inputs, session.looks(deadline)
+    while (observed := await session.look(kind, step.resource.id, max_age=0.0, deadline=deadline)) is not None:
         if all(same(kind, name, inputs.get(name), observed.get(name)) for name in call.fields):
             return True
         if kind.health(observed, inputs) is Health.BUSY and await looks.again():
@@ -169,97 +209,113 @@ async def _change_happened(
         if not _differences(kind, mine, observed):
             return False
         break
-    await run.ledger.note(Closed(operation.id))
+    await session.ledger.note(Closed(operation.id))
     raise StepFailed(f"{kind.noun} {step.resource.id} was changed by somebody else meanwhile", "Plan again.")
 
 
 # ---------------------------------------------------------------- delete
 
 
-async def _delete(run: Session, step: Step) -> str:
-    kind = run.kind(step.address)
-    deadline = run.deadline(kind, Action.DELETE)
-    await _group_allows(run, step, deadline=deadline)
-    if busy := await parts_busy(run, step.resource, deadline=deadline):
-        raise StepFailed(busy, "Run again.")
-    observed = await _as_planned(run, kind, step, deadline=deadline)
-    if observed is not None and observed.get("status") == "deleting":
-        await gone(run, kind, step.resource.id, deadline=deadline)
-        observed = None
-    closed = []
-    if observed is not None:
-        closed = [Closed((await _delete_until_gone(run, kind, step, deadline=deadline)).id)]
-    await run.ledger.note(Dropped(step.address, step.id), *closed)
+async def _delete(session: Session, step: Step) -> str:
+    kind = session.kind(step.address)
+    deadline = session.deadline(kind, Action.DELETE)
+    closed = await _delete_until_gone(session, kind, step, deadline=deadline)
+    await session.ledger.note(Dropped(step.address, step.id), *closed)
     return ""
 
 
-async def _group_allows(run: Session, step: Step, *, deadline: float) -> None:
-    """A member may outlive its group only on paper: then its own look says that it is gone."""
-    try:
-        await group_ready(run, step.resource, deadline=deadline)
-    except StepFailed:
-        kind = run.kind(step.address)
-        if await run.lookout.look(kind, step.resource.id, max_age=_FRESH, deadline=deadline) is not None:
-            raise
+async def _delete_until_gone(session: Session, kind: Kind, step: Step, *, deadline: float) -> tuple[Closed, ...]:
+    """Send the delete until it has had its effect; a repeated one does no harm once the object was read.
 
-
-async def _delete_until_gone(run: Session, kind: Kind, step: Step, *, deadline: float) -> Operation:
-    """Send the delete until it has had its effect; a repeated one does no harm once the object was read."""
-    operation = run.new_operation(step)
-    call, sends = kind.delete(step.resource.id, step.resource.inputs), run.sends(deadline)
+    Returns what closes its operation.
+    """
+    operation, sends = session.new_operation(step), session.sends(deadline)
+    call = kind.delete(step.resource.id, step.resource.inputs)
+    sending = Sending(check=_may_be_deleted(session, step), deadline=deadline, wait_codes=kind.wait_codes)
     while True:
         operation = replace(operation, sends=operation.sends + 1, job_id="")
         try:
-            operation = await submit(run, operation, call, deadline=deadline)
-            job = await job_of(run, operation, deadline=deadline)
+            operation = await submit(session, operation, call, sending)
+            job = await job_of(session, operation, deadline=deadline)
         except NotFound:
-            return operation
+            break
+        except Unneeded as unneeded:
+            if unneeded.observed is not None:  # it is being deleted already
+                await gone(session, kind, step.resource.id, deadline=deadline)
+            break
+        except JobUnreadable as error:
+            if not await _delete_happened(session, kind, step, error, deadline=deadline):
+                raise unreadable(error) from error
+            break
         except (OutcomeUnknown, JobUnknown) as error:
-            if await _delete_happened(run, kind, step, error, deadline=deadline):
-                return operation
+            if await _delete_happened(session, kind, step, error, deadline=deadline):
+                break
         else:
-            await _after_delete_job(run, kind, operation, job, deadline=deadline)
-            return operation
+            await _after_delete_job(session, kind, operation, job, deadline=deadline)
+            break
         if operation.sends >= MAX_SENDS or not await sends.again():
             raise StepContinues("no answer to the delete could be had")
+    return (Closed(operation.id),) if operation.id in session.ledger.state.operations else ()
+
+
+def _may_be_deleted(session: Session, step: Step) -> Check:
+    """The check of a delete: its group is not held, its parts are at rest, and it is as it was planned for."""
+    as_planned = _as_planned(session, step)
+
+    async def check(look_at: LookAt) -> None:
+        try:
+            if session.kind(step.address).identity:
+                await check_parts(session, step.resource, look_at)
+            await as_planned(look_at)
+        except GroupGone:
+            # A member may outlive its group only on paper: then its own look says that it is gone.
+            if await look_at(session.kind(step.address), step.resource.id) is not None:
+                raise
+            raise Unneeded from None
+
+    return check
 
 
 async def _delete_happened(
-    run: Session, kind: Kind, step: Step, error: OutcomeUnknown | JobUnknown, *, deadline: float
+    session: Session, kind: Kind, step: Step, error: OutcomeUnknown | JobUnknown | JobUnreadable, *, deadline: float
 ) -> bool:
-    if busy := await parts_busy(run, step.resource, deadline=deadline):
-        raise StepContinues(busy)
-    observed = await run.lookout.look(kind, step.resource.id, max_age=0.0, deadline=deadline)
+    if still := await parts_busy(session, step.resource, deadline=deadline):
+        raise StepContinues(still)
+    observed = await session.look(kind, step.resource.id, max_age=0.0, deadline=deadline)
     if observed is None:
         return True
-    if observed.get("status") == "deleting":
-        await gone(run, kind, step.resource.id, deadline=deadline)
+    if observed.get("status") == _DELETING:
+        await gone(session, kind, step.resource.id, deadline=deadline)
         return True
     if error.code in kind.look_again_codes and kind.health(observed, step.resource.inputs) is not Health.BUSY:
         raise StepFailed(error.summary, error.fix, code=error.code)
     return False
 
 
-async def _after_delete_job(run: Session, kind: Kind, operation: Operation, job: Job, *, deadline: float) -> None:
+async def _after_delete_job(session: Session, kind: Kind, operation: Operation, job: Job, *, deadline: float) -> None:
     if not job.succeeded:
-        await run.ledger.note(Closed(operation.id))
+        await session.ledger.note(Closed(operation.id))
         raise job_failed("delete", job, "The object stays recorded: the next run tries again.")
-    await vanished(run, kind, operation.resource.id, deadline=deadline)
+    if operation.step in session.awaited:
+        await vanished(session, kind, operation.resource.id, soon=True, deadline=deadline)
+    else:
+        with session.at_rest():
+            await vanished(session, kind, operation.resource.id, soon=False, deadline=deadline)
 
 
-async def vanished(run: Session, kind: Kind, object_id: str, *, deadline: float) -> None:
+async def vanished(session: Session, kind: Kind, object_id: str, *, soon: bool, deadline: float) -> None:
     """Make sure, through the grace period, that an object whose delete job succeeded is not shown any more."""
-    looks = run.looks(run.clock.monotonic() + run.grace)
-    while await run.lookout.shown(kind, object_id, deadline=deadline):
+    looks = session.looks(session.clock.monotonic() + session.grace)
+    while await session.lookout.shown(kind, object_id, soon=soon, deadline=deadline):
         if not await looks.again():
             raise StepContinues(f"its delete job succeeded, but {kind.noun} {object_id} is still shown")
 
 
-async def gone(run: Session, kind: Kind, object_id: str, *, deadline: float) -> None:
+async def gone(session: Session, kind: Kind, object_id: str, *, deadline: float) -> None:
     """Wait until an object that is being deleted is gone. Raises StepFailed when its deletion fails."""
-    looks = run.looks(deadline)
-    while (observed := await run.lookout.look(kind, object_id, max_age=0.0, deadline=deadline)) is not None:
-        if observed.get("status") != "deleting":
+    looks = session.looks(deadline)
+    while (observed := await session.look(kind, object_id, max_age=0.0, deadline=deadline)) is not None:
+        if observed.get("status") != _DELETING:
             raise StepFailed(f"the deletion of {kind.noun} {object_id} failed in the cloud", "Run again to retry it.")
         if not await looks.again():
             raise StepContinues(f"{kind.noun} {object_id} is still being deleted")
@@ -268,79 +324,88 @@ async def gone(run: Session, kind: Kind, object_id: str, *, deadline: float) -> 
 # ---------------------------------------------------------------- the look before a change
 
 
-async def _as_planned(
-    run: Session, kind: Kind, step: Step, *, wanted: Attributes = _NOTHING, deadline: float
-) -> Attributes | None:
-    """Look at the object again, just before it is changed. None: it is gone. Busy: wait.
+def _as_planned(
+    session: Session, step: Step, *, wanted: Attributes = _NOTHING, but: frozenset[str] = frozenset()
+) -> Check:
+    """The check of a change: group and object are looked at together, and are as the plan was made for.
 
-    What is as `wanted` by now is no difference: an earlier change whose answer was lost may have come to its end.
-    Raises StepFailed when it isn't what the plan was made for, or disaster recovery has begun there.
+    What is as `wanted` by now is no difference: an earlier change whose answer was lost may have come to its end; `but`
+    names fields that an earlier call of the step may have changed. The check raises Unneeded for what is gone or goes.
     """
-    max_age, looks = 0.0 if kind.name == GROUP.name else _FRESH, run.looks(deadline)
-    while True:
-        observed = await run.look(kind, step.resource.id, max_age=max_age, deadline=deadline)
+    kind, before = session.kind(step.address), {name: one for name, one in step.before.items() if name not in but}
+
+    async def check(look_at: LookAt) -> None:
+        await check_group(session, step.resource, look_at)
+        observed = await look_at(kind, step.resource.id)
         if observed is None:
-            return None
+            raise Unneeded
         health = kind.health(observed, step.resource.inputs)
         if health is Health.HELD:
             raise held(kind, observed)
-        if differences := _differences(kind, step.before, observed, wanted):
+        if step.action is Action.DELETE and observed.get("status") == _DELETING:
+            raise Unneeded(observed)
+        if differences := _differences(kind, before, observed, wanted):
             raise StepFailed(f"it has changed since it was planned: {differences}", "Plan again.")
-        if health is not Health.BUSY:
-            return observed
-        if not await looks.again():
-            raise StepFailed(f"{kind.noun} {step.resource.id} is busy: {visible(observed.get('status'))}", "Run again.")
-        max_age = 0.0
-        await group_ready(run, step.resource, deadline=deadline)
+        if health is Health.BUSY:
+            raise busy(kind, step.resource.id, observed)
+
+    return check
 
 
 def _differences(kind: Kind, before: Attributes, observed: Attributes, wanted: Attributes = _NOTHING) -> str:
-    """What differs in the planned fields, and isn't as `wanted`, in words; "" when nothing does."""
+    """What differs in the planned fields, and isn't as `wanted`, in words; "" when nothing does.
+
+    A field that the answer lacks tells nothing.
+    """
     return ", ".join(
-        f"{field} was '{visible(before[field], limit=80)}', is '{visible(observed.get(field), limit=80)}'"
+        f"{field} was '{visible(before[field], limit=80)}', is '{visible(observed[field], limit=80)}'"
         for field in kind.fields
         if field in before
-        and not same(kind, field, before[field], observed.get(field))
-        and not (field in wanted and same(kind, field, wanted[field], observed.get(field)))
+        and is_told(kind, field, observed)
+        and not same(kind, field, before[field], observed[field])
+        and not (field in wanted and same(kind, field, wanted[field], observed[field]))
     )
 
 
 # ---------------------------------------------------------------- steps that call nothing
 
 
-async def _remember(run: Session, step: Step) -> str:
+async def _remember(session: Session, step: Step) -> str:
     """Record, adopt: the cloud is as it should be, only the state isn't."""
     if step.resource.id:
-        await run.ledger.intend(Put(step.resource, step.id))
+        await session.ledger.intend(Put(session.kept(step.resource), step.id))
         return step.resource.id
-    return await _take_over(run, step)
+    return await _take_over(session, step)
 
 
-async def _take_over(run: Session, step: Step) -> str:
+async def _take_over(session: Session, step: Step) -> str:
     """Adopt what the service made by itself meanwhile, found by its natural key."""
-    kind = run.kind(step.address)
-    end = run.clock.monotonic() + run.grace
+    kind = session.kind(step.address)
+    end = session.clock.monotonic() + session.grace
     while True:
-        since = run.clock.monotonic()
-        found = await run.lookout.by_natural_key(kind, step.resource.inputs, since=since, deadline=run.until(60.0))
+        since = session.clock.monotonic()
+        found = await session.lookout.by_natural_key(
+            kind, step.resource.inputs, since=since, deadline=session.until(60.0)
+        )
         if len(found) == 1:
-            await run.ledger.intend(_done(step, found[0]))
+            await session.ledger.intend(Put(replace(step.resource, id=found[0]), step.id))
             return found[0]
-        if run.clock.monotonic() >= end:
+        if session.clock.monotonic() >= end:
             what = ", ".join(f"{name} {step.resource.inputs.get(name)}" for name in kind.natural_key)
             raise StepFailed(f"the service has made no {kind.noun} for {what}", "Check that the server has this disk.")
-        await run.clock.sleep(1.0)
+        await session.clock.sleep(1.0)
 
 
-async def _move(run: Session, step: Step) -> str:
+async def _move(session: Session, step: Step) -> str:
     if step.source is None:
         raise StepFailed("the plan says not what to move", "Plan again.")
-    await run.ledger.intend(Dropped(step.source), Put(step.resource, step.id))
+    moved = session.kept(step.resource, of=step.source)
+    await session.ledger.intend(Dropped(step.source), Put(moved, step.id))
     return step.resource.id
 
 
-async def _forget(run: Session, step: Step) -> str:
-    await run.ledger.intend(Dropped(step.address, step.id))
+async def _forget(session: Session, step: Step) -> str:
+    await session.ledger.intend(Dropped(step.address, step.id))
     return ""
 
 

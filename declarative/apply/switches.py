@@ -9,72 +9,42 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from declarative.apply.groups import held
+from declarative.apply.groups import busy, held
 from declarative.apply.search import job_failed
-from declarative.apply.sending import LOOKED, job_of, refused
-from declarative.apply.session import MAX_SENDS, Session, StepContinues, StepFailed
-from declarative.errors import NotSent, OutcomeUnknown, Rejected, Unauthorized, visible
-from declarative.model import (
-    Accepted,
-    Action,
-    Attributes,
-    Begun,
-    Call,
-    Closed,
-    Health,
-    Kind,
-    Operation,
-    Put,
-    Step,
-    Switch,
-)
-from declarative.provider import JobUnknown, Slot, job_id_of
+from declarative.apply.sending import Check, LookAt, Sending, job_of, submit
+from declarative.apply.session import MAX_SENDS, Session, StepContinues, StepFailed, Unneeded
+from declarative.errors import OutcomeUnknown, visible
+from declarative.model import Action, Closed, Health, Kind, Operation, Put, Step, Switch
+from declarative.provider import JobUnknown, JobUnreadable
 
 
-class _There(Exception):
-    """The group is where it should be: nothing is to be sent."""
-
-
-class _Moving(Exception):
-    """The group is on its way there: wait."""
-
-
-class _Busy(Exception):
-    """The group is on its way to where the call may be sent: wait, and look again. Its argument is the status."""
-
-
-async def switch(run: Session, step: Step) -> str:
+async def switch(session: Session, step: Step) -> str:
     """Enable or disable the protection of a group, and record it."""
-    kind = run.kind(step.address)
+    kind = session.kind(step.address)
     way = way_of(kind, step.action)
-    deadline = run.deadline(kind, step.action)
-    operation, looks = run.new_operation(step), run.looks(deadline)
+    deadline = session.deadline(kind, step.action)
+    operation, looks = session.new_operation(step), session.looks(deadline)
+    # An enable that meets a failed-over group is a disaster; a disable that does is refused.
+    check, fresh = _may_be_switched(session, step, way), step.action is Action.ENABLE
+    sending = Sending(check=check, deadline=deadline, wait_codes=way.wait_codes, fresh=fresh)
     while True:
         operation = replace(operation, sends=operation.sends + 1, job_id="")
         try:
-            await _one_try(run, kind, way, operation, deadline=deadline)
+            operation = await submit(session, operation, way.call(step.resource.id), sending)
+            await _job_over(session, operation, deadline=deadline)
             break
-        except _There:
+        except Unneeded as unneeded:
+            if unneeded.observed is not None:  # on its way there
+                await _arrived(session, kind, way, step, deadline=deadline)
             break
-        except _Moving:
-            await _arrived(run, kind, way, step, deadline=deadline)
+        except JobUnreadable as error:
+            if not await _has_arrived(session, kind, way, step, deadline=deadline):
+                raise StepContinues(error.summary, job_id=error.job_id) from error
             break
-        except _Busy as busy:
-            if not await looks.again():
-                raise StepFailed(f"{kind.noun} {step.resource.id} is busy: {busy}", "Run again.") from busy
-            operation = replace(operation, sends=operation.sends - 1)
-        except (OutcomeUnknown, JobUnknown, NotSent) as error:
+        except (OutcomeUnknown, JobUnknown) as error:
             if operation.sends >= MAX_SENDS or not await looks.again():
                 raise StepContinues(f"no answer to the {step.action.value} could be had") from error
-        except Unauthorized:
-            raise
-        except Rejected as error:
-            if error.code not in way.wait_codes or looks.is_over:
-                raise refused(error) from error
-            operation = replace(operation, sends=0)
-            run.tell("step-progress", step, status=f"waits: {error.summary}")
-            await looks.again()
-    await run.ledger.note(Put(step.resource, step.id), Closed(operation.id))
+    await session.ledger.note(Put(session.kept(step.resource), step.id), Closed(operation.id))
     return step.resource.id
 
 
@@ -86,71 +56,60 @@ def way_of(kind: Kind, action: Action) -> Switch:
     return way
 
 
-async def _one_try(run: Session, kind: Kind, way: Switch, operation: Operation, *, deadline: float) -> None:
-    """Look, send once, wait for the job."""
-    accepted = await _look_and_send(run, kind, way, operation, deadline=deadline)
-    run.tell("step-accepted", accepted, job_id=accepted.job_id)
-    job = await job_of(run, accepted, deadline=deadline)
+async def _job_over(session: Session, operation: Operation, *, deadline: float) -> None:
+    job = await job_of(session, operation, deadline=deadline)
     if not job.succeeded:
-        await run.ledger.note(Closed(operation.id))
+        await session.ledger.note(Closed(operation.id))
         raise job_failed(
             operation.action.value, job, "The group and its members stay as they are: the next run tries again."
         )
 
 
-async def _look_and_send(run: Session, kind: Kind, way: Switch, operation: Operation, *, deadline: float) -> Operation:
-    object_id = operation.resource.id
-    try:
-        async with run.slot() as slot:
-            observed = await _read(slot, kind, object_id, deadline=deadline)
-            _decide(kind, way, observed, operation)
-            soon = run.clock.monotonic() + LOOKED
-            await run.ledger.intend(Begun(operation))
-            job_id = job_id_of(await slot.send(way.call(object_id), deadline=deadline, leaves_by=soon))
-            await run.ledger.note(Accepted(operation.id, job_id))
-    except (Rejected, NotSent):
-        await run.ledger.note(Closed(operation.id))
-        raise
-    return replace(operation, job_id=job_id)
+def _may_be_switched(session: Session, step: Step, way: Switch) -> Check:
+    """The check of a switch. It raises Unneeded for a group that is where it should be, or on its way there."""
+    kind, group_id = session.kind(step.address), step.resource.id
 
-
-async def _read(slot: Slot, kind: Kind, object_id: str, *, deadline: float) -> Attributes:
-    answer = await slot.send(Call("GET", (kind.collection, object_id)), deadline=deadline, holds=(kind.envelope, dict))
-    found = answer.get(kind.envelope)
-    if not isinstance(found, dict) or found.get("id") != object_id:
-        raise StepFailed(f"the answer about {kind.noun} {object_id} is about something else", "Run again.")
-    return kind.view(found)[object_id]
-
-
-def _decide(kind: Kind, way: Switch, observed: Attributes, operation: Operation) -> None:
-    """Return when the call may be sent; else say why not."""
-    status = str(observed.get("status"))
-    health = kind.health(observed, operation.resource.inputs)
-    if health is Health.HELD:
-        raise held(kind, observed)
-    if status == way.reached:
-        raise _There
-    if status == way.running:
-        raise _Moving
-    if health is Health.BUSY:
-        raise _Busy(visible(status, limit=80))
-    if status not in way.sent_from:
-        raise StepFailed(
-            f"{operation.action.value} needs a group that is {' or '.join(sorted(way.sent_from))}; it is "
-            f"{visible(status, limit=80)}",
-            "Plan again.",
-        )
-
-
-async def _arrived(run: Session, kind: Kind, way: Switch, step: Step, *, deadline: float) -> None:
-    """Wait for a group that is on its way already: somebody's job, or one of ours whose answer was lost."""
-    looks = run.looks(deadline)
-    while True:
-        observed = await run.lookout.look(kind, step.resource.id, max_age=0.0, deadline=deadline)
-        status = str(observed.get("status")) if observed is not None else "gone"
+    async def check(look_at: LookAt) -> None:
+        observed = await look_at(kind, group_id)
+        if observed is None:
+            raise StepFailed(f"{kind.noun} {group_id} is gone from the cloud", "Plan again.")
+        status = str(observed.get("status"))
+        health = kind.health(observed, step.resource.inputs)
+        if health is Health.HELD:
+            raise held(kind, observed)
         if status == way.reached:
-            return
+            raise Unneeded
+        if status == way.running:
+            raise Unneeded(observed)
+        if health is Health.BUSY:
+            raise busy(kind, group_id, observed)
+        if status not in way.sent_from:
+            raise StepFailed(
+                f"{step.action.value} needs a group that is {' or '.join(sorted(way.sent_from))}; it is "
+                f"{visible(status, limit=80)}",
+                "Plan again.",
+            )
+
+    return check
+
+
+async def _arrived(session: Session, kind: Kind, way: Switch, step: Step, *, deadline: float) -> None:
+    """Wait for a group that is on its way already: somebody's job, or one of ours whose answer was lost."""
+    looks = session.looks(deadline)
+    while (status := await _status(session, kind, step, deadline=deadline)) != way.reached:
         if status != way.running:
             raise StepFailed(f"{step.action.value} has ended with the group {visible(status, limit=80)}", "Run again.")
         if not await looks.again():
             raise StepContinues(f"the group is still {way.running}")
+
+
+async def _has_arrived(session: Session, kind: Kind, way: Switch, step: Step, *, deadline: float) -> bool:
+    """Say whether the group is where its switch leads, once it is not on its way there any more."""
+    if await _status(session, kind, step, deadline=deadline) == way.running:
+        await _arrived(session, kind, way, step, deadline=deadline)
+    return await _status(session, kind, step, deadline=deadline) == way.reached
+
+
+async def _status(session: Session, kind: Kind, step: Step, *, deadline: float) -> str:
+    observed = await session.look(kind, step.resource.id, max_age=0.0, deadline=deadline)
+    return str(observed.get("status")) if observed is not None else "gone"

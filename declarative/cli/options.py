@@ -86,7 +86,7 @@ class Timeout(ValueType):
 def _timeout_names() -> tuple[str, ...]:
     from declarative.kinds import KINDS
 
-    return ("create_grace", *(f"{kind.name}.{action}" for kind in KINDS.values() for action in kind.timeouts))
+    return ("create_grace", "look", *(f"{kind.name}.{action}" for kind in KINDS.values() for action in kind.timeouts))
 
 
 class Assignment(ValueType):
@@ -175,7 +175,8 @@ _TIMEOUTS = (
         "--timeouts",
         type=Timeout(),
         multiple=True,
-        help="Deadline of one kind of step, e.g. ProtectionGroup.enable=2h, or create_grace. Repeatable.",
+        help="Deadline of one kind of step, e.g. ProtectionGroup.enable=2h; create_grace, for which a new object may"
+        " not be listed; or look, after which a look is too old to act on (5s). Repeatable.",
     ),
 )
 _LOCK = (

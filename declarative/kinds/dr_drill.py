@@ -81,6 +81,7 @@ KIND = Kind(
     held_because=held_because,
     refers=_REFERS,
     group="server_group_id",
+    place=("server_group_id",),
     complete=_complete,
     create=_create,
     update=_update,

@@ -38,7 +38,9 @@ _FIELDS = {
 
 
 def _view(listed: Attributes) -> dict[str, Attributes]:
-    shown = {**listed, "server_id": listed.get("source_server"), "tags": _sorted(listed.get("tags"))}
+    shown = {**listed, "server_id": listed.get("source_server")}
+    if "tags" in listed:
+        shown["tags"] = _sorted(listed["tags"])
     return {str(listed["id"]): shown}
 
 
@@ -136,6 +138,7 @@ KIND = Kind(
     held_because=held_because,
     refers=_REFERS,
     group="server_group_id",
+    place=("server_group_id",),
     natural_key=("server_id",),
     makes=frozenset({"ReplicationPair"}),
     complete=_complete,

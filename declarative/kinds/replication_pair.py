@@ -120,6 +120,7 @@ KIND = Kind(
     held_because=held_because,
     refers=_REFERS,
     group="server_group_id",
+    place=("server_group_id",),
     natural_key=("volume_id",),
     complete=_complete,
     create=_create,

@@ -7,9 +7,10 @@ deepdiff tells the parts in which unequal values differ, and is imported only th
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Final
 
-from declarative.kinds.compare import same
+from declarative.kinds.compare import is_told, same
 from declarative.model import Attributes, Change, Json, Kind, Lifecycle, OnChange, Reference, Resource
 
 GOAL: Final = "protection"
@@ -17,18 +18,32 @@ ENABLED: Final = "enabled"
 DISABLED: Final = "disabled"
 
 
-def differing(kind: Kind, wanted: Attributes, *, recorded: Attributes, seen: Attributes) -> list[str]:
+def differing(
+    kind: Kind,
+    wanted: Attributes,
+    *,
+    recorded: Attributes,
+    seen: Attributes,
+    normalized: Mapping[str, tuple[Json, Json]] = MappingProxyType({}),
+) -> list[str]:
     """Return the fields of `wanted` whose value isn't what the cloud shows (`seen`).
 
     A field that the cloud does not show is compared with what was `recorded`; when that is unknown too, as after an
     import, it does not differ. A reference to what is not made yet differs from everything; what is only recorded
-    differs from nothing.
+    differs from nothing. What the service has `normalized` differs once the wish or the cloud's value has changed.
     """
     return [
         name
         for name, value in wanted.items()
-        if seen.get(name) != value and _differs(kind, name, value, recorded=recorded, seen=seen)
+        if seen.get(name) != value
+        and _differs(kind, name, value, recorded=recorded, seen=seen)
+        and not (name in normalized and _is_as_normalized(kind, name, normalized[name], value, seen.get(name)))
     ]
+
+
+def _is_as_normalized(kind: Kind, name: str, pair: tuple[Json, Json], value: Json, shown: Json) -> bool:
+    sent, made = pair
+    return not isinstance(value, Reference) and same(kind, name, sent, value) and same(kind, name, made, shown)
 
 
 def _differs(kind: Kind, name: str, value: Json, *, recorded: Attributes, seen: Attributes) -> bool:
@@ -37,7 +52,7 @@ def _differs(kind: Kind, name: str, value: Json, *, recorded: Attributes, seen: 
         return False
     if isinstance(value, Reference):
         return True
-    if shown is not None or rule.empty_is_absent:
+    if is_told(kind, name, seen):
         return not same(kind, name, value, shown)
     if name in recorded:
         return not same(kind, name, value, recorded[name])
@@ -95,7 +110,7 @@ def seen_inputs(inputs: Attributes, ignored: frozenset[str], *, seen: Attributes
 def drifted(kind: Kind, recorded: Resource, seen: Attributes) -> Attributes:
     """Return what the cloud shows of the managed fields other than recorded; after an import, of all it showed then."""
     known, ignored = baseline(kind, recorded), ignored_fields(kind, recorded.lifecycle)
-    names = differing(kind, known, recorded={}, seen=seen)
+    names = differing(kind, known, recorded={}, seen=seen, normalized=recorded.normalized)
     found = {**{name: seen.get(name) for name in names}, **_switched(kind, recorded, seen)}
     return {name: value for name, value in found.items() if name not in ignored}
 

@@ -31,7 +31,8 @@ def find_moves(
 
 
 def _fits(kind: Kind, inputs: Attributes, recorded: Resource, seen: Attributes) -> bool:
-    return not must_replace(kind, differing(kind, inputs, recorded=recorded.inputs, seen=seen))
+    names = differing(kind, inputs, recorded=recorded.inputs, seen=seen, normalized=recorded.normalized)
+    return not must_replace(kind, names)
 
 
 def known_key(kind: Kind, attributes: Attributes) -> Key | None:

@@ -99,12 +99,12 @@ def _without_lookups(
     known = {**recorded.attributes, **recorded.inputs} if recorded else {}
     filled, findings = dict(inputs), []
     for name in sorted(kind.lookups.keys() & desired.spec.keys()):
-        sent = sent_field(kind, name)
-        if known.get(sent) is not None:
+        sent, wanted = sent_field(kind, name), desired.spec[name]
+        if known.get(sent) is not None and known.get(kind.lookup_names.get(name, ""), wanted) == wanted:
             filled[sent] = known[sent]
         else:
-            summary = f"can't look up {name} '{visible(desired.spec[name], limit=80)}' without a refresh"
-            fix = f"Plan with a refresh, or write {sent} instead."
+            summary = f"can't look up {name} '{visible(wanted, limit=80)}': the cloud's list was not read"
+            fix = f"Give {sent} instead, or plan again with a refresh, when the list can be read."
             findings.append(Diagnostic(summary, fix, desired.position("spec", name), str(desired.address)))
     return filled, findings
 

@@ -180,7 +180,7 @@ def _kept(sketch: Sketch, kind: Kind, wanted: Wanted, *, recorded: Resource, sig
         sketch.warn(address, f"{address} is left alone: it came with its instance, and its status is {status}")
         return ()
     ignored = ignored_fields(kind, wanted.desired.lifecycle)
-    names = differing(kind, wanted.inputs, recorded=recorded.inputs, seen=sight.seen)
+    names = differing(kind, wanted.inputs, recorded=recorded.inputs, seen=sight.seen, normalized=recorded.normalized)
     if _check(sketch, kind, wanted, [name for name in names if name not in ignored]):
         return ()
     return adjust(kind, wanted, recorded, sight)

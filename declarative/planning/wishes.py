@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from declarative.kinds import KINDS
+from declarative.kinds.compare import is_told
 from declarative.model import (
     Action,
     Address,
@@ -209,7 +210,7 @@ def adjust(kind: Kind, wanted: Wanted, recorded: Resource, sight: Sight) -> tupl
     """
     ignored = ignored_fields(kind, wanted.desired.lifecycle)
     inputs = kept_inputs(wanted.inputs, ignored, recorded=recorded.inputs, seen=sight.seen)
-    names = differing(kind, inputs, recorded=recorded.inputs, seen=sight.seen)
+    names = differing(kind, inputs, recorded=recorded.inputs, seen=sight.seen, normalized=recorded.normalized)
     if ignored:
         names = [name for name in names if name not in ignored or isinstance(inputs[name], Reference)]
     wanted = _with_inputs(wanted, inputs)
@@ -280,11 +281,7 @@ def _update(kind: Kind, wanted: Wanted, recorded: Resource, sight: Sight, *, nam
 
 def _old(kind: Kind, recorded: Resource, sight: Sight) -> Attributes:
     """The fields as they are seen; of what the cloud does not show, as they were recorded."""
-    hidden = {
-        name: value
-        for name, value in recorded.inputs.items()
-        if sight.seen.get(name) is None and not kind.fields[name].empty_is_absent
-    }
+    hidden = {name: value for name, value in recorded.inputs.items() if not is_told(kind, name, sight.seen)}
     return {**sight.seen, **hidden} if hidden else sight.seen
 
 

@@ -3,7 +3,17 @@
 from declarative.provider.access import Access, Secret, access_from
 from declarative.provider.client import Provider, Slot
 from declarative.provider.codes import CodeEntry, explain_code
-from declarative.provider.jobs import FailedTask, Job, JobStatus, JobTimeout, JobUnknown, entity, job_id_of
+from declarative.provider.jobs import (
+    FailedTask,
+    Job,
+    JobStatus,
+    JobTimeout,
+    JobUnknown,
+    JobUnreadable,
+    entity,
+    job_id_of,
+)
+from declarative.provider.reads import Listing, Look
 
 __all__ = [
     "Access",
@@ -13,6 +23,9 @@ __all__ = [
     "JobStatus",
     "JobTimeout",
     "JobUnknown",
+    "JobUnreadable",
+    "Listing",
+    "Look",
     "Provider",
     "Secret",
     "Slot",

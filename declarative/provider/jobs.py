@@ -85,6 +85,14 @@ class JobUnknown(ProviderError):
         self.job_id = job_id
 
 
+class JobUnreadable(ProviderError):
+    """Again and again, what is answered about the job isn't a job: it may run, or have ended either way."""
+
+    def __init__(self, job_id: str, reason: ProviderError) -> None:
+        super().__init__(f"job {job_id} can't be read: {reason.summary}", reason.fix, code=reason.code)
+        self.job_id = job_id
+
+
 def job_id_of(answer: Attributes) -> str:
     """Return the job id in the answer to an asynchronous call. Raises OutcomeUnknown when there is no usable one."""
     job_id = answer.get("job_id")

@@ -32,6 +32,7 @@ _MESSAGE_LIMIT = 500  # characters of the service's own words that are kept
 _UNAUTHORIZED_CODES = frozenset({"SDRS.0002"})
 _THROTTLED_CODES = frozenset({"APIGW.0308"})
 _REFUSALS = frozenset({403, 404, 405, 406, 413, 422})
+_NOT_IMPLEMENTED = 501  # the only 5xx that will be the same the next time
 _LONE_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _JOB_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
@@ -42,6 +43,7 @@ class Again(enum.Enum):
 
     NEVER = enum.auto()
     UNSENT = enum.auto()  # it never left: any call may
+    NO_FILES = enum.auto()  # likewise, for want of a file descriptor: any call may, on fewer connections
     THROTTLED = enum.auto()  # the gateway turned it away: any call may, later
     TRANSIENT = enum.auto()  # the outcome is open: an idempotent call may
     UNREADABLE = enum.auto()  # an answer that makes no sense: an idempotent call may, a few times
@@ -128,7 +130,11 @@ def _good(reply: Reply, call: Call) -> Attributes | Failure:
 
 def _bad_for_reads(reply: Reply, call: Call, fault: Fault, now: datetime) -> Failure:
     """A read, or a write that is sure to do nothing twice: an answer without a code isn't the service's."""
-    if reply.status >= 500 or reply.status == 408 or (reply.status == 409 and not fault.code):
+    if (
+        (reply.status >= 500 and reply.status != _NOT_IMPLEMENTED)
+        or reply.status == 408
+        or (reply.status == 409 and not fault.code)
+    ):
         pause = read_retry_after(reply.retry_after, now=now)
         return Failure(_refusal(OutcomeUnknown, reply, call, fault), Again.TRANSIENT, pause)
     if reply.status >= 400 and (fault.code or reply.status == 403) and not (reply.status == 404 and not fault.shaped):

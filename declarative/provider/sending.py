@@ -6,13 +6,13 @@ import asyncio
 import json
 import math
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from declarative.clock import Clock
-from declarative.errors import EndpointError, NotSent, Rejected, Unauthorized
+from declarative.errors import EndpointError, NotSent, Rejected, Unanswered, Unauthorized
 from declarative.kinds import KINDS
 from declarative.model import Attributes, Call, Json
 from declarative.provider.access import Access
@@ -57,6 +57,14 @@ class Errand:
         return min(self.deadline, self.leaves_by)
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The JSON object of a good answer; `asked`: when the try that it answers left, on the monotonic clock."""
+
+    document: Attributes
+    asked: float
+
+
 def gone_codes(call: Call) -> frozenset[str]:
     """The codes that mean that the object a call is about does not exist; a call on a whole collection has none."""
     if len(call.path) < 2:
@@ -72,7 +80,10 @@ def encode(body: Json) -> bytes | None:
 
 
 class Sender:
-    """Carries errands. After one `Unauthorized` every later errand fails with it, and nothing more is sent."""
+    """Carries errands. After one `Unauthorized` every later errand fails with it, and nothing more is sent.
+
+    `notice` is told, in words, what somebody should know: what has happened, and what to do about it.
+    """
 
     def __init__(
         self,
@@ -90,6 +101,8 @@ class Sender:
         self._unauthorized: Unauthorized | None = None
         self._answered = False
         self._began: float | None = None
+        self._is_short_of_files = False
+        self.notice: Callable[[str, str], None] = lambda summary, fix: None
         self.statistics: Counter[str] = Counter()
 
     async def aclose(self) -> None:
@@ -105,8 +118,8 @@ class Sender:
         finally:
             self._slots.give_back(line)
 
-    async def send(self, errand: Errand, line: Line | None = None) -> Attributes:
-        """Send until there is an answer, and return its JSON object; on `line`, or on a new one for each attempt."""
+    async def send(self, errand: Errand, line: Line | None = None) -> Answer:
+        """Send until there is an answer, and return it; on `line`, or on a new one for each attempt."""
         if not _NO_SEGMENTS.isdisjoint(errand.call.path):
             raise Rejected(f"{verb(errand.call)} not sent: an id is empty or dots", request=request_line(errand.call))
         tries = senseless = 0
@@ -132,7 +145,7 @@ class Sender:
 
     def _end(self, errand: Errand, failure: Failure) -> float:
         """The moment from which on an errand that failed so is not tried again."""
-        if failure.again is not Again.UNSENT or self._answered or self._began is None:
+        if failure.again not in (Again.UNSENT, Again.NO_FILES) or self._answered or self._began is None:
             return errand.last_send
         return min(errand.last_send, self._began + _FIRST_CONTACT)
 
@@ -167,7 +180,7 @@ class Sender:
                 raise _too_late(errand.call)
             await self._clock.sleep(pause)
 
-    async def _attempt(self, errand: Errand, line: Line) -> Attributes | Failure:
+    async def _attempt(self, errand: Errand, line: Line) -> Answer | Failure:
         await self._calm(errand)
         if self._unauthorized is not None:
             raise _rejected_before(self._unauthorized, errand.call)
@@ -175,12 +188,25 @@ class Sender:
         if began >= errand.last_send:
             raise _too_late(errand.call)
         result = await self._exchange(errand, line, seconds=min(self._call_timeout, errand.deadline - began))
-        if isinstance(result, Failure):
-            if isinstance(result.error, Unauthorized):
-                self._unauthorized = result.error
-            if result.again is Again.THROTTLED:
-                self._slots.throttled(began=began, pause=result.pause)
+        if not isinstance(result, Failure):
+            return Answer(result, began)
+        if isinstance(result.error, Unauthorized):
+            self._unauthorized = result.error
+        if result.again is Again.THROTTLED:
+            self._slots.throttled(began=began, pause=result.pause)
+        if result.again is Again.NO_FILES:
+            self._use_fewer_connections()
         return result
+
+    def _use_fewer_connections(self) -> None:
+        """The system has no file descriptor left for a connection: make do with those that there are."""
+        fewer = self._slots.lower()
+        if not self._is_short_of_files:
+            self._is_short_of_files = True
+            self.notice(
+                f"the system allows no more open files: from now on there are {fewer} connections at a time",
+                "Raise the limit (ulimit -n), or lower --parallelism.",
+            )
 
     async def _exchange(self, errand: Errand, line: Line, *, seconds: float) -> Attributes | Failure:
         import httpx
@@ -193,7 +219,7 @@ class Sender:
             async with asyncio.timeout(seconds):
                 reply = await line.exchange(request, max_body=errand.max_body)
         except TimeoutError:
-            return lost(call, f"nothing whole within {seconds:.3g} s")
+            return lost(call, f"nothing whole within {seconds:.3g} s", cls=Unanswered)
         except httpx.RequestError as error:
             return self._requests.failure(error, call)
         self._answered = True
@@ -220,7 +246,7 @@ def _lines(access: Access, parallelism: int, transport: httpx.AsyncBaseTransport
 
 def _may_try_again(failure: Failure, errand: Errand, *, senseless: int) -> bool:
     """`senseless`: answers to this errand so far that make no sense; what else went wrong with it counts apart."""
-    if failure.again in (Again.UNSENT, Again.THROTTLED):
+    if failure.again in (Again.UNSENT, Again.THROTTLED, Again.NO_FILES):
         return True
     if failure.again is Again.UNREADABLE:
         return errand.call.idempotent and senseless < _SENSELESS_ANSWERS

@@ -8,8 +8,9 @@ keeps a cookie, unpacks a body or logs a URL, and a call costs a third less.
 from __future__ import annotations
 
 import asyncio
+import errno
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, cast
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -31,6 +32,7 @@ _KEEPALIVE = 4.0
 _CONNECT_TIMEOUT = 10.0  # seconds, and never more than this part of the whole call: TCP and TLS have it each
 _CONNECT_SHARE = 0.4
 _SHORTEST_PAUSE = 0.001  # seconds
+_NO_FILES = frozenset({errno.EMFILE, errno.ENFILE})
 _QUIET_WINDOW = 1.0  # seconds without a 429 after which one more call may be in flight
 
 
@@ -57,14 +59,15 @@ class Line:
             return reply
         finally:
             if not whole:
-                self._drop()
+                self.drop()
 
     async def aclose(self) -> None:
         """Close the connection, unless it came from outside."""
-        self._drop()
+        self.drop()
         await asyncio.gather(*self._closing, return_exceptions=True)
 
-    def _drop(self) -> None:
+    def drop(self) -> None:
+        """Let go of the connection; the next exchange makes a new one."""
         transport, self._transport = self._transport, None
         if self._owned and transport is not None:
             # In a task of its own: the call that ended early may be cancelled a second time.
@@ -101,14 +104,14 @@ class Slots:
     """Hands out lines, first come, first served, to as many at a time as the limit allows.
 
     The limit starts at `len(lines)`, is halved by a 429 (once for all calls that were on their way together) and
-    grows again by one with every quiet second.
+    grows again by one with every quiet second, up to the ceiling: `len(lines)`, or what the system has files for.
     """
 
     def __init__(self, lines: list[Line], *, clock: Clock) -> None:
         self._lines = tuple(lines)
         self._free = list(lines)
         self._clock = clock
-        self._limit = len(lines)
+        self._limit = self._ceiling = len(lines)
         self._changed = 0.0
         self._not_before = 0.0
         self._waiting: deque[asyncio.Future[Line]] = deque()
@@ -145,6 +148,15 @@ class Slots:
             self._limit = max(1, self._limit // 2)
         self._changed = now
 
+    def lower(self) -> int:
+        """For one that could not be connected: use one less than are in use now, for good. Returns how many."""
+        in_use = len(self._lines) - len(self._free)
+        self._ceiling = max(1, min(self._ceiling, in_use) - 1)
+        self._limit = min(self._limit, self._ceiling)
+        for line in self._free:
+            line.drop()
+        return self._ceiling
+
     def pause(self) -> float:
         """Seconds for which nothing may be sent; 0 when it is less than a sleep may end early."""
         left = self._not_before - self._clock.monotonic()
@@ -156,14 +168,14 @@ class Slots:
             await line.aclose()
 
     def _may_take(self) -> bool:
-        if self._limit < len(self._lines):
+        if self._limit < self._ceiling:
             self._grow()
         return len(self._lines) - len(self._free) < self._limit and bool(self._free)
 
     def _grow(self) -> None:
         quiet = int((self._clock.monotonic() - self._changed) / _QUIET_WINDOW)
         if quiet > 0:
-            self._limit = min(len(self._lines), self._limit + quiet)
+            self._limit = min(self._ceiling, self._limit + quiet)
             self._changed += quiet * _QUIET_WINDOW
 
     def _wake(self) -> None:
@@ -222,26 +234,34 @@ def _unsent(error: Exception, call: Call, *, host: str) -> Failure:
     summary = f"{verb(call)} not sent: no connection to {host}: {reason}"
     fix = "Check the endpoint, the network and the proxy variables."
     again = Again.UNSENT
-    if _is_untrusted(error):
+    causes = tuple(_causes(error))
+    if _is_untrusted(causes):
         fix = "The certificate is not trusted: set SSL_CERT_FILE to the file of your authority."
         again = Again.NEVER
+    elif any(isinstance(cause, OSError) and cause.errno in _NO_FILES for cause in causes):
+        again = Again.NO_FILES
     return Failure(NotSent(summary, fix, request=request_line(call)), again)
 
 
-def _is_untrusted(error: BaseException) -> bool:
-    import ssl
-
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The error, and all that has led to it."""
     cause: BaseException | None = error
     while cause is not None:
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            return True
+        yield cause
+        if isinstance(cause, BaseExceptionGroup):
+            yield from cause.exceptions
         cause = cause.__cause__ or cause.__context__
-    return False
 
 
-def lost(call: Call, reason: str) -> Failure:
+def _is_untrusted(causes: Iterable[BaseException]) -> bool:
+    import ssl
+
+    return any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes)
+
+
+def lost(call: Call, reason: str, *, cls: type[OutcomeUnknown] = OutcomeUnknown) -> Failure:
     """The request left, and no whole answer came."""
-    error = OutcomeUnknown(f"no answer to the {verb(call)}: {reason}", request=request_line(call))
+    error = cls(f"no answer to the {verb(call)}: {reason}", request=request_line(call))
     return Failure(error, Again.TRANSIENT)
 
 

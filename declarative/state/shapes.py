@@ -156,11 +156,11 @@ def read_address(value: Json) -> Address:
 
 
 _RESOURCE = frozenset({"address", "id"})
-_RESOURCE_MORE = frozenset({"inputs", "attributes", "lifecycle", "depends_on"})
+_RESOURCE_MORE = frozenset({"inputs", "attributes", "lifecycle", "depends_on", "normalized"})
 
 
 def write_resource(resource: Resource) -> dict[str, Json]:
-    """Return `{address, id, inputs, attributes, lifecycle, depends_on}`."""
+    """Return `{address, id, inputs, attributes, lifecycle, depends_on, normalized}`."""
     shape: dict[str, Json] = {"address": write_address(resource.address), "id": resource.id}
     if resource.inputs:
         shape["inputs"] = resource.inputs
@@ -170,6 +170,10 @@ def write_resource(resource: Resource) -> dict[str, Json]:
         shape["lifecycle"] = _write_lifecycle(resource.lifecycle)
     if resource.depends_on:
         shape["depends_on"] = [write_address(address) for address in resource.depends_on]
+    if resource.normalized:
+        shape["normalized"] = {
+            name: {"sent": sent, "shown": shown} for name, (sent, shown) in resource.normalized.items()
+        }
     return shape
 
 
@@ -183,9 +187,16 @@ def read_resource(value: Json) -> Resource:
         mapping(shape.get("attributes", {}), "attributes"),
         _read_lifecycle(shape["lifecycle"]) if "lifecycle" in shape else _PLAIN_LIFE,
         tuple(array(shape["depends_on"], "depends_on", read_address)) if "depends_on" in shape else (),
+        _read_normalized(shape["normalized"]) if "normalized" in shape else {},
     )
 
 
+def _read_normalized(value: Json) -> dict[str, tuple[Json, Json]]:
+    pairs = {name: fields(pair, required=_NORMALIZED) for name, pair in mapping(value, "normalized").items()}
+    return {name: (pair["sent"], pair["shown"]) for name, pair in pairs.items()}
+
+
+_NORMALIZED = frozenset({"sent", "shown"})
 _PLAIN_LIFE = Lifecycle()
 _LIFECYCLE = frozenset({"prevent_destroy", "ignore_changes"})
 _LIFECYCLE_MORE = frozenset({"adopt"})

@@ -349,6 +349,11 @@ class Site:
         (resource,) = self.run(lambda: workflow.import_objects(self.project(), wanted, watch=self.watch))
         return resource
 
+    def state_rm(self, name: str) -> None:
+        """`state rm`."""
+        self.watch = self._new_watch(())
+        self.run(lambda: workflow.state_rm(self.project(), [str(address(name))], watch=self.watch))
+
     def state(self) -> State:
         """The recorded state, read anew."""
         return workflow.show(self.project())

@@ -7,6 +7,7 @@ import pytest
 from declarative.apply import Lookout
 from declarative.clock import Clock
 from declarative.kinds import KINDS
+from declarative.provider import Listing, Look
 from tests.scaffold.virtual_time import run_virtual
 
 PAIR = KINDS["ReplicationPair"]
@@ -19,13 +20,17 @@ class Cloud:
         self.objects = {f"id-{number}": {"id": f"id-{number}"} for number in range(size)}
         self.lists = self.gets = 0
 
-    async def list(self, kind, *, deadline):
+    async def listing(self, kind, *, deadline):
         self.lists += 1
-        return self.objects
+        return Listing(self.objects, _now(), _now())
 
-    async def get(self, kind, object_id, *, deadline):
+    async def look(self, kind, object_id, *, deadline):
         self.gets += 1
-        return self.objects[object_id]
+        return Look(_now(), self.objects[object_id])
+
+
+def _now():
+    return asyncio.get_running_loop().time()
 
 
 @pytest.mark.parametrize(

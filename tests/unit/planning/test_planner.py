@@ -278,7 +278,9 @@ def test_object_that_was_never_read_back_does_not_differ():
 
 
 def test_domain_of_a_new_object_cannot_be_looked_up():
-    with pytest.raises(InputError, match=r"spec/domain:1:1: error: can't look up domain 'Duo' without a refresh"):
+    with pytest.raises(
+        InputError, match=r"spec/domain:1:1: error: can't look up domain 'Duo': the cloud's list was not read"
+    ):
         plan([desired("a")], [], Observed(), refreshed=False)
 
 

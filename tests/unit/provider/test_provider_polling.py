@@ -8,7 +8,7 @@ from provider_cloud import CREATE, GROUP, JobCloud, Scripted, answer, clock, err
 
 from declarative.errors import Unauthorized
 from declarative.model import Action
-from declarative.provider import Job, JobTimeout, JobUnknown, entity, job_id_of
+from declarative.provider import Job, JobTimeout, JobUnknown, JobUnreadable, entity, job_id_of
 from declarative.provider.polling import Pace
 
 RUNNING = answer({"job_id": "j1", "status": "RUNNING"})
@@ -163,8 +163,35 @@ def test_a_failed_look_is_nothing(fault):
 
 
 def test_looks_that_go_on_failing_end_in_a_timeout_that_says_why():
-    with pytest.raises(JobTimeout, match="HTTP 404 without an error of SDRS"):
-        wait(Scripted(answer(status=404)), deadline=60.0)
+    with pytest.raises(JobTimeout, match="read had no clear answer"):
+        wait(Scripted(answer(status=503)), deadline=60.0)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        answer(status=404),
+        answer(body=b"<html>", status=404),
+        answer(body=b"<html>"),
+        answer(status=302, headers={"Location": "https://elsewhere/"}),
+        answer({"jobs": []}),
+        error("SDRS.0004", status=403),
+        error("APIGW.0301", status=403),
+        answer(status=501),
+    ],
+    ids=["404", "404-html", "200-html", "302", "other-json", "403", "403-gateway", "501"],
+)
+def test_a_job_that_can_not_be_read_is_told_apart_from_one_that_runs(given):
+    cloud = Scripted(given)
+    with pytest.raises(JobUnreadable, match="job j1 can't be read") as caught:
+        wait(cloud, grace=30.0)
+    assert caught.value.job_id == "j1"
+    assert 28.0 <= cloud.times[-1] <= 40.0
+
+
+def test_a_job_that_can_be_read_again_is_waited_for():
+    job, _ = wait(Scripted(answer(status=404), answer(status=404), RUNNING, answer(status=404), SUCCESS))
+    assert job.succeeded
 
 
 def test_looks_that_go_unanswered_end_in_a_timeout():

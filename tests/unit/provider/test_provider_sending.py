@@ -304,7 +304,7 @@ def test_rejected_credentials_stop_everything(given):
             with pytest.raises(Unauthorized, match="not sent"):
                 await one.get(GROUP, "g1", deadline=30.0)
             with pytest.raises(Unauthorized, match="not sent"):
-                await one.list(GROUP, deadline=30.0)
+                await one.listing(GROUP, deadline=30.0)
         assert one.requests == 1
 
     run(main())

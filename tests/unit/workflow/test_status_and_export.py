@@ -54,15 +54,15 @@ class Cloud(httpx.AsyncBaseTransport):
         assert request.method == "GET"
         path = request.url.path.partition("/v1/p1/")[2]
         self.requests.append(path)
-        status, document = self._answer(*path.split("/"))
+        status, document = self._answer(*path.split("/"), offset=int(request.url.params.get("offset", 0)))
         return httpx.Response(status, content=json.dumps(document).encode())
 
-    def _answer(self, collection, object_id=""):
+    def _answer(self, collection, object_id="", *, offset=0):
         if collection == "active-domains":
             return 200, {"domains": [DOMAIN]}
         kind = next(kind for kind in KINDS.values() if kind.collection == collection)
         if not object_id:
-            return 200, {kind.list_key: self.lists[collection]}
+            return 200, {kind.list_key: self.lists[collection][offset:]}
         found = [one for one in self.lists[collection] if one["id"] == object_id]
         code = next(iter(kind.gone_codes))
         return (200, {kind.envelope: found[0]}) if found else (400, {"error": {"code": code, "message": "none"}})
@@ -180,9 +180,9 @@ def test_an_import_of_what_is_taken_is_refused(project, cloud, tmp_path, wanted,
     assert re.search(words, " ".join(map(str, refused.value.diagnostics())))
 
 
-def test_an_export_reads_each_list_once(project, cloud):
+def test_an_export_reads_each_list_once_to_its_empty_page(project, cloud):
     asyncio.run(workflow.export(project, target=project.folder.parent / "copy"))
-    assert sorted(cloud.requests) == sorted([*cloud.lists, "active-domains"])
+    assert sorted(cloud.requests) == sorted([*cloud.lists, *cloud.lists, "active-domains"])
 
 
 def test_an_export_needs_no_stack_in_the_folder(tmp_path, cloud):
@@ -205,7 +205,7 @@ def test_what_is_imported_is_healthy(project, cloud, tmp_path):
     found = asyncio.run(workflow.status(copy))
     assert found.healthy
     assert [group.address for group in found.groups] == [Address("ProtectionGroup", "shop")]
-    assert sorted(cloud.requests) == sorted(cloud.lists)
+    assert sorted(cloud.requests) == sorted([*cloud.lists, *cloud.lists])
 
 
 def test_trouble_shows_at_once(project, cloud, tmp_path):
