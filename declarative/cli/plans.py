@@ -51,7 +51,8 @@ def plan(
         setting.screen.show(plan_lines(made, missing=unconsented(made)))
     if out is not None:
         _save(setting, setting.path(out), made)
-    return ExitCode.CHANGES if detailed_exitcode and made.has_changes() else ExitCode.OK
+    pending = made.has_changes() or made.withheld or unconsented(made)
+    return ExitCode.CHANGES if detailed_exitcode and pending else ExitCode.OK
 
 
 def _save(setting: Setting, path: Path, made: Plan) -> None:

@@ -14,6 +14,7 @@ from declarative.kinds.compare import is_told, same
 from declarative.model import Attributes, Change, Json, Kind, Lifecycle, OnChange, Reference, Resource
 
 GOAL: Final = "protection"
+SIDE: Final = "priority_station"
 ENABLED: Final = "enabled"
 DISABLED: Final = "disabled"
 

@@ -11,14 +11,18 @@ from typing import TypeAlias
 
 from declarative.errors import Diagnostic, Severity, visible
 from declarative.kinds import KINDS
-from declarative.model import Action, Address, Health, Step, Withheld
+from declarative.model import Action, Address, Attributes, Change, Health, Kind, Resource, Step, Withheld
 from declarative.planning.belonging import GROUP, Belonging, Group
+from declarative.planning.differences import GOAL, SIDE
 from declarative.planning.graph import by_address, closure, reversed_edges
 from declarative.planning.scene import Scene
 from declarative.planning.sketch import Sketch, Wishes
 
 # The steps of an address that go together. What switches a protection that stays goes by itself.
 Unit: TypeAlias = tuple[Address, str]
+
+_NO_REASONS: Mapping[Address, str] = {}
+_NO_ACTIONS: Mapping[Address, Action] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,30 +34,46 @@ class Kept:
     notes: tuple[Diagnostic, ...]
 
 
-def held_back(sketch: Sketch, wishes: Wishes, belonging: Belonging) -> Kept:
-    """Take out what is held or still open, and all that waits for it."""
+def held_back(
+    sketch: Sketch,
+    wishes: Wishes,
+    belonging: Belonging,
+    *,
+    more: Mapping[Address, str] = _NO_REASONS,
+    faulty: Mapping[Address, Action] = _NO_ACTIONS,
+) -> Kept:
+    """Take out what is held or still open, and all that waits for it.
+
+    `more` tells why further addresses have to wait for what is held. `faulty` has what would be done at addresses that
+    get no such step, because something is wrong there which matters only once the disaster recovery is over.
+    """
     targets = {old: new for new, old in sketch.moves.items()}
     held = _held(sketch.scene, targets)
-    reasons = {**_held_members(wishes, belonging), **held}
-    notes = [_left_alone(one, why) for one, why in held.items() if one not in wishes and _speaks(one, belonging)]
+    reasons = {**more, **_held_members({*wishes, *faulty}, belonging), **held}
     undecided = {targets.get(address, address) for address in sketch.open}
-    if undecided.isdisjoint(wishes) and reasons.keys().isdisjoint(wishes):
+    notes = [
+        _left_alone(one, held[one])
+        for one in held
+        if one not in wishes and one not in faulty and _speaks(one, belonging)
+    ]
+    if undecided.isdisjoint(wishes) and reasons.keys().isdisjoint(wishes) and not faulty:
         return Kept(wishes, (), tuple(notes))
-    units = _units(wishes)
-    needs = _needs(units)
-    users = reversed_edges(needs)
-    withheld = closure([unit for unit in units if unit[0] in reasons], users)
-    started = {unit for unit in units if unit[0] in undecided}
-    waiting = closure(started, users) - withheld
-    notes += [_waits_for_open(one, needs[one] & waiting) for one in _sorted(waiting - started)]
-    told = tuple(
-        Withheld(one[0], step.action, reasons.get(one[0]) or _waits_for_held(needs[one] & withheld))
+    knot = _Knot.of(wishes)
+    withheld = knot.waiting_for(unit for unit in knot.units if unit[0] in reasons)
+    started = {unit for unit in knot.units if unit[0] in undecided}
+    waiting = knot.waiting_for(started) - withheld
+    notes += [_waits_for_open(one, knot.needs[one] & waiting) for one in _sorted(waiting - started)]
+    told = [
+        Withheld(one[0], step.action, reasons.get(one[0]) or _waits_for_held(knot.needs[one] & withheld))
         for one in _sorted(withheld)
-        for step in units[one]
-    )
-    out = {step.id for unit in withheld | waiting for step in units[unit]}
-    left = {address: tuple(step for step in steps if step.id not in out) for address, steps in wishes.items()}
-    return Kept({address: steps for address, steps in left.items() if steps}, told, tuple(notes))
+        for step in knot.units[one]
+    ]
+    silent = faulty.keys() - {one.address for one in told}
+    told += [
+        Withheld(one, faulty[one], reasons.get(one, "it waits for members that are held"))
+        for one in sorted(silent, key=by_address)
+    ]
+    return Kept(knot.without(withheld | waiting, wishes), tuple(told), tuple(notes))
 
 
 # ---------------------------------------------------------------- why
@@ -69,10 +89,10 @@ def _held(scene: Scene, targets: Mapping[Address, Address]) -> dict[Address, str
     return {address: held[address] for address in sorted(held, key=by_address)}
 
 
-def _held_members(wishes: Wishes, belonging: Belonging) -> dict[Address, str]:
+def _held_members(addresses: Iterable[Address], belonging: Belonging) -> dict[Address, str]:
     """Why the members of held groups are left alone."""
     reasons = {}
-    for address in wishes:
+    for address in addresses:
         if KINDS[address.kind].group:
             held = [group for group in belonging.groups(address) if belonging.is_held(group)]
             if held:
@@ -90,7 +110,51 @@ def _speaks(address: Address, belonging: Belonging) -> bool:
     return not any(belonging.is_held(group) for group in belonging.groups(address))
 
 
+# ---------------------------------------------------------------- drift
+
+
+def held_drift(kind: Kind, recorded: Resource, seen: Attributes) -> tuple[Change, ...]:
+    """The side and the status of a held group, where those recorded are others: told, and never a reason for a step."""
+    if kind.enable is None or kind.health(seen, recorded.inputs) is not Health.HELD:
+        return ()
+    changes = []
+    was, now = (str(shown.get("status") or "") for shown in (recorded.attributes, seen))
+    if was != now and kind.health({"status": now}, {}) is Health.HELD:
+        goal = recorded.inputs.get(GOAL)
+        changes.append(Change(GOAL, goal, now) if goal is not None else Change("status", was or None, now))
+    accepted = recorded.inputs.get(SIDE) or "source"
+    side, other = recorded.attributes.get(SIDE) or accepted, seen.get(SIDE)
+    if other and other not in (side, accepted):
+        changes.append(Change(SIDE, side, other))
+    return tuple(sorted(changes, key=lambda change: change.field))
+
+
 # ---------------------------------------------------------------- units
+
+
+@dataclass(frozen=True, slots=True)
+class _Knot:
+    """The steps of a plan by unit, and which units each unit waits for."""
+
+    units: Mapping[Unit, list[Step]]
+    needs: Mapping[Unit, set[Unit]]
+    users: Mapping[Unit, list[Unit]]
+
+    @classmethod
+    def of(cls, wishes: Wishes) -> _Knot:
+        units = _units(wishes)
+        needs = _needs(units)
+        return cls(units, needs, reversed_edges(needs))
+
+    def waiting_for(self, units: Iterable[Unit]) -> set[Unit]:
+        """These units and all that wait for them."""
+        return closure(units, self.users)
+
+    def without(self, units: Iterable[Unit], wishes: Wishes) -> Wishes:
+        """The wishes less the steps of these units."""
+        out = {step.id for unit in units for step in self.units[unit]}
+        left = {address: tuple(step for step in steps if step.id not in out) for address, steps in wishes.items()}
+        return {address: steps for address, steps in left.items() if steps}
 
 
 def _units(wishes: Wishes) -> dict[Unit, list[Step]]:

@@ -13,13 +13,13 @@ from typing import TypeAlias
 from declarative.kinds import KINDS
 from declarative.model import Action, Step
 from declarative.planning.belonging import Belonging, Group
+from declarative.planning.differences import SIDE
 from declarative.planning.graph import closure, linked, reversed_edges
 from declarative.planning.sketch import Sketch
 from declarative.planning.wishes import step_id
 
 _Lookup: TypeAlias = Callable[[Group], list[Step]]
 
-_SIDE = "priority_station"
 _RECORDS = (Action.UPDATE, Action.ADOPT, Action.MOVE, Action.RECORD)
 _CALLS = (Action.CREATE, Action.UPDATE, Action.DELETE)
 
@@ -163,4 +163,4 @@ def _accepts_a_side(step: Step, sketch: Sketch) -> bool:
     if step.action not in _RECORDS or KINDS[step.address.kind].enable is None:
         return False
     recorded = sketch.scene.recorded.get(sketch.source(step.address))
-    return recorded is not None and recorded.inputs.get(_SIDE) != step.resource.inputs.get(_SIDE)
+    return recorded is not None and recorded.inputs.get(SIDE) != step.resource.inputs.get(SIDE)

@@ -12,10 +12,12 @@ from declarative.model import (
     Address,
     Attributes,
     Basis,
+    Change,
     Danger,
     DesiredView,
     Drift,
     Json,
+    Kind,
     Observed,
     OpenOperation,
     Plan,
@@ -28,14 +30,15 @@ from declarative.planning.dangers import DESTROY_CONSENTS, Stakes, find_dangers,
 from declarative.planning.differences import baseline, drifted, field_changes
 from declarative.planning.drafting import draft
 from declarative.planning.forecast import coming_outputs, nothing_stays, output_findings
-from declarative.planning.graph import by_address, in_order
-from declarative.planning.holding import held_back
+from declarative.planning.graph import by_address
+from declarative.planning.holding import held_drift
 from declarative.planning.links import with_links
-from declarative.planning.preflight import Situation, findings, prerequisites
+from declarative.planning.preflight import prerequisites
 from declarative.planning.protection import with_protection
 from declarative.planning.scene import Scene, dependency_findings, look
-from declarative.planning.selection import PlanRequest, Ties, chosen_addresses, replaced_addresses
+from declarative.planning.selection import Chosen, PlanRequest, Ties, chosen_addresses, replaced_addresses
 from declarative.planning.sketch import Sketch, Wishes
+from declarative.planning.verdict import Found, judged
 
 
 def make_plan(
@@ -68,13 +71,13 @@ def make_plan(
     chosen = chosen_addresses(request, scene.desired, recorded, ties=lambda: _ties(sketch, belonging, request))
     protected = with_protection(sketch, belonging, chosen, goals=changing)
     linked = _regrouped(with_links((step for steps in protected.wishes.values() for step in steps), sketch, belonging))
-    kept = held_back(sketch, linked, belonging)
-    steps = in_order(step for group in kept.wishes.values() for step in group)
-    outputs = () if request.destroy and nothing_stays(scene, kept.wishes) else desired.outputs
-    seen = _seen(sketch, steps)
-    wrong = [*(_faults(sketch, desired, chosen.addresses) if changing else ()), *protected.findings]
-    if wrong := [*wrong, *findings(Situation(steps, scene, belonging, seen), refreshed=request.refreshed)]:
+    verdict = judged(
+        sketch, linked, belonging, Found(_of_documents(sketch, chosen) if changing else (), protected.findings)
+    )
+    if wrong := [*(_of_structure(sketch, desired) if changing else ()), *verdict.errors]:
         raise InputError(wrong)
+    kept, steps, seen = verdict.kept, verdict.situation.steps, verdict.situation.seen
+    outputs = () if request.destroy and nothing_stays(scene, kept.wishes) else desired.outputs
     return Plan(
         basis=replace(basis, destroy=request.destroy, refresh_only=request.refresh_only, refreshed=request.refreshed),
         steps=steps,
@@ -89,7 +92,7 @@ def make_plan(
         output_changes=(
             () if request.refresh_only else coming_outputs(scene, kept.wishes, outputs, recorded=recorded_outputs)
         ),
-        warnings=(*warnings, *_notes(sketch, chosen.addresses), *protected.notes, *kept.notes),
+        warnings=(*warnings, *_notes(sketch, chosen.addresses), *protected.notes, *kept.notes, *verdict.notes),
         prerequisites=prerequisites(steps),
         max_deletes=desired.stack.max_deletes,
         timeouts=desired.stack.timeouts,
@@ -124,14 +127,17 @@ def _regrouped(steps: Iterable[Step]) -> Wishes:
     return {address: tuple(group) for address, group in wishes.items()}
 
 
-def _faults(sketch: Sketch, desired: DesiredView, chosen: Collection[Address]) -> Iterable[Diagnostic]:
-    """The findings of the documents that the plan is about; dependencies and outputs concern all."""
-    problems, found = sketch.scene.problems, sketch.findings
+def _of_structure(sketch: Sketch, desired: DesiredView) -> Iterable[Diagnostic]:
+    """The findings about dependencies and outputs, which concern all documents."""
     yield from dependency_findings(desired.resources)
     yield from output_findings(sketch.scene, desired.outputs, moves=sketch.moves)
-    for address in sorted((problems.keys() | found.keys()) & set(chosen), key=by_address):
-        yield from problems.get(address, ())
-        yield from found.get(address, ())
+
+
+def _of_documents(sketch: Sketch, chosen: Chosen) -> list[Diagnostic]:
+    """The findings of the documents that the plan is about."""
+    problems, found = sketch.scene.problems, sketch.findings
+    addresses = sorted((problems.keys() | found.keys()) & chosen.addresses, key=by_address)
+    return [one for address in addresses for one in (*problems.get(address, ()), *found.get(address, ()))]
 
 
 def _notes(sketch: Sketch, chosen: Collection[Address]) -> Iterable[Diagnostic]:
@@ -140,17 +146,6 @@ def _notes(sketch: Sketch, chosen: Collection[Address]) -> Iterable[Diagnostic]:
 
 
 # ---------------------------------------------------------------- what the reader must know
-
-
-def _seen(sketch: Sketch, steps: Iterable[Step]) -> dict[Address, Attributes]:
-    """What is seen of the objects that the steps delete, forget or unprotect."""
-    seen = {}
-    for step in steps:
-        if step.action in (Action.DELETE, Action.FORGET, Action.DISABLE):
-            sight = sketch.scene.sights.get(sketch.source(step.address))
-            if sight is not None:
-                seen[step.address] = sight.attributes
-    return seen
 
 
 def _dangers(
@@ -180,7 +175,14 @@ def _drift(scene: Scene, chosen: Collection[Address]) -> tuple[Drift, ...]:
     for (address, recorded), sight in zip(scene.recorded.items(), scene.sights.values(), strict=True):
         if sight is None:
             found.append(Drift(address, gone=True))
-        elif shown := drifted(scene.kind(address), recorded, sight.seen):
-            changes = field_changes(shown, old=baseline(scene.kind(address), recorded), new=shown)
+        elif changes := _drifted(scene.kind(address), recorded, sight.seen):
             found.append(Drift(address, changes))
     return tuple(sorted((one for one in found if one.address in chosen), key=lambda one: by_address(one.address)))
+
+
+def _drifted(kind: Kind, recorded: Resource, seen: Attributes) -> tuple[Change, ...]:
+    shown, told = drifted(kind, recorded, seen), held_drift(kind, recorded, seen)
+    if not shown:
+        return told
+    changes = (*told, *field_changes(shown, old=baseline(kind, recorded), new=shown))
+    return tuple(sorted(changes, key=lambda change: change.field))

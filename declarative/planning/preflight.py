@@ -6,7 +6,7 @@ Source: SDRS API reference, "Dependencies and ordering" and "Quotas and constrai
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from declarative.errors import Diagnostic, visible
@@ -30,7 +30,7 @@ _ON_UPDATE = {"flavorRef": "the DR server must be stopped while its flavor is ch
 class Situation:
     """The steps that are left, and what they are judged by. `seen`: what is shown of the objects they delete."""
 
-    steps: Sequence[Step]
+    steps: tuple[Step, ...]
     scene: Scene
     belonging: Belonging
     seen: Mapping[Address, Attributes]
@@ -190,22 +190,35 @@ def _taken_device(situation: Situation, step: Step, desired: Desired, deleted: C
 
 def _full_quotas(situation: Situation) -> Iterator[Diagnostic]:
     """Kinds of which more would be created than the quota leaves room for (SDRS.0305, 0306)."""
-    quotas = situation.scene.observed.lookups.quotas
-    if not quotas:
-        return
-    for name, more in sorted(_net(situation).items()):
-        kind = KINDS[name]
-        quota = quotas.get(kind.quota, {})
-        limit, used = number(quota.get("quota")), number(quota.get("used"))
-        if more <= 0 or limit is None or used is None or limit < 0 or more <= limit - used:
-            continue
+    net = _net(situation)
+    for name, more in sorted(excess(situation).items()):
+        kind, room = KINDS[name], net[name] - more
+        limit, used = _quota(situation, kind)
         makers = sorted(maker.noun for maker in KINDS.values() if name in maker.makes)
         brought = f", with one at least for each new {' or '.join(makers)}" if makers else ""
         yield Diagnostic(
-            f"the quota leaves room for {max(limit - used, 0)} more {kind.noun}s, and {more} more are planned{brought}"
+            f"the quota leaves room for {room} more {kind.noun}s, and {net[name]} more are planned{brought}"
             f" ({used} of {limit} are used)",
             "Ask for a higher quota, or describe fewer.",
         )
+
+
+def excess(situation: Situation) -> dict[str, int]:
+    """By how many objects the steps go beyond the quotas, for each kind of which they do."""
+    if not situation.scene.observed.lookups.quotas:
+        return {}
+    beyond = {}
+    for name, more in _net(situation).items():
+        limit, used = _quota(situation, KINDS[name])
+        if more > 0 and limit is not None and used is not None and limit >= 0 and more > max(limit - used, 0):
+            beyond[name] = more - max(limit - used, 0)
+    return beyond
+
+
+def _quota(situation: Situation, kind: Kind) -> tuple[int | None, int | None]:
+    """How many objects of a kind there may be, and how many there are."""
+    quota = (situation.scene.observed.lookups.quotas or {}).get(kind.quota, {})
+    return number(quota.get("quota")), number(quota.get("used"))
 
 
 def _net(situation: Situation) -> Counter[str]:

@@ -13,14 +13,13 @@ from declarative.errors import Diagnostic, Severity, visible
 from declarative.kinds import KINDS
 from declarative.model import Action, Address, Attributes, Change, Health, Kind, Reason, Resource, Step, Switch
 from declarative.planning.belonging import Belonging, Group, switch_kinds
-from declarative.planning.differences import DISABLED, ENABLED, GOAL, ignored_fields
+from declarative.planning.differences import DISABLED, ENABLED, GOAL, SIDE, ignored_fields
 from declarative.planning.losses import number
 from declarative.planning.selection import Chosen
 from declarative.planning.sketch import Sketch, Wishes, chosen_part
 from declarative.planning.takeover import instances_of
 from declarative.planning.wishes import Sight, before, creates, deletes, new_step, step_id
 
-_SIDE = "priority_station"
 _PAIR, _PAIRS = "ReplicationPair", "replication_num"
 
 
@@ -118,6 +117,10 @@ class _Work:
         off, on = case.kind.disable, case.kind.enable
         if on is None or off is None:
             return
+        action, way, other = (Action.ENABLE, on, off) if goal == ENABLED else (Action.DISABLE, off, on)
+        due = self._is_due(case, way, other, goal)
+        if case.sight is not None and case.sight.health is Health.HELD and not due:
+            return  # whether it can be switched shows when the disaster recovery is over
         if goal == ENABLED and not self._may_be_enabled(case):
             return
         if creates(case.steps):
@@ -126,8 +129,7 @@ class _Work:
             return
         if case.recorded is None or case.sight is None or deletes(case.steps):
             return
-        action, way, other = (Action.ENABLE, on, off) if goal == ENABLED else (Action.DISABLE, off, on)
-        if self._is_due(case, way, other, goal):
+        if due:
             self._add(case, action, way, _reason(case.recorded, goal))
             if goal == ENABLED and not self._belonging.takes_members(case.address) and not self._keeps_a_pair(case):
                 self._keep_members_until(step_id(action, case.address), case.address)
@@ -241,7 +243,7 @@ class _Work:
 
     def _steps_of_members(self, group: Address, own: list[Step]) -> bool:
         """True when members wait for it that the record says which side is accepted as production."""
-        if not any(change.field == _SIDE for step in own for change in step.changes):
+        if not any(change.field == SIDE for step in own for change in step.changes):
             return False
         return group in self._busy()
 
@@ -256,7 +258,7 @@ class _Work:
 def _only_records_the_goal(steps: list[Step]) -> bool:
     """True when nothing but a record of what the switch brings about is left: the switch writes it down."""
     return bool(steps) and all(
-        step.action is Action.RECORD and {change.field for change in step.changes} <= {GOAL, _SIDE} for step in steps
+        step.action is Action.RECORD and {change.field for change in step.changes} <= {GOAL, SIDE} for step in steps
     )
 
 
@@ -284,7 +286,7 @@ def _switch(
             if step.action is Action.UPDATE:
                 named = {change.field.partition(".")[0] for change in step.changes} & shown.keys()
                 inputs = step.resource.inputs
-                shown = {**shown, **{name: inputs[name] for name in named if name in inputs and name != _SIDE}}
+                shown = {**shown, **{name: inputs[name] for name in named if name in inputs and name != SIDE}}
     old = case.status if resource.id else ""
     return new_step(
         action,

@@ -221,6 +221,8 @@ def summary(plan: Plan) -> str:
         return f"Nothing to do beyond {many(len(plan.open), 'operation')} still open from earlier runs.{withheld}"
     if plan.withheld:
         return f"Nothing to do now.{withheld}"
+    if plan.drift:
+        return "Nothing to do now; the cloud has drifted from what is recorded."
     agree = "manifests, state and cloud agree" if plan.basis.refreshed else "manifests and state agree"
     return f"Nothing to do: {agree}."
 

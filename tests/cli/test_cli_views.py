@@ -40,6 +40,19 @@ def test_a_broken_group_is_an_error(cli, shop):
     assert cli("-C", "shop", "status", "ProtectionGroup/shop").code == 0
 
 
+def test_a_plan_that_only_withholds_has_something_to_do_and_a_failover_is_drift(cli, shop):
+    with World.open(shop / ".declarative" / "simulator.sqlite") as world:
+        held = next(group for group in world.groups() if group["name"] == "orders-demo")
+        world.set_status(held["id"], "failed-over")
+    ran = cli("-C", "shop", "drift", "--detailed-exitcode")
+    assert (ran.code, "failed-over" in ran.out) == (2, True)
+    assert cli("-C", "shop", "plan", "--detailed-exitcode").code == 0
+    groups = shop / "groups.yaml"
+    groups.write_text(groups.read_text().replace("name: orders-", "name: new-orders-"))
+    assert cli("-C", "shop", "plan", "--detailed-exitcode").code == 2
+    assert cli("-C", "shop", "apply", "--auto-approve").code == 5
+
+
 def test_an_unknown_address_is_a_mistake(cli, shop):
     ran = cli("-C", "shop", "status", "ProtectionGroup/order")
     assert (ran.code, ran.out) == (64, "")

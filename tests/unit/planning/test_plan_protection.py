@@ -117,7 +117,6 @@ def left_as(status, goal, **lifecycle):
         pytest.param("protected", "enabled", {}, None, id="as-recorded"),
         pytest.param("error-stopping", "enabled", {}, None, id="neither-nor"),
         pytest.param("stopping", "enabled", {}, None, id="on-its-way"),
-        pytest.param("failed-over", "enabled", {}, None, id="held"),
     ],
 )
 def test_protection_that_others_have_switched_is_drift(status, goal, lifecycle, shown):
