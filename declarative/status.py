@@ -189,9 +189,19 @@ class _Scene:
             wanted=wanted,
             members=tuple(one for one in everyone if alone is None or one.id in alone),
             last_drill=_last_drill(everyone),
-            troubles=(*_status_troubles(status), *_goal_troubles(wanted, status)),
+            troubles=(
+                *_status_troubles(status),
+                *_goal_troubles(wanted, status),
+                *self._emptiness(status, everyone),
+            ),
             accepted=_word(resource.inputs.get("priority_station")) or "source" if resource else "",
         )
+
+    def _emptiness(self, status: str, everyone: Iterable[MemberStatus]) -> Iterator[str]:
+        """A group stays protected when its last pair goes, and then protects nothing."""
+        empty = _PAIR in self._objects and not any(one.kind == _PAIR for one in everyone)
+        if empty and status in KINDS[_GROUP].protected:
+            yield f"its status is {status}, but it holds no replication pair: nothing is protected"
 
     def _member(self, kind: str, object_id: str, attributes: Attributes) -> MemberStatus:
         resource = self._recorded.get((kind, object_id))

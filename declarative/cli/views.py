@@ -20,7 +20,8 @@ def status(setting: Setting, project: Project, address: str | None, output_forma
     """Show how the recorded groups and their members are just now, or those of ADDRESS.
 
     Direction, progress, faults, pairs that are not active, the last drill. Exits with 1 when something is wrong: an
-    error or a fault, a recorded object that is gone, a group that should be protected and is not.
+    error or a fault, a recorded object that is gone, a group that should be protected and is not, or that is and holds
+    no pair.
 
     \b
     Example: tell a schedule when protection has broken:

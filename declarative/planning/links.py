@@ -98,10 +98,11 @@ class _Web:
     # ------------------------------------------------------------ groups
 
     def around_groups(self, sketch: Sketch, belonging: Belonging) -> None:
-        """Members wait for the switches of their group, and these for them."""
+        """Members wait for the switches of their group, and these for them; drills are made last."""
         switches = [step for step in self._steps.values() if step.action in (Action.ENABLE, Action.DISABLE)]
         sides = [step for step in self._steps.values() if _accepts_a_side(step, sketch)]
-        if not (switches or sides):
+        drills = [step for step in self._steps.values() if step.action is Action.CREATE and _copies_first(step)]
+        if not (switches or sides or drills):
             return
         joining, leaving = self._members(belonging)
         for step in sides:
@@ -113,6 +114,9 @@ class _Web:
         for step in switches:
             if step.action is Action.ENABLE:
                 self._around_enable(step, joining(step.address), belonging)
+        for step in drills:
+            for group in belonging.joins(step.address):
+                self._let_drill_wait(step, (*joining(group), *leaving(group)))
 
     def _members(self, belonging: Belonging) -> tuple[_Lookup, _Lookup]:
         joining: dict[Group, list[Step]] = {}
@@ -148,6 +152,10 @@ class _Web:
             self._after_switch(switch, joining)
         drills = (step.id for step in joining if step.action is Action.CREATE and _copies_first(step))
         self._let_wait(drills, for_=switch.id)
+
+    def _let_drill_wait(self, drill: Step, of_group: Iterable[Step]) -> None:
+        """A drill tests the group as it is once the plan is done. That is an order alone: it needs no single member."""
+        self._let_wait_for_all(drill.id, (step.id for step in of_group if not _copies_first(step)))
 
     def _after_switch(self, switch: Step, joining: list[Step]) -> None:
         members = (step.id for step in joining if step.action is Action.CREATE and not _copies_first(step))

@@ -239,3 +239,15 @@ def test_the_document_for_programs_names_what_is_not_told():
         "findings": [],
     }
     assert group["last_drill"]["created_at"] == "2025-03-11 10:02:18.9"
+
+
+@pytest.mark.parametrize("status", ["protected", "starting", "stopping", "error-stopping"])
+def test_protection_of_nothing_is_not_healthy(status):
+    found = seen(group={"status": status}, without=("r1", "r2"))
+    (group,) = found.groups
+    assert f"its status is {status}, but it holds no replication pair: nothing is protected" in group.troubles
+    assert not found.healthy
+
+
+def test_a_group_that_is_not_protected_may_be_empty():
+    assert "no replication pair" not in texts(seen(group={"status": "available"}, without=("r1", "r2")))
