@@ -502,6 +502,15 @@ class Danger:
 
 
 @dataclass(frozen=True, slots=True)
+class Hint:
+    """How to avert a danger at an address: `moves` for `state mv`, each from where to where, in their order."""
+
+    address: Address
+    message: str
+    moves: tuple[tuple[Address, Address], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Consent:
     """Somebody accepts a danger class, for all or for one address. `by`: option, destroy or prompt."""
 
@@ -578,6 +587,7 @@ class Plan:
     basis: Basis
     steps: tuple[Step, ...] = field(default=(), repr=False)  # there may be thousands
     dangers: tuple[Danger, ...] = ()
+    hints: tuple[Hint, ...] = ()
     consents: tuple[Consent, ...] = ()
     withheld: tuple[Withheld, ...] = ()
     drift: tuple[Drift, ...] = ()

@@ -21,6 +21,7 @@ from declarative.model import (
     Consent,
     Danger,
     Drift,
+    Hint,
     Json,
     OpenOperation,
     Output,
@@ -154,6 +155,7 @@ def plan_document(plan: Plan) -> dict[str, Json]:
         "summary": summarize(plan.steps),
         "steps": [_step(step) for step in plan.steps],
         "dangers": [_danger(danger) for danger in plan.dangers],
+        "hints": [_hint(hint) for hint in plan.hints],
         "consents": [_consent(consent) for consent in plan.consents],
         "withheld": [_withheld(withheld) for withheld in plan.withheld],
         "drift": [_drift(drift) for drift in plan.drift],
@@ -238,6 +240,11 @@ def _address(address: Address | None) -> str | None:
 
 def _danger(danger: Danger) -> dict[str, Json]:
     return {"class": danger.cls.value, "address": _address(danger.address), "message": danger.message}
+
+
+def _hint(hint: Hint) -> dict[str, Json]:
+    moves = [{"source": str(source), "target": str(target)} for source, target in hint.moves]
+    return {"address": str(hint.address), "message": hint.message, "moves": moves}
 
 
 def _consent(consent: Consent) -> dict[str, Json]:

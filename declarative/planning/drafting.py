@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 
 from declarative.kinds import KINDS
-from declarative.model import Address, Attributes, Desired, Health, Kind, OpenOperation, Reason, Resource
-from declarative.planning.moves import find_moves
+from declarative.model import Address, Attributes, Desired, Health, Kind, OpenOperation, Reason, Reference, Resource
+from declarative.planning.moves import Homes, Key, Old, find_alike, find_followed, find_moves, known_key, present_key
 from declarative.planning.scene import Scene, with_moves
 from declarative.planning.selection import PlanRequest
 from declarative.planning.sketch import Sketch
@@ -107,7 +108,7 @@ def _wanted(sketch: Sketch, kind: Kind, desired: Desired) -> Wanted:
 def _find_moves(sketch: Sketch, kind: Kind, wanted: Mapping[Address, Wanted], gone: Iterable[Address]) -> None:
     """Note which new addresses have taken over an object, of those that are not to be made anew on request."""
     scene = sketch.scene
-    disappearing: dict[Address, tuple[Resource, Attributes]] = {}
+    disappearing: dict[Address, Old] = {}
     for address in gone:
         sight = scene.sights[address]
         if address in sketch.replaced or sight is None or sight.health in (Health.BROKEN, Health.LEAVING):
@@ -115,9 +116,59 @@ def _find_moves(sketch: Sketch, kind: Kind, wanted: Mapping[Address, Wanted], go
         disappearing[address] = (scene.recorded[address], sight.seen)
     if not disappearing:
         return
-    moves = find_moves(kind, _appearing(scene, wanted), disappearing)
+    appearing = _appearing(scene, wanted)
+    if kind.natural_key:
+        moves = find_moves(kind, appearing, disappearing)
+    else:
+        moves = _moves_by_members(sketch, kind, appearing, disappearing)
     sketch.moves.update(moves)
     sketch.scene = with_moves(scene, moves)
+
+
+def _moves_by_members(
+    sketch: Sketch, kind: Kind, appearing: Mapping[Address, Attributes], disappearing: Mapping[Address, Old]
+) -> dict[Address, Address]:
+    """The moves of objects without a natural key, their members' word first. Notes what else may be a move."""
+    homes = _homes(sketch, {recorded.id: address for address, (recorded, _) in disappearing.items()})
+    moves = find_followed(kind, appearing, disappearing, homes)
+    moves |= find_moves(kind, *_left(appearing, disappearing, moves))
+    sketch.alike.update(find_alike(kind, *_left(appearing, disappearing, moves), homes))
+    return moves
+
+
+def _left(
+    appearing: Mapping[Address, Attributes], disappearing: Mapping[Address, Old], moves: Mapping[Address, Address]
+) -> tuple[dict[Address, Attributes], dict[Address, Old]]:
+    gone = set(moves.values())
+    return (
+        {address: inputs for address, inputs in appearing.items() if address not in moves},
+        {address: old for address, old in disappearing.items() if address not in gone},
+    )
+
+
+def _homes(sketch: Sketch, groups: Mapping[str, Address]) -> Homes:
+    """Where the manifests want the recorded members of these groups, which are given by id."""
+    scene = sketch.scene
+    members = {name: kind for name, kind in KINDS.items() if kind.natural_key and kind.group in kind.fields}
+    wanted: dict[tuple[str, Key], list[Address | str]] = {}
+    for address in scene.desired:
+        if address.kind in members:
+            inputs, kind = scene.inputs[address], members[address.kind]
+            home = inputs.get(kind.group)
+            if home and (key := known_key(kind, inputs)) is not None:
+                place = home.address if isinstance(home, Reference) else str(home)
+                wanted.setdefault((kind.name, key), []).append(place)
+    homes: dict[Address, Counter[Address | str]] = {}
+    for address, recorded in scene.recorded.items():
+        sight = scene.sights[address]
+        if address.kind not in members or sight is None:
+            continue
+        kind = members[address.kind]
+        group = groups.get(str(sight.seen.get(kind.group) or recorded.inputs.get(kind.group)))
+        if group is not None:
+            found = homes.setdefault(group, Counter())
+            found.update(wanted.get((kind.name, present_key(kind, recorded, sight.seen) or ()), ()))
+    return homes
 
 
 def _find_coming_moves(

@@ -31,6 +31,7 @@ from declarative.planning.differences import baseline, drifted, field_changes
 from declarative.planning.drafting import draft
 from declarative.planning.forecast import coming_outputs, nothing_stays, output_findings
 from declarative.planning.graph import by_address
+from declarative.planning.hints import find_hints
 from declarative.planning.holding import held_drift
 from declarative.planning.links import with_links
 from declarative.planning.preflight import prerequisites
@@ -84,6 +85,7 @@ def make_plan(
         dangers=_dangers(
             scene, steps, kept.withheld, seen=seen, request=request, max_deletes=desired.stack.max_deletes
         ),
+        hints=find_hints(sketch, belonging, steps) if changing else (),
         consents=merged(request.consents, DESTROY_CONSENTS if request.destroy else ()),
         withheld=kept.withheld,
         drift=_drift(scene, chosen.addresses) if request.refreshed else (),

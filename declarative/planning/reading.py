@@ -19,6 +19,7 @@ from declarative.model import (
     Danger,
     DangerClass,
     Drift,
+    Hint,
     Json,
     Lifecycle,
     OpenOperation,
@@ -51,6 +52,7 @@ def read_plan(document: Json) -> Plan:
         basis=_basis(document),
         steps=_list(_step, document, "steps"),
         dangers=_list(_danger, document, "dangers"),
+        hints=_list(_hint, document, "hints"),
         consents=_list(_consent, document, "consents"),
         withheld=_list(_withheld, document, "withheld"),
         drift=_list(_drift, document, "drift"),
@@ -209,6 +211,14 @@ def _change(document: Json) -> Change:
 
 def _danger(document: Json) -> Danger:
     return Danger(_word(DangerClass, document, "class"), _text(document, "message"), _maybe_address(document))
+
+
+def _hint(document: Json) -> Hint:
+    return Hint(_address(_text(document, "address")), _text(document, "message"), _list(_shift, document, "moves"))
+
+
+def _shift(document: Json) -> tuple[Address, Address]:
+    return _address(_text(document, "source")), _address(_text(document, "target"))
 
 
 def _consent(document: Json) -> Consent:

@@ -24,6 +24,7 @@ from declarative.model import (
     Danger,
     DangerClass,
     Drift,
+    Hint,
     Json,
     OnChange,
     Outcome,
@@ -205,7 +206,7 @@ def plan_lines(plan: Plan, *, missing: Sequence[Danger]) -> list[Line]:
     lines += _block("Outputs:", _output_changes(plan))
     lines += _block("To have ready in other services, which SDRS can't be asked about:", _prerequisites(plan))
     lines += _block("Warnings:", [line(f"  ! {finding(warning)}", Tone.CHANGE) for warning in plan.warnings])
-    lines += _block("Dangers:", _dangers(plan.dangers, missing))
+    lines += _block("Dangers:", _dangers(plan, missing))
     return [*lines, line(), line(summary(plan), Tone.STRONG)]
 
 
@@ -380,10 +381,12 @@ NO_CONSENT = frozenset({DangerClass.PREVENT_DESTROY, DangerClass.DR_IN_PROGRESS}
 """The classes of danger that take no consent."""
 
 
-def _dangers(dangers: Sequence[Danger], missing: Sequence[Danger]) -> list[Line]:
+def _dangers(plan: Plan, missing: Sequence[Danger]) -> list[Line]:
+    """The dangers, each with its remedy; a hint stands behind the last danger of its address."""
     lines: list[Line] = []
     lacking = frozenset(missing)
-    for danger in dangers:
+    last = {danger.address: danger for danger in plan.dangers}
+    for danger in plan.dangers:
         if danger.cls is DangerClass.DR_IN_PROGRESS:
             continue  # the block of what is withheld says it
         subject = f" {danger.address}" if danger.address else ""
@@ -398,7 +401,15 @@ def _dangers(dangers: Sequence[Danger], missing: Sequence[Danger]) -> list[Line]
         )
         if lacks:
             lines.append(line(f"        {_remedy(danger)}"))
-    return lines
+        if last[danger.address] is danger:
+            lines += [one for hint in plan.hints if hint.address == danger.address for one in _hint(hint)]
+    return lines + [one for hint in plan.hints if hint.address not in last for one in _hint(hint)]
+
+
+def _hint(hint: Hint) -> Iterator[Line]:
+    yield line(f"        {shown(hint.message)}:")
+    for source, target in hint.moves:
+        yield line(f"          declarative state mv {shlex.quote(str(source))} {shlex.quote(str(target))}")
 
 
 def _remedy(danger: Danger) -> str:

@@ -21,9 +21,9 @@ Wishes: TypeAlias = dict[Address, tuple[Step, ...]]
 class Sketch:
     """What each address wants, selectors aside.
 
-    `moves`: old addresses by new ones. `waits`: addresses whose making an address waits for beside its dependencies.
-    `after`: addresses whose deletion a create waits for. `open`: addresses with an operation that is not settled,
-    and those that may mean what it makes.
+    `moves`: old addresses by new ones. `alike`: by old address, the new one that may mean the same object. `waits`:
+    addresses whose making an address waits for beside its dependencies. `after`: addresses whose deletion a create
+    waits for. `open`: addresses with an operation that is not settled, and those that may mean what it makes.
     """
 
     scene: Scene
@@ -32,6 +32,7 @@ class Sketch:
     open: set[Address]
     wishes: Wishes = field(default_factory=dict)
     moves: dict[Address, Address] = field(default_factory=dict)
+    alike: dict[Address, Address] = field(default_factory=dict)
     waits: dict[Address, set[Address]] = field(default_factory=dict)
     after: dict[Address, set[Address]] = field(default_factory=dict)
     findings: dict[Address, list[Diagnostic]] = field(default_factory=dict)
