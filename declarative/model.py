@@ -438,6 +438,7 @@ class Reason(enum.StrEnum):
     NEW = "new"
     EDITED = "edited"
     DRIFTED = "drifted"
+    NOT_REACHED = "not-reached"
     IMPORTED = "imported"
     MOVED = "moved"
     REPLACED = "replaced"

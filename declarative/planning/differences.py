@@ -118,11 +118,16 @@ def drifted(kind: Kind, recorded: Resource, seen: Attributes) -> Attributes:
 
 def _switched(kind: Kind, recorded: Resource, seen: Attributes) -> Attributes:
     """The goal for protection that a group at rest shows, where the recorded one had been reached before."""
-    if kind.enable is None or GOAL not in recorded.inputs:
-        return {}
+    was, now = (reached_goal(kind, shown) for shown in (recorded.attributes, seen))
+    return {GOAL: now} if now and was == recorded.inputs.get(GOAL) != now else {}
+
+
+def reached_goal(kind: Kind, shown: Attributes) -> str:
+    """The goal for protection that a group is at; "" while it is on its way, and for what has no protection."""
+    if kind.enable is None:
+        return ""
     goals = {kind.enable.reached: ENABLED, **dict.fromkeys(kind.enable.sent_from, DISABLED)}
-    was, now = (goals.get(str(shown.get("status"))) for shown in (recorded.attributes, seen))
-    return {GOAL: now} if now is not None and was == recorded.inputs[GOAL] != now else {}
+    return goals.get(str(shown.get("status")), "")
 
 
 def baseline(kind: Kind, recorded: Resource) -> Attributes:

@@ -13,7 +13,7 @@ from declarative.errors import Diagnostic, Severity, visible
 from declarative.kinds import KINDS
 from declarative.model import Action, Address, Attributes, Change, Health, Kind, Reason, Resource, Step, Switch
 from declarative.planning.belonging import Belonging, Group, switch_kinds
-from declarative.planning.differences import DISABLED, ENABLED, GOAL, SIDE, ignored_fields
+from declarative.planning.differences import DISABLED, ENABLED, GOAL, SIDE, ignored_fields, reached_goal
 from declarative.planning.losses import number
 from declarative.planning.selection import Chosen
 from declarative.planning.sketch import Sketch, Wishes, chosen_part
@@ -130,7 +130,7 @@ class _Work:
         if case.recorded is None or case.sight is None or deletes(case.steps):
             return
         if due:
-            self._add(case, action, way, _reason(case.recorded, goal))
+            self._add(case, action, way, _reason(case.kind, case.recorded, goal))
             if goal == ENABLED and not self._belonging.takes_members(case.address) and not self._keeps_a_pair(case):
                 self._keep_members_until(step_id(action, case.address), case.address)
         elif goal == ENABLED and case.status in off.sent_from - {on.reached}:
@@ -268,10 +268,12 @@ def _now(case: _Case) -> Resource:
     return replace(case.recorded, attributes=case.sight.attributes)
 
 
-def _reason(recorded: Resource, goal: str) -> Reason:
+def _reason(kind: Kind, recorded: Resource, goal: str) -> Reason:
     if not recorded.inputs:
         return Reason.IMPORTED
-    return Reason.DRIFTED if recorded.inputs.get(GOAL) == goal else Reason.EDITED
+    if recorded.inputs.get(GOAL) != goal:
+        return Reason.EDITED
+    return Reason.DRIFTED if reached_goal(kind, recorded.attributes) == goal else Reason.NOT_REACHED
 
 
 def _switch(

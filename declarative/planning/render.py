@@ -152,6 +152,7 @@ _REASONS = {
     Reason.NEW: "new",
     Reason.EDITED: "edited in the manifests",
     Reason.DRIFTED: "changed in the cloud",
+    Reason.NOT_REACHED: "not reached yet",
     Reason.IMPORTED: "imported before",
     Reason.MOVED: "the same object under a new address",
     Reason.REPLACED: "can't be changed in place",

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from declarative.kinds import KINDS
-from declarative.kinds.compare import is_told
+from declarative.kinds.compare import is_told, same
 from declarative.model import (
     Action,
     Address,
@@ -258,8 +258,7 @@ def _replacement(
 
 
 def _update(kind: Kind, wanted: Wanted, recorded: Resource, sight: Sight, *, names: list[str]) -> tuple[Step, ...]:
-    edited = any(recorded.inputs.get(name) != wanted.inputs[name] for name in names)
-    reason = (Reason.EDITED if edited else Reason.DRIFTED) if recorded.inputs else Reason.IMPORTED
+    reason = _why(kind, wanted, recorded, sight, names=names)
     resource = _kept(wanted, recorded, sight)
     old = _old(kind, recorded, sight)
     changes = field_changes(names, old=old, new=wanted.inputs) + quiet_changes(kind, recorded.inputs, wanted.inputs)
@@ -277,6 +276,17 @@ def _update(kind: Kind, wanted: Wanted, recorded: Resource, sight: Sight, *, nam
         before=shown,
     )
     return moved, update
+
+
+def _why(kind: Kind, wanted: Wanted, recorded: Resource, sight: Sight, *, names: list[str]) -> Reason:
+    """Why the named fields differ. What is as it was last seen, no run has reached yet."""
+    if not recorded.inputs:
+        return Reason.IMPORTED
+    if any(recorded.inputs.get(name) != wanted.inputs[name] for name in names):
+        return Reason.EDITED
+    known = recorded.attributes
+    as_seen = all(name in known and same(kind, name, known[name], sight.seen.get(name)) for name in names)
+    return Reason.NOT_REACHED if as_seen else Reason.DRIFTED
 
 
 def _old(kind: Kind, recorded: Resource, sight: Sight) -> Attributes:

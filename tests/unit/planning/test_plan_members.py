@@ -16,7 +16,7 @@ from planning_world import (
 )
 
 from declarative.errors import InputError
-from declarative.model import Action, DangerClass, Lookups, OpenOperation
+from declarative.model import Action, DangerClass, Lookups, OpenOperation, Reason
 from declarative.planning import unconsented
 from declarative.planning.render import plain, plan_lines, summary
 
@@ -38,6 +38,21 @@ def wrong(world, view):
     with pytest.raises(InputError) as caught:
         world.plan(view)
     return [finding.summary for finding in caught.value.findings]
+
+
+# ---------------------------------------------------------------- what an earlier run did not come to
+
+
+def test_a_change_that_an_interrupt_kept_from_beginning_is_not_put_down_to_the_cloud():
+    world = World(DISKS)
+    view = stack(*adopted())
+    for step in world.plan(view).steps:
+        if step.action is not Action.UPDATE:
+            world.carry_out(step)
+    (step,) = world.plan(view).steps
+    assert (step.id, step.reason) == (f"update:{PAIR}/sys", Reason.NOT_REACHED)
+    world.raw[PAIR][world.id_of(f"{PAIR}/sys")]["name"] = "by-others"
+    assert [step.reason for step in world.plan(view).steps] == [Reason.DRIFTED]
 
 
 # ---------------------------------------------------------------- prevent_destroy of adopted pairs

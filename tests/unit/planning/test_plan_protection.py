@@ -4,7 +4,7 @@ import pytest
 from planning_world import GROUP, World, group, instance, of, pair, stack, told
 
 from declarative.errors import InputError
-from declarative.model import Change
+from declarative.model import Change, Reason
 
 ENABLE, DISABLE = f"enable:{GROUP}/shop", f"disable:{GROUP}/shop"
 SHOP = f"{GROUP}/shop"
@@ -133,3 +133,23 @@ def test_a_goal_that_was_never_reached_is_no_drift():
     made = world.plan(view)
     assert made.drift == ()
     assert told(made) == [ENABLE]
+    assert made.steps[0].reason is Reason.NOT_REACHED
+
+
+@pytest.mark.parametrize(
+    ("status", "goal", "reason"),
+    [("available", "enabled", Reason.DRIFTED), ("protected", "disabled", Reason.DRIFTED)],
+)
+def test_a_switch_of_what_others_have_switched_says_so(status, goal, reason):
+    made = left_as(status, goal).plan(stack(group("shop", protection=goal), instance("web", "shop", "s1")))
+    assert [step.reason for step in made.steps] == [reason]
+
+
+def test_a_switch_that_an_interrupt_kept_from_beginning_is_not_put_down_to_the_cloud():
+    world = World()
+    view = stack(group("shop", protection="enabled"), instance("web", "shop", "s1"))
+    for step in world.plan(view).steps:
+        if step.id != ENABLE:
+            world.carry_out(step)
+    (step,) = world.plan(view).steps
+    assert (step.id, step.reason) == (ENABLE, Reason.NOT_REACHED)
