@@ -75,9 +75,10 @@ class Folder:
             raise self._unfitting(f"is there, but {self.snapshot.name}, to which it belongs, is not")
         if read.intact and read.lineage != state.lineage:
             raise self._unfitting(f"belongs to another state than {self.snapshot.name} beside it")
-        if read.intact and read.after > state.serial:
+        if (read.intact and read.after > state.serial) or read.torn > state.serial + 1:
+            follows = read.after if read.intact else read.torn - 1
             raise self._unfitting(
-                f"follows serial {read.after}, but {self.snapshot.name} beside it stands at {state.serial}"
+                f"follows serial {follows}, but {self.snapshot.name} beside it stands at {state.serial}"
             )
         for batch in read.batches:
             if batch.serial > state.serial:

@@ -5,24 +5,28 @@ is the header `{format, lineage, after}`, where `after` is the serial that the f
 record: `{serial, type, …}`; all lines of a batch carry the serial that the batch makes, and the last of them `last:
 true`. A batch counts whole or not at all.
 
-Lines are only ever added at the end, and each batch is durable before the next. So what a crash can leave is one broken
-batch at the end, which is dropped; anything else that is broken was not our doing, and is refused.
+Lines are only ever added at the end, and each batch is durable before the next. So a crash can leave the last batch
+torn, as `torn` tells, and that is dropped; anything else that is wrong was not our doing, and is refused.
 """
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 from zlib import crc32
 
 from declarative.errors import StateError, visible
 from declarative.model import Accepted, Begun, Closed, Dropped, Json, PreImage, Put, Record, RunEnded, RunStarted
-from declarative.state import shapes
+from declarative.state import shapes, torn
 from declarative.state.shapes import Malformed, dumps
 from declarative.state.snapshot import NewerFormat
 
 FORMAT = "declarative.journal/1"
+
+_Shape: TypeAlias = dict[str, Json]
 
 _FORMAT = re.compile(r"declarative\.journal/([1-9][0-9]{0,8})")
 _VERSION = 1
@@ -38,21 +42,26 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Journal:
-    """A journal as read: `intact` counts the bytes of its header and whole batches, 0: not even the header is whole."""
+    """A journal as read: `intact` counts the bytes of its header and whole batches, 0: not even the header is whole.
+
+    Then `torn` is the serial of the batch that was torn with it, 0: none of its lines is whole.
+    """
 
     lineage: str = ""
     after: int = 0
     batches: tuple[Batch, ...] = ()
     intact: int = 0
+    torn: int = 0
 
 
 class Broken(StateError):
-    """The journal is damaged before its end. What stands before `offset` (bytes) is whole, up to `serial`."""
+    """The journal is damaged. `whole` is what stands before the damage: `offset` bytes, up to `serial`."""
 
-    def __init__(self, summary: str, *, offset: int, serial: int) -> None:
-        super().__init__(summary)
-        self.offset = offset
-        self.serial = serial
+    def __init__(self, summary: str, *, whole: Journal) -> None:
+        self.whole = whole
+        self.offset = whole.intact
+        self.serial = whole.after + len(whole.batches)
+        super().__init__(summary, f"What stands before that is whole, up to serial {self.serial}.")
 
 
 # ---------------------------------------------------------------- encode
@@ -103,28 +112,33 @@ def _write(record: Record) -> dict[str, Json]:
 
 
 def decode(data: bytes, *, source: str) -> Journal:
-    """Read a journal: its whole batches, in order.
+    """Read a journal: its whole batches, in order; a torn batch at the end is left out.
 
-    A broken batch at the end is left out. Raises Broken for damage before that, NewerFormat, or StateError for a line
-    that is whole but not ours.
+    Raises NewerFormat, or Broken for all else that is not as it was written.
     """
     shown = visible(source)
     lines = data.split(b"\n")
-    texts = [_checked(line) for line in lines[:-1]]
-    whole = next((number for number, text in enumerate(texts) if text is None), len(texts))
-    if whole == 0:
-        if any(text is not None for text in texts):
-            raise Broken(f"{shown} is damaged in its first line", offset=0, serial=0)
-        return Journal()
-    found = _parse([text for text in texts[:whole] if text is not None], shown)
+    found = _parse(_whole_texts(lines))
+    if not found:
+        return Journal(torn=_judge_tail(lines, Journal(), shown=shown, used=0)) if data else Journal()
     lineage, after = _read_header(found[0], shown)
-    batches, used = _batches(found[1:], after=after, shown=shown)
-    intact = sum(len(line) + 1 for line in lines[: 1 + used])
-    last = after + len(batches)
-    remains = found[1 + used :] + _parse([text for text in texts[whole:] if text is not None], shown)
-    if any(shape.get("serial") != last + 1 for shape in remains):
-        raise Broken(f"{shown} is damaged in line {min(whole, 1 + used) + 1}", offset=intact, serial=last)
-    return Journal(lineage, after, tuple(batches), intact)
+    batches, used, fault = _batches(found[1:], after=after)
+    whole = Journal(lineage, after, tuple(batches), sum(len(line) + 1 for line in lines[: 1 + used]))
+    if fault:
+        raise Broken(f"{shown} {fault}", whole=whole)
+    _judge_tail(lines[1 + used :], whole, shown=shown, used=1 + used)
+    return whole
+
+
+def _whole_texts(lines: Sequence[bytes]) -> list[bytes]:
+    """Return the JSON of the lines up to the first that is not as it was written; the last has no newline."""
+    texts: list[bytes] = []
+    for line in lines[:-1]:
+        text = _checked(line)
+        if text is None:
+            break
+        texts.append(text)
+    return texts
 
 
 def _checked(line: bytes) -> bytes | None:
@@ -136,22 +150,61 @@ def _checked(line: bytes) -> bytes | None:
     return text if b"%08x %d" % (crc32(text), len(text)) == line[: -len(text) - 1] else None
 
 
-def _parse(texts: list[bytes], shown: str) -> list[dict[str, Json]]:
-    try:
+def _parse(texts: list[bytes]) -> list[_Shape]:
+    """Return the objects of the lines up to the first that isn't one. All at once, which is faster, if all are."""
+    with contextlib.suppress(Malformed, UnicodeDecodeError):
         found = shapes.loads(f"[{b','.join(texts).decode('utf-8')}]", unique_keys=False)
-        return shapes.array(found, "lines", lambda shape: shapes.mapping(shape, "line"))
-    except (Malformed, UnicodeDecodeError) as error:
-        raise StateError(f"{shown} holds lines that aren't JSON objects", _FOREIGN) from error
+        if len(objects := shapes.array(found, "lines", _object)) == len(texts):
+            return objects
+    one_by_one: list[_Shape] = []
+    with contextlib.suppress(Malformed, UnicodeDecodeError):
+        one_by_one.extend(_object(shapes.loads(text.decode("utf-8"), unique_keys=False)) for text in texts)
+    return one_by_one
 
 
-_FOREIGN = "It was not written by this tool, or by a later version of it. Put the journal back that belongs there."
+def _object(shape: Json) -> _Shape:
+    return shapes.mapping(shape, "line")
 
 
-def _read_header(shape: dict[str, Json], shown: str) -> tuple[str, int]:
+def _judge_tail(tail: Sequence[bytes], whole: Journal, *, shown: str, used: int) -> int:
+    """Raise Broken unless `tail`, behind `used` lines, is what a crash leaves of one batch. Return that batch's serial.
+
+    With no line used, the tail is all of the file, header first; the serial is what its lines show, 0 when none does.
+    """
+    serial, over = (whole.after + len(whole.batches) + 1 if used else 0), False
+    try:
+        lines = torn.read_tail(tail)
+        for number, text in lines if used else _behind_header(lines):
+            if over:
+                raise torn.Damaged(number)
+            if text is not None:
+                serial, over = _torn_record(text, number, expected=serial)
+    except torn.Damaged as damage:
+        raise Broken(f"{shown} is damaged in line {used + damage.line + 1}", whole=whole) from damage
+    return serial
+
+
+def _behind_header(lines: list[tuple[int, bytes | None]]) -> list[tuple[int, bytes | None]]:
+    number, text = lines[0]
+    if text is not None and not any("format" in shape for shape in _parse([text])):
+        raise torn.Damaged(number)
+    return lines[1:]
+
+
+def _torn_record(text: bytes, number: int, *, expected: int) -> tuple[int, bool]:
+    """Return the serial of a line in a torn tail, and whether it is the last of its batch. `expected` 0: any serial."""
+    shape = next(iter(_parse([text])), {})
+    serial = shape.get("serial")
+    if type(serial) is not int or serial != (expected or serial):
+        raise torn.Damaged(number)
+    return serial, shape.get("last") is True
+
+
+def _read_header(shape: _Shape, shown: str) -> tuple[str, int]:
     found = shape.get("format")
     match = _FORMAT.fullmatch(found) if isinstance(found, str) else None
     if match is None:
-        raise StateError(f"{shown} has no header of a journal", _FOREIGN)
+        raise Broken(f"{shown} has no header of a journal", whole=Journal())
     if int(match[1]) > _VERSION:
         raise NewerFormat(
             f"{shown} has the format {match[0]}, but this version of declarative reads {FORMAT}",
@@ -161,14 +214,17 @@ def _read_header(shape: dict[str, Json], shown: str) -> tuple[str, int]:
         header = shapes.fields(shape, required=_HEADER)
         return shapes.text(header["lineage"], "lineage", empty=False), shapes.whole(header["after"], "after")
     except Malformed as error:
-        raise StateError(f"{shown} line 1: {error.summary}", _FOREIGN) from error
+        raise Broken(f"{shown} line 1: {error.summary}", whole=Journal()) from error
 
 
 _HEADER = frozenset({"format", "lineage", "after"})
 
 
-def _batches(found: list[dict[str, Json]], *, after: int, shown: str) -> tuple[list[Batch], int]:
-    """Return the whole batches at the beginning, and how many lines they take."""
+def _batches(found: list[_Shape], *, after: int) -> tuple[list[Batch], int, str]:
+    """Return the whole batches at the beginning, how many lines they take, and what is wrong with a line behind them.
+
+    Nothing is wrong when that line merely belongs to no batch that is whole.
+    """
     batches: list[Batch] = []
     records: list[Record] = []
     used = 0
@@ -176,28 +232,27 @@ def _batches(found: list[dict[str, Json]], *, after: int, shown: str) -> tuple[l
     for number, shape in enumerate(found, 1):
         if shape.get("serial") != serial:
             break
-        records.append(_record(shape, number, shown))
+        try:
+            records.append(_record(shape))
+        except Malformed as error:
+            return batches, used, f"line {number + 1}: {error.summary}"
         if shape.get("last") is True:
             batches.append(Batch(serial, tuple(records)))
             records = []
             used = number
             serial += 1
-    return batches, used
+    return batches, used, ""
 
 
-def _record(shape: dict[str, Json], number: int, shown: str) -> Record:
-    try:
-        reader = _READERS.get(shapes.text(shape.get("type"), "type"))
-        if reader is None:
-            raise Malformed(f"the type {visible(shape['type'], limit=64)} is unknown")
-        required, read = reader
-        return read(shapes.fields(shape, required=required, optional=_LAST))
-    except Malformed as error:
-        raise StateError(f"{shown} line {number + 1}: {error.summary}", _FOREIGN) from error
+def _record(shape: _Shape) -> Record:
+    reader = _READERS.get(shapes.text(shape.get("type"), "type"))
+    if reader is None:
+        raise Malformed(f"the type {visible(shape['type'], limit=64)} is unknown")
+    required, read = reader
+    return read(shapes.fields(shape, required=required, optional=_LAST))
 
 
 _LAST = frozenset({"last"})
-_Shape = dict[str, Json]
 
 
 def _put(shape: _Shape) -> Record:

@@ -422,7 +422,7 @@ def test_a_journal_damaged_in_the_middle_is_refused_until_cut_as_the_message_say
 def test_a_journal_with_a_damaged_header_is_refused_until_cut_as_the_message_says(place: Path):
     path = place / "journal.jsonl"
     path.write_bytes(b"x" + path.read_bytes())
-    serial = follow(refused(place, "damaged in its first line"))
+    serial = follow(refused(place, "damaged in line 1"))
     assert open_at(place, seen=True, accept=serial).read() == after(1)
 
 
