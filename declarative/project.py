@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import getpass
 import os
+import shlex
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -75,15 +76,24 @@ class Project:
 
 
 def store_of(project: Project, stack: Stack) -> Store:
-    address = project.state or project.environ.get("DECLARATIVE_STATE") or stack.state
+    elsewhere = project.state or project.environ.get("DECLARATIVE_STATE")
     return open_store(
-        address,
+        elsewhere or stack.state,
         folder=project.folder,
         environment=project.environment,
         marks=_marks(project.environ),
         uuid=lambda: new_uuid(project.clock),
         accept_rollback=project.accept_rollback,
+        restore=_restoring(project, elsewhere),
     )
+
+
+def _restoring(project: Project, elsewhere: str | None) -> str:
+    """The command that restores this state, to be pasted where this one was run; a serial goes to its end."""
+    folder = ["-C", str(project.folder)] if project.folder != Path() else []
+    environment = ["--env", project.environment] if project.environment != "default" else []
+    state = ["--state", elsewhere] if elsewhere else []
+    return shlex.join(["declarative", *folder, *environment, "state", "restore", *state])
 
 
 def _marks(environ: Mapping[str, str]) -> Path | None:

@@ -61,7 +61,7 @@ from declarative.project import (
 )
 from declarative.refresh import domains_of, note_ids, observe, read_kinds, refresh
 from declarative.saved import refuse_expired, refuse_stale, stack_of_saved
-from declarative.state import Holder, State, Store
+from declarative.state import Holder, Point, Restored, State, Store
 
 if TYPE_CHECKING:
     from declarative.apply import Ledger, Session
@@ -135,6 +135,11 @@ def state_show(project: Project, address: str) -> Resource:
 def state_history(project: Project) -> tuple[Run, ...]:
     """The runs that have written this state, oldest first."""
     return tuple(show(project).history)
+
+
+def state_points(project: Project) -> tuple[Point, ...]:
+    """The serials that the state can be restored to, also when it can't be read any more."""
+    return tuple(store_of(project, _stack(project)).points())
 
 
 def lock_show(project: Project) -> Holder | None:
@@ -309,6 +314,20 @@ async def state_rm(project: Project, addresses: Sequence[str], *, watch: Watch) 
         dropped = [Dropped(address) for address in removed if address in ledger.state.resources]
         await record(project, ledger, "state rm", (*dropped, *closed))
         return removed
+
+
+async def state_restore(project: Project, serial: int) -> Restored:
+    """Go back to what was recorded at `serial`; what is replaced is kept, the cloud neither touched nor asked.
+
+    Raises StateError when nothing that is whole leads to that serial.
+    """
+    from declarative.apply import Ledger
+
+    async with writing(project, _stack(project), "state restore") as store:
+        restored = store.restore(serial)
+        ledger = Ledger(store.read(), store, blocking=project.blocking)
+        await record(project, ledger, f"state restore {serial}", ())
+        return restored
 
 
 # ---------------------------------------------------------------- the parts they share

@@ -62,7 +62,7 @@ COMMANDS = {
     "show": ("plans:show", "Show the recorded state, or a saved plan."),
     "output": ("plans:output", "Print the recorded outputs, or one of them."),
     "graph": ("views:graph", "Draw the steps of the plan."),
-    "state": ("states:state", "List, show, move and remove what is recorded."),
+    "state": ("states:state", "List, show, move, remove and restore what is recorded."),
     "lock": ("states:lock", "Show or break the lock of the state."),
     "import": ("runs:import_", "Record objects that exist in the cloud."),
     "export": ("exports:export", "Write manifests for what exists in the cloud."),

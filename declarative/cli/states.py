@@ -14,22 +14,24 @@ from declarative.cli.root import LazyGroup
 from declarative.errors import visible
 from declarative.planning.records import (
     history_lines,
+    import_lines,
     listing_lines,
     resource_json,
     resource_lines,
     run_json,
 )
-from declarative.planning.render import line, shown
+from declarative.planning.render import line, many, shown
 from declarative.project import Project
 
 if TYPE_CHECKING:
-    from declarative.state import Holder
+    from declarative.state import Holder, Point
 
 _STATE = {
     "list": ("states:list_", "List what is recorded."),
     "show": ("states:show", "Show one recorded object."),
     "mv": ("states:mv", "Record an object under another address."),
     "rm": ("states:rm", "Forget objects; they stay in the cloud."),
+    "restore": ("states:restore", "Go back to an earlier serial, or list which there are."),
     "history": ("states:history", "List the runs that have written the state."),
 }
 _LOCK = {
@@ -40,7 +42,7 @@ _LOCK = {
 
 @click.group(cls=LazyGroup, lazy=_STATE)
 def state() -> None:
-    """List, show, move and remove what is recorded. The cloud is never touched.
+    """List, show, move, remove and restore what is recorded. The cloud is never touched.
 
     \b
     Example:
@@ -121,6 +123,45 @@ def rm(setting: Setting, project: Project, addresses: tuple[str, ...]) -> None:
     removed = asyncio.run(workflow.state_rm(project, addresses, watch=_front(setting, project)))
     for address in removed:
         setting.screen.out(f"Forgotten: {address}. It stays in the cloud.")
+
+
+@click.command("restore")
+@click.argument("serial", type=click.IntRange(min=0), required=False)
+@with_project("state", "lock")
+def restore(setting: Setting, project: Project, serial: int | None) -> None:
+    """Go back to the state as of SERIAL, or list the serials that are whole.
+
+    For a state that is damaged, or that was written by mistake. The files that are replaced are kept in a folder beside
+    them. What was made after that serial stays in the cloud: import it before you apply.
+
+    \b
+    Example:
+      declarative state restore
+      declarative state restore 12
+    """
+    from declarative import workflow
+
+    if serial is None:
+        points = workflow.state_points(project)
+        setting.screen.show([line(_point_text(one)) for one in points])
+        if not points:
+            setting.screen.err("There is nothing to go back to: no state here is whole, nor any backup of one.")
+        return
+    restored = asyncio.run(workflow.state_restore(project, serial))
+    setting.screen.out(
+        f"Restored: the state is as of serial {serial}. What it replaces is in {visible(restored.kept)}."
+    )
+    if restored.resources:
+        setting.screen.out("Recorded after that, and no longer known; to take over what still exists:")
+        setting.screen.show(import_lines(restored.resources))
+    if restored.begun:
+        names = ", ".join(map(str, restored.begun))
+        setting.screen.out(f"Begun after that, and perhaps made: {names}. Look for them before you apply.")
+
+
+def _point_text(point: Point) -> str:
+    more = f", and every serial from {point.since} on" if point.since < point.serial else ""
+    return f"{point.serial:>8}  {shown(point.source)}, {many(point.objects, 'object')}{more}"
 
 
 @click.command("history")

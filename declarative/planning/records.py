@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 
 from declarative.errors import Diagnostic, Severity
@@ -86,6 +87,13 @@ def listing_lines(resources: Iterable[Resource]) -> list[Line]:
     return [
         (Span(f"{address:<{width}}", Tone.STRONG), Span(f"  {shown(object_id)}"), Span(f"  {value(name)}", Tone.FAINT))
         for address, object_id, name in rows
+    ]
+
+
+def import_lines(resources: Iterable[Resource]) -> list[Line]:
+    """The commands that record these objects once more, one line each."""
+    return [
+        line(f"  declarative import {shlex.quote(str(one.address))} {shlex.quote(shown(one.id))}") for one in resources
     ]
 
 

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Protocol
 
 from declarative.errors import UsageError, did_you_mean, visible
-from declarative.model import Record
+from declarative.model import Address, Record, Resource
 from declarative.state.snapshot import Progress, State, fold, fresh
 
-__all__ = ["Holder", "Progress", "State", "Store", "fold", "fresh", "open_store"]
+__all__ = ["Holder", "Point", "Progress", "Restored", "State", "Store", "fold", "fresh", "open_store"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,28 @@ class Holder:
     pid: int
     operation: str
     since: str
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A serial that a state can be restored to, from `source`; `since`: every serial from that one on can be, too."""
+
+    serial: int
+    source: str
+    objects: int
+    since: int
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What a restore has left: where the files that it replaced are kept, and what their cut part still tells of.
+
+    `resources` were recorded after the serial, as they were recorded last; `begun` are creates without a known end.
+    """
+
+    kept: str
+    resources: tuple[Resource, ...] = ()
+    begun: tuple[Address, ...] = ()
 
 
 class Store(Protocol):
@@ -81,6 +103,15 @@ class Store(Protocol):
         `after` meanwhile is not touched: `read` then tells what to do.
         """
 
+    def points(self) -> Sequence[Point]:
+        """Return what the state can be restored to, also when it can't be read any more. Takes no lock."""
+
+    def restore(self, serial: int) -> Restored:
+        """Go back to `serial`, under the lock, and remember it as the last one seen; what is replaced is kept.
+
+        Raises StateError when nothing that is whole leads to that serial, StateConflict without the lock.
+        """
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
@@ -93,6 +124,7 @@ class Place:
     marks: Path | None
     uuid: Callable[[], str]
     accept_rollback: int | None
+    restore: str
 
 
 def _open_local(place: Place) -> Store:
@@ -114,12 +146,13 @@ def open_store(
     marks: Path | None,
     uuid: Callable[[], str],
     accept_rollback: int | None = None,
+    restore: str = "declarative state restore",
 ) -> Store:
     """Return the store at `address`, whose scheme picks its kind. Nothing is read or written yet.
 
     Relative paths start at `folder`, the stack's. `marks`: where this machine keeps the serials it has seen (None:
     nowhere). `uuid` draws lineages. `accept_rollback`: the serial that the first read may find although this machine
-    has seen a later one or another lineage.
+    has seen a later one or another lineage. `restore`: the command that restores this state, for messages.
 
     Raises UsageError for an unknown scheme, an address with a password, or a name that is no safe file name.
     """
@@ -140,6 +173,7 @@ def open_store(
             marks=marks,
             uuid=uuid,
             accept_rollback=accept_rollback,
+            restore=restore,
         )
     )
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 from zlib import crc32
@@ -128,6 +128,18 @@ def decode(data: bytes, *, source: str) -> Journal:
         raise Broken(f"{shown} {fault}", whole=whole)
     _judge_tail(lines[1 + used :], whole, shown=shown, used=1 + used)
     return whole
+
+
+def salvage(data: bytes, *, after: int) -> Iterator[Record]:
+    """Yield what the lines that are whole tell of later than the serial `after`, in a journal that may be damaged.
+
+    For people to look at: a record may be of a batch that is not whole.
+    """
+    for shape in _parse([text for text in map(_checked, data.split(b"\n")) if text is not None]):
+        serial = shape.get("serial")
+        if type(serial) is int and serial > after:
+            with contextlib.suppress(Malformed):
+                yield _record(shape)
 
 
 def _whole_texts(lines: Sequence[bytes]) -> list[bytes]:

@@ -19,8 +19,8 @@ from pathlib import Path
 
 from declarative.errors import LockHeld, StateConflict, StateError, UsageError, visible
 from declarative.model import NAME_PATTERN, Begun, Record
-from declarative.state import Holder, Place, journal, recovery, snapshot
-from declarative.state.files import Files, identify, read_file
+from declarative.state import Holder, Place, Point, Restored, journal, recovery, snapshot
+from declarative.state.files import Files, Unfit, identify, names_in, read_file, refuse_large
 from declarative.state.folder import Folder, Stand, fold_all
 from declarative.state.lockfile import UNREADABLE, LockFile, describe
 from declarative.state.marks import Mark, Marks, refuse_rollback
@@ -29,6 +29,7 @@ from declarative.state.snapshot import State
 
 RESERVE_BYTES = 64 * 1024
 
+_LEFT_ASIDE = re.compile(r"(?:state\.json|recovery-).*\.tmp\.[0-9]+")  # see `Files.write_aside`
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _UNSUPPORTED = frozenset({errno.EOPNOTSUPP, errno.EINVAL})
 _SHORTEST_PAUSE, _FIRST_JITTER, _LARGEST_JITTER = 0.02, 0.1, 1.0  # seconds
@@ -50,6 +51,7 @@ def open_local(place: Place) -> LocalStore:
         marks=Marks(place.marks, address=f"local:{folder}", environment=place.environment),
         uuid=place.uuid,
         accept_rollback=place.accept_rollback,
+        restoring=place.restore,
     )
 
 
@@ -62,11 +64,12 @@ class LocalStore:
     marks: Marks
     uuid: Callable[[], str]
     accept_rollback: int | None = None
+    restoring: str = "declarative state restore"
     files: Files = field(default_factory=Files)
     jitter: Callable[[float], float] = field(default=lambda ceiling: random.uniform(0.0, ceiling))
 
     def __post_init__(self) -> None:
-        self._there = Folder(self.folder, address=self.address)
+        self._there = Folder(self.folder, address=self.address, restore=self.restoring)
         self._snapshot, self._journal = self._there.snapshot, self._there.journal
         self._reserve = self.folder / "reserve"
         self._lock = LockFile(self.folder / "state.json.lock", address=self.address, files=self.files)
@@ -84,6 +87,7 @@ class LocalStore:
             seen = self.marks.seen()  # before the files: a writer marks a serial after it is written
             state, stand, written = self._load()
             self._refuse_rollback(seen, stand)
+            self._remember(stand)
             self._stand = stand
             for kept in recovery.list_recoveries(self.folder):
                 fate = kept.fate(state, written=written, never_been=stand.snapshot is None and state.serial == 0)
@@ -95,16 +99,21 @@ class LocalStore:
             return state
 
     def _refuse_rollback(self, seen: Mark | None, stand: Stand) -> None:
+        """Raise StateError for a state that isn't the one this machine has seen, or a later one of it."""
         if stand.snapshot is not None:
             found = Mark(stand.lineage, stand.serial)
             refuse_rollback(seen, found, address=self.address, accept=self.accept_rollback)
-            (self.marks.note if self.accept_rollback is None else self.marks.reset)(found)
         elif self._stand is None or self._stand.snapshot is not None:  # else: nothing again, as accepted before
             refuse_rollback(seen, None, address=self.address, accept=self.accept_rollback)
             if self.accept_rollback is None:
                 self._there.refuse_orphaned_backups()
-            else:
-                self.marks.forget()
+
+    def _remember(self, stand: Stand) -> None:
+        """Mark what has been read; an accepted rollback is accepted once."""
+        if stand.snapshot is not None:
+            (self.marks.note if self.accept_rollback is None else self.marks.reset)(Mark(stand.lineage, stand.serial))
+        elif self.accept_rollback is not None:
+            self.marks.forget()
         self.accept_rollback = None
 
     def _load(self) -> tuple[State, Stand, bytes]:
@@ -138,6 +147,7 @@ class LocalStore:
     def write(self, state: State, *, after: int) -> None:
         """Make the whole state durable: see `Store.write`. The first change under a lock keeps a backup."""
         whole = snapshot.encode(state)
+        refuse_large(len(whole), self._snapshot)
         with self._reporting("write"), self._writing():
             stand = self._at(after)
             if stand.snapshot is not None and state.lineage != stand.lineage:
@@ -203,6 +213,7 @@ class LocalStore:
             self._publish(snapshot.encode(snapshot.fresh(stand.lineage)), self._snapshot)
             stand.snapshot = identify(self._snapshot)
         header = b"" if stand.extendable else journal.encode_header(stand.lineage, after=stand.serial)
+        refuse_large(stand.intact + len(header) + len(lines), self._journal)
         try:
             descriptor = self._add(stand, header + lines)
         except OSError as error:
@@ -231,6 +242,7 @@ class LocalStore:
             self._descriptor = self.files.extend(self._journal)
             if stand.journal is not None and stand.journal[2] > stand.intact:  # remains of a broken batch
                 self.files.truncate(self._descriptor, stand.intact)
+                self.files.sync(self._descriptor)  # what a crash leaves then is of one batch, not of two
         else:
             stand.intact = 0
             self.files.remove(self._journal)
@@ -261,31 +273,15 @@ class LocalStore:
             os.close(descriptor)
 
     def _publish(self, data: bytes, path: Path) -> None:
-        self.files.replace(self._write_aside(data, path), path)
-        self.files.sync_folder(self.folder)
-
-    def _write_aside(self, data: bytes, path: Path) -> Path:
-        """Write a temporary file beside `path`, durably, and return its name."""
-        aside = path.with_name(f"{path.name}.tmp.{os.getpid()}")
-        self.files.remove(aside)
-        descriptor = self.files.create(aside)
-        try:
-            self.files.write(descriptor, data)
-            self.files.sync(descriptor)
-        except OSError:
-            with contextlib.suppress(OSError):
-                self.files.remove(aside)
-            raise
-        finally:
-            os.close(descriptor)
-        return aside
+        self.files.replace(self.files.write_aside(data, path), path)
+        self.files.sync_folder(path.parent)
 
     def _back_up(self, before: bytes | None) -> None:
         """Keep the old content as the newest backup, once per lock. A copy: a link would change with its original."""
         if before is None or self._rotated:
             return
         newest, *_ = backups = self._there.backups()
-        aside = self._write_aside(before, newest)
+        aside = self.files.write_aside(before, newest)
         for older, newer in zip(reversed(backups), reversed(backups[:-1]), strict=False):
             if identify(newer) is not None:
                 self.files.replace(newer, older)
@@ -301,13 +297,18 @@ class LocalStore:
             self._acquire(holder, timeout=timeout, sleep=sleep)
             try:
                 self._rotated = False
-                for left in self.folder.glob("*.tmp.*"):
-                    self.files.remove(left)
-                self._replay()
+                self._tidy_up()
+                with contextlib.suppress(StateError):  # `read` tells of it; `restore` puts it right
+                    self._replay()
                 self._set_reserve_aside()
             except BaseException:
                 self.unlock()
                 raise
+
+    def _tidy_up(self) -> None:
+        for name in names_in(self.folder):
+            if _LEFT_ASIDE.fullmatch(name):
+                self.files.remove(self.folder / name)
 
     def _acquire(self, holder: Holder, *, timeout: float, sleep: Callable[[float], None]) -> None:
         waited, ceiling = 0.0, _FIRST_JITTER
@@ -384,7 +385,9 @@ class LocalStore:
         waiting = recovery.list_recoveries(self.folder)
         if not waiting:
             return
+        seen = self.marks.seen()
         state, stand, written = self._load()
+        self._refuse_rollback(seen, stand)  # nothing is added to a state that isn't trusted
         for kept in waiting:
             fate = kept.fate(state, written=written, never_been=stand.snapshot is None)
             if fate is Fate.APPEND:
@@ -395,6 +398,58 @@ class LocalStore:
                 self.files.remove(kept.path)
         self._leave_journal()
         self._stand = stand
+
+    # ---------------------------------------------------------------- restoring
+
+    def points(self) -> list[Point]:
+        """Return what can be restored: see `Store.points`."""
+        with self._reporting("read"):
+            return self._there.points()
+
+    def restore(self, serial: int) -> Restored:
+        """Go back to `serial`: see `Store.restore`. The files as they were are kept in a folder beside, for good."""
+        with self._reporting("restore"):
+            if not self._lock.held or self._lock.lost():
+                raise StateConflict(f"the state {self.address} is restored under its lock alone", _RUN_AGAIN)
+            state = self._there.go_back(serial)
+            if state is None:
+                raise StateError(
+                    f"nothing that is whole leads to serial {serial} of the state {self.address}",
+                    f"`{self.restoring}` lists what can be restored.",
+                )
+            whole = snapshot.encode(state)
+            told = self._there.told_after(serial)
+            kept = self._keep_files()
+            self._leave_journal()
+            if identify(kept / self._snapshot.name) is None:
+                self._move_away(self._snapshot, kept)
+            self._publish(whole, self._snapshot)
+            self._move_away(self._journal, kept)  # only now: without it, the old snapshot would be believed
+            self._abandoned, self._rotated = False, True
+            self._stand = Stand(state.lineage, state.serial, identify(self._snapshot))
+            self.marks.reset(Mark(state.lineage, state.serial))
+            with contextlib.suppress(StateError):  # `read` tells of it
+                self._replay()
+            return Restored(str(kept), *told)
+
+    def _keep_files(self) -> Path:
+        """Copy the snapshot and the journal into a new folder, and return that; what can't be read is not copied."""
+        number = 1
+        while identify(kept := self.folder / f"replaced-{number}") is not None:
+            number += 1
+        self.files.make_folder(kept)
+        for path in (self._snapshot, self._journal):
+            with contextlib.suppress(Unfit):
+                content = read_file(path)
+                if content is not None:
+                    self._publish(content, kept / path.name)
+        return kept
+
+    def _move_away(self, path: Path, folder: Path) -> None:
+        if identify(path) is not None:
+            self.files.replace(path, folder / path.name)
+            self.files.sync_folder(folder)
+            self.files.sync_folder(path.parent)
 
     @contextlib.contextmanager
     def _reporting(self, verb: str) -> Iterator[None]:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from declarative.errors import LockHeld, StateError, visible
 from declarative.state import Holder
-from declarative.state.files import Files, read_file
+from declarative.state.files import Files, open_regular, read_start
 
 _LONGEST = 65536
 UNREADABLE = Holder("unreadable", "somebody", "an unknown host", 0, "something", "an unknown time")
@@ -98,19 +98,17 @@ class LockFile:
         return left
 
     def _open(self) -> int:
-        try:
-            return os.open(self._path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
-        except FileNotFoundError:
-            pass
+        found = open_regular(self._path, os.O_RDWR)
+        if found is not None:
+            return found
         try:
             return self._files.create(self._path)
         except FileExistsError:
             return os.open(self._path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
 
     def _is_free(self) -> bool:
-        try:
-            descriptor = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-        except FileNotFoundError:
+        descriptor = open_regular(self._path, os.O_RDONLY)
+        if descriptor is None:
             return True
         try:
             return _try_lock(descriptor, shared=True)
@@ -152,7 +150,7 @@ def _same_file(descriptor: int, path: Path) -> bool:
 
 def _read(path: Path) -> Holder | None:
     try:
-        shape = json.loads(read_file(path, limit=_LONGEST) or b"null")
+        shape = json.loads(read_start(path, limit=_LONGEST) or b"null")
         found = {field.name: shape[field.name] for field in fields(Holder)}
     except (ValueError, LookupError, TypeError, RecursionError):
         return None

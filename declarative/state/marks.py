@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from declarative.errors import StateError, visible
-from declarative.state.files import PRIVATE_FILE, PRIVATE_FOLDER, read_file
+from declarative.state.files import PRIVATE_FILE, PRIVATE_FOLDER, read_start
 from declarative.state.shapes import LARGEST_SERIAL
 
 _LONGEST = 4096
@@ -45,9 +45,9 @@ class Marks:
         if self._path is None:
             return None
         try:
-            shape = json.loads(read_file(self._path, limit=_LONGEST) or b"null")
+            shape = json.loads(read_start(self._path, limit=_LONGEST) or b"null")
             lineage, serial = shape["lineage"], shape["serial"]
-        except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        except (OSError, StateError, ValueError, LookupError, TypeError, RecursionError):
             return None
         whole = isinstance(lineage, str) and type(serial) is int and 0 <= serial <= LARGEST_SERIAL
         return Mark(lineage, serial) if whole else None

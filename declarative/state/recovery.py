@@ -1,14 +1,15 @@
 """Recovery files: a batch that could not be appended, kept beside the state until it can.
 
 A file is a journal of one batch, whose header says which serial of which lineage it follows. It is appended when the
-state still stands there, dropped when the journal holds the very same bytes, and else left for a person to judge.
+state still stands there, dropped when the journal holds the very same bytes, and else left for a person to judge. It
+gets its name when it is whole: somebody else may hold the lock, and look, while it is written.
 """
 
 from __future__ import annotations
 
 import base64
 import enum
-import os
+import fnmatch
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from pathlib import Path
 from declarative.errors import StateError, visible
 from declarative.model import Begun, Put, Record
 from declarative.state import journal
-from declarative.state.files import Files, read_file
+from declarative.state.files import Files, names_in, read_file
 from declarative.state.snapshot import NewerFormat, State
 
 _PATTERN = "recovery-*.jsonl"
@@ -33,7 +34,7 @@ class Fate(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Recovery:
-    """A recovery file as read. `lines` are its batch as it would stand in the journal; empty: it was cut short."""
+    """A recovery file as read. `lines` are its batch as it would stand in the journal."""
 
     path: Path
     lineage: str
@@ -43,7 +44,7 @@ class Recovery:
 
     def fate(self, state: State, *, written: bytes, never_been: bool) -> Fate:
         """Decide by the state that is there and by its journal's bytes; `never_been`: there is no state at all."""
-        if not self.records or (state.lineage == self.lineage and self.lines in written):
+        if state.lineage == self.lineage and self.lines in written:
             return Fate.DROP
         same = state.lineage == self.lineage or never_been
         return Fate.APPEND if same and state.serial == self.after else Fate.REFUSE
@@ -65,19 +66,23 @@ class Recovery:
 
 
 def list_recoveries(folder: Path) -> list[Recovery]:
-    """Return the recovery files in `folder`, in the order of the serials they follow."""
-    found = []
-    for path in sorted(folder.glob(_PATTERN)):
-        data = read_file(path) or b""
-        try:
-            read = journal.decode(data, source=str(path))
-        except NewerFormat:
-            raise
-        except StateError as error:
-            raise StateError(error.summary, f"Move that file out of the folder. {_LOOK_AT_IT}") from error
-        records = tuple(record for batch in read.batches for record in batch.records)
-        found.append(Recovery(path, read.lineage, read.after, records, data[data.find(b"\n") + 1 : read.intact]))
+    """Return the recovery files in `folder`, in the order of the serials they follow. Raises OSError, or StateError."""
+    found = [_read(folder / name) for name in names_in(folder) if fnmatch.fnmatchcase(name, _PATTERN)]
     return sorted(found, key=lambda recovery: recovery.after)
+
+
+def _read(path: Path) -> Recovery:
+    try:
+        data = read_file(path) or b""
+        read = journal.decode(data, source=str(path))
+        if len(read.batches) != 1:
+            raise StateError(f"{visible(path)} holds {len(read.batches)} whole batches, where there should be one")
+    except NewerFormat:
+        raise
+    except StateError as error:
+        raise StateError(error.summary, f"Move that file out of the folder. {_LOOK_AT_IT}") from error
+    lines = data[data.find(b"\n") + 1 : read.intact]
+    return Recovery(path, read.lineage, read.after, read.batches[0].records, lines)
 
 
 def keep(folder: Path, records: Sequence[Record], *, lineage: str, after: int, name: str, files: Files) -> Path | str:
@@ -86,12 +91,7 @@ def keep(folder: Path, records: Sequence[Record], *, lineage: str, after: int, n
     path = folder / f"recovery-{name}.jsonl"
     try:
         files.make_folder(folder)
-        descriptor = files.create(path)
-        try:
-            files.write(descriptor, data)
-            files.sync(descriptor)
-        finally:
-            os.close(descriptor)
+        files.replace(files.write_aside(data, path), path)
         files.sync_folder(folder)
     except OSError:
         return f"base64:{base64.b64encode(data).decode('ascii')}"

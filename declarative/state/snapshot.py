@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from declarative.errors import StateError, visible
 from declarative.model import (
     Accepted,
+    Action,
     Address,
     Begun,
     Binding,
@@ -160,7 +161,7 @@ def encode(state: State) -> bytes:
     """
     shapes.text(state.lineage, "lineage", empty=False)
     shapes.whole(state.serial, "serial")
-    _require_one_address_per_object(state.resources.values())
+    require_sound(state)
     members = [
         f'"format":{dumps(FORMAT)}',
         f'"lineage":{dumps(state.lineage)}',
@@ -194,17 +195,31 @@ def _write_progress(progress: Progress) -> dict[str, Json]:
     return {"run": shapes.write_run(progress.run), "done": progress.done, "steps": sorted(progress.steps)}
 
 
-def _require_one_address_per_object(resources: Iterable[Resource]) -> None:
-    owners: dict[tuple[str, str], Resource] = {}
-    for resource in resources:
+def require_sound(state: State) -> None:
+    """Raise Malformed when the state contradicts itself: what no run of ours leaves, and no call may be built on."""
+    owners: dict[tuple[str, str], Address] = {}
+    for address, resource in state.resources.items():
         if not resource.id:
-            raise Malformed(f"{resource.address} is recorded without an id", "Forget it: `declarative state rm`.")
-        other = owners.setdefault((resource.address.kind, resource.id), resource)
-        if other is not resource:
-            raise Malformed(
-                f"{other.address} and {resource.address} record the same object, {visible(resource.id, limit=64)}",
-                "Forget one of the two: `declarative state rm ADDRESS`.",
-            )
+            raise Malformed(f"{address} is recorded without an id")
+        if (other := owners.setdefault((address.kind, resource.id), address)) is not address:
+            raise Malformed(f"{other} and {address} record the same object, {visible(resource.id, limit=64)}")
+    for operation in state.operations.values():
+        _require_subject(operation, state.resources.get(operation.resource.address))
+
+
+def _require_subject(operation: Operation, recorded: Resource | None) -> None:
+    """A create is of what is not there yet; every other operation is of an object that is recorded."""
+    if operation.action not in _SENT:
+        raise Malformed(
+            f"an operation of {operation.resource.address} is open whose action, {operation.action}, is none"
+        )
+    if operation.action is not Action.CREATE and (recorded is None or recorded.id != operation.resource.id):
+        raise Malformed(
+            f"the open {operation.action} of {operation.resource.address} is of an object that is not recorded"
+        )
+
+
+_SENT = frozenset({Action.CREATE, Action.UPDATE, Action.DELETE, Action.ENABLE, Action.DISABLE})
 
 
 # ---------------------------------------------------------------- decode
@@ -213,7 +228,8 @@ def _require_one_address_per_object(resources: Iterable[Resource]) -> None:
 def decode(data: bytes, *, source: str) -> State:
     """Read a state's text; `source` names it in messages.
 
-    Raises NewerFormat, or StateError for all that `encode` would not have written: cut, changed, of another shape.
+    Raises NewerFormat, or StateError for all that `encode` would not have written: cut, changed, of another shape. The
+    seal comes first, which is the same in every format: a bit that flipped in its number makes no later format.
     """
     shown = visible(source)
     fix = "Restore a copy of it that is whole, and run again."
@@ -221,24 +237,31 @@ def decode(data: bytes, *, source: str) -> State:
         raise StateError(f"{shown} is empty", fix)
     try:
         document = shapes.loads(data.decode("utf-8"), unique_keys=True)
-        _require_format(document, shown)
+        found = _format_of(document)
         if data[-_SEAL_LENGTH:] != _seal(data[:-_SEAL_LENGTH]):
             raise Malformed("has been changed or damaged: its checksum does not match its content")
-        return _read(document)
+        _require_format(found, shown)
+        state = _read(document)
+        require_sound(state)
+        return state
     except UnicodeDecodeError as error:
         raise StateError(f"{shown} is not UTF-8 text", fix) from error
     except Malformed as error:
         raise StateError(f"{shown} {error.summary}", error.fix or fix) from error
 
 
-def _require_format(document: Json, shown: str) -> None:
+def _format_of(document: Json) -> int:
     found = document.get("format") if isinstance(document, dict) else None
     match = _FORMAT.fullmatch(found) if isinstance(found, str) else None
     if match is None:
         raise Malformed("is no state of this tool: it has no member 'format' with the text declarative.state/N")
-    if int(match[1]) > _VERSION:
+    return int(match[1])
+
+
+def _require_format(version: int, shown: str) -> None:
+    if version > _VERSION:
         raise NewerFormat(
-            f"{shown} has the format {match[0]}, but this version of declarative reads {FORMAT}",
+            f"{shown} has the format declarative.state/{version}, but this version of declarative reads {FORMAT}",
             "Use the version of declarative that wrote it, or a later one.",
         )
 
@@ -268,7 +291,6 @@ def _read_resources(value: Json) -> dict[Address, Resource]:
     for resource in listed:
         if found.setdefault(resource.address, resource) is not resource:
             raise Malformed(f"records {resource.address} twice")
-    _require_one_address_per_object(listed)
     return found
 
 

@@ -25,7 +25,7 @@ _MASKS = (
     (r" in \d+\.\d s", " in <seconds>"),
     (r'"seconds":\d+(\.\d+)?', '"seconds":<seconds>'),
     (r"applied already, by \S+?\.", "applied already, by <user>."),
-    (r"(apply|destroy|import|state mv|state rm)( [A-Za-z/ ]+)? by \S+:", r"\1\2 by <user>:"),
+    (r"(apply|destroy|import|state mv|state rm|state restore)( [A-Za-z0-9/ ]+)? by \S+:", r"\1\2 by <user>:"),
 )
 
 

@@ -319,6 +319,39 @@ def test_rescued_records_of_a_state_that_moved_on_are_left_to_a_person(store: St
     assert names(following.read()) == {"a", "c"}
 
 
+# ---------------------------------------------------------------- going back
+
+
+def test_a_state_that_has_never_been_can_not_be_gone_back_to(store: Store):
+    assert list(store.points()) == []
+
+
+def test_what_was_recorded_after_a_serial_is_let_go_and_told(store: Store, another: Opener):
+    store.append([put("a")], after=0)
+    store.append([put("b"), begun("c")], after=1)
+    following = another()
+    following.lock(holder(), timeout=0, sleep=no_sleep)
+    assert max((point.serial, point.objects) for point in following.points()) == (2, 2)
+    restored = following.restore(1)
+    assert (restored.resources, restored.begun) == ((put("b").resource,), (Address("ProtectionGroup", "c"),))
+    assert (following.read().serial, names(following.read())) == (1, {"a"})
+    assert following.append([put("d")], after=1) == 2
+    following.unlock()
+    assert names(another().read()) == {"a", "d"}
+
+
+def test_only_who_holds_the_lock_goes_back(store: Store, another: Opener):
+    store.append([put("a")], after=0)
+    with pytest.raises(StateConflict):
+        another().restore(0)
+    store.lock(holder(), timeout=0, sleep=no_sleep)
+    with pytest.raises(StateConflict):
+        another().restore(0)
+    with pytest.raises(StateError):
+        store.restore(7)
+    assert names(another().read()) == {"a"}
+
+
 # ---------------------------------------------------------------- addresses
 
 

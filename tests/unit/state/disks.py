@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -82,7 +83,7 @@ class KillingDisk(WatchedDisk):
 
 
 class PowerCutDisk(KillingDisk):
-    """Besides, nothing that was not synced survives: no content, and no new name in `folder`.
+    """Besides, nothing that was not synced survives: no content, and no new name in `folder` or below.
 
     `keeps_removals`: the one thing that does is that a name is gone; a file system may do things in any order.
     """
@@ -92,13 +93,14 @@ class PowerCutDisk(KillingDisk):
         self.folder = folder
         self.keeps_removals = keeps_removals
         self.content: dict[int, bytes] = {}  # by inode
-        self.inodes: dict[str, int] = {}
+        self.inodes: dict[Path, int] = {}
+        self.folders = {folder}
         self.take_in()
 
     def take_in(self) -> None:
         """What is there now counts as durable."""
         for path in self.folder.glob("*"):
-            self.inodes[path.name] = path.stat().st_ino
+            self.inodes[path] = path.stat().st_ino
             self.content[path.stat().st_ino] = path.read_bytes()
 
     def sync(self, descriptor: int) -> None:
@@ -108,21 +110,31 @@ class PowerCutDisk(KillingDisk):
 
     def sync_folder(self, path: Path) -> None:
         super().sync_folder(path)
-        if path == self.folder:
-            self.inodes = {found.name: found.stat().st_ino for found in path.iterdir()}
+        if path.is_relative_to(self.folder):
+            found = list(path.iterdir())
+            self.folders.update(entry for entry in found if entry.is_dir())
+            others = {name: inode for name, inode in self.inodes.items() if name.parent != path}
+            self.inodes = others | {entry: entry.stat().st_ino for entry in found if entry.is_file()}
 
     def remove(self, path: Path) -> None:
         super().remove(path)
-        if self.keeps_removals and path.parent == self.folder:
-            self.inodes.pop(path.name, None)
+        if self.keeps_removals:
+            self.inodes.pop(path, None)
+
+    def replace(self, source: Path, target: Path) -> None:
+        super().replace(source, target)
+        if self.keeps_removals and source.parent != target.parent:
+            self.inodes.pop(source, None)
 
     def cut(self) -> None:
         """Leave in the folder what the disk had for sure."""
-        kept = {name: self.content.get(inode, b"") for name, inode in self.inodes.items()}
-        for path in self.folder.iterdir():
-            path.unlink()
-        for name, content in kept.items():
-            (self.folder / name).write_bytes(content)
+        kept = {path: self.content.get(inode, b"") for path, inode in self.inodes.items()}
+        shutil.rmtree(self.folder)
+        for folder in sorted(self.folders):
+            folder.mkdir()
+        for path, content in kept.items():
+            if path.parent in self.folders:
+                path.write_bytes(content)
 
 
 class FailingDisk(WatchedDisk):

@@ -273,6 +273,19 @@ RUN = {"id": "r", "who": "me", "started": "now", "command": "apply"}
         pytest.param(sealed(operations=[{**OPERATION, "id": ""}]), "'id' must be a text", id="operation-without-id"),
         pytest.param(sealed(operations=[{**OPERATION, "sends": -1}]), "'sends' must be a whole number", id="sends"),
         pytest.param(sealed(operations=[OPERATION, OPERATION]), "the operation o twice", id="one-operation-twice"),
+        pytest.param(
+            sealed(operations=[{**OPERATION, "action": "record"}]), "whose action, record, is none", id="no-call-at-all"
+        ),
+        pytest.param(
+            sealed(operations=[{**OPERATION, "action": "delete", "resource": {**RESOURCE, "id": "id-other"}}]),
+            "the open delete of ProtectionGroup/web is of an object that is not recorded",
+            id="an-operation-of-another-object",
+        ),
+        pytest.param(
+            sealed(resources=[], operations=[{**OPERATION, "action": "update"}]),
+            "the open update of ProtectionGroup/web is of an object that is not recorded",
+            id="an-operation-of-nothing",
+        ),
         pytest.param(sealed(operations=[{"id": "o"}]), "lacks 'action'", id="half-an-operation"),
         pytest.param(sealed(history=[{**RUN, "counts": {"done": "1"}}]), "'counts.done' must be", id="history"),
         pytest.param(sealed(progress={"run": RUN, "done": False}), "lacks 'steps'", id="progress"),
@@ -290,7 +303,13 @@ def test_what_is_no_state_is_refused_with_the_reason(data, message):
 
 def test_a_later_format_is_refused_with_both_versions():
     with pytest.raises(NewerFormat, match=r"declarative\.state/2.*declarative\.state/1"):
-        decode(b'{"format":"declarative.state/2"}', source="state.json")
+        decode(seal('{"format":"declarative.state/2"}'), source="state.json")
+
+
+def test_a_format_whose_number_is_damaged_is_no_later_one():
+    with pytest.raises(StateError, match="checksum") as caught:
+        decode(encode(r.small()).replace(b"state/1", b"state/9"), source="state.json")
+    assert not isinstance(caught.value, NewerFormat)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,133 @@
+"""A state that can't be believed: what a person reads about it at night, and where that leads when it is followed."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from declarative.simulator import World
+
+PAGE = Path(__file__).parents[2] / "docs" / "state.md"
+GROUPS = """\
+apiVersion: sdrs/v1
+kind: Stack
+metadata: {{name: shop}}
+spec: {{provider: {{simulator: true}}}}
+---
+apiVersion: sdrs/v1
+kind: ProtectionGroup
+metadata: {{name: shop}}
+for_each: {names}
+spec:
+  name: "${{each.key}}"
+  source_availability_zone: eu-de-01
+  target_availability_zone: eu-de-02
+  domain: ActiveactiveDomain
+  source_vpc_id: 6f8f5e0c-3d0b-4b59-9d0c-7b0a3c1d2e4f
+  dr_type: migration
+"""
+
+
+@pytest.fixture
+def world(folder):
+    """The embedded cloud, for what others do there."""
+    return lambda: World.open(folder / ".declarative" / "simulator.sqlite")
+
+
+@pytest.fixture
+def write(folder):
+    """Write a stack with these groups."""
+
+    def manifests(*names):
+        (folder / "stack.yaml").write_text(GROUPS.format(names=f"[{', '.join(names)}]"))
+
+    return manifests
+
+
+@pytest.fixture
+def journal(cli, write, folder, monkeypatch):
+    """A state whose last run was killed as it ended, so that all it did is in the journal; the journal's path."""
+    write("a")
+    assert cli("apply", "--auto-approve").code == 0
+    write("a", "b")
+    with monkeypatch.context() as patch:
+        patch.setattr("declarative.state.local.LocalStore.write", killed)
+        assert cli("apply", "--auto-approve").code != 0
+    return folder / ".declarative" / "default" / "journal.jsonl"
+
+
+def killed(*_: object, **__: object) -> None:
+    raise KeyboardInterrupt
+
+
+def printed(ran):
+    """The command that an error names."""
+    found = re.search(r"`(declarative [^`]*restore [^`]*)`", ran.err)
+    assert found, ran.err
+    return shlex.split(found[1])[1:]
+
+
+def test_the_way_out_of_a_damaged_journal_leads_on(cli, golden, journal, world):
+    journal.write_bytes(journal.read_bytes().replace(b'"type":"begun"', b'"type":"began"'))
+    refused = cli("plan")
+    assert refused.code == 1
+    words = printed(refused)
+    listed, restored = cli(*words[:-1]), cli(*words)
+    golden("restore", refused, listed, restored, cli("state", "list"), cli("state", "history"))
+    (command,) = re.findall(r"^  declarative (import .*)$", restored.out, re.MULTILINE)
+    assert cli(*shlex.split(command)).code == 0
+    ended = cli("apply", "--auto-approve")
+    assert (ended.code, "Nothing to do" in ended.out) == (0, True)
+    with world() as cloud:
+        assert sorted(str(group["name"]) for group in cloud.groups()) == ["a", "b"]
+
+
+def test_the_page_shows_what_happens(cli, journal):
+    journal.write_bytes(journal.read_bytes().replace(b'"type":"begun"', b'"type":"began"'))
+    (block,) = re.findall(r"^```console\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    for step in re.split(r"^\$ declarative ", block, flags=re.MULTILINE)[1:]:
+        words, _, output = step.partition("\n")
+        ran = cli(*words.split())
+        assert re.fullmatch(re.escape(output).replace("…", ".*"), ran.out), ran
+
+
+def test_garbage_behind_the_last_batch_costs_nothing(cli, journal):
+    journal.write_bytes(journal.read_bytes() + b"garbage\n")
+    assert cli(*printed(cli("show"))).code == 0
+    ended = cli("apply", "--auto-approve")
+    assert (ended.code, "Nothing to do" in ended.out) == (0, True)
+
+
+def test_the_way_out_can_be_pasted_wherever_the_command_was_run(cli, write, folder, monkeypatch):
+    write("a")
+    (folder / "environments").mkdir()
+    (folder / "environments" / "prod.yaml").write_text("")
+    options = ("-C", str(folder), "--env", "prod")
+    assert cli(*options, "apply", "--auto-approve", "--state", "local:my state").code == 0
+    (folder / "my state" / "prod" / "state.json").write_text("x")
+    monkeypatch.chdir("/")
+    words = printed(cli(*options, "show", "--state", "local:my state"))
+    assert words[:-1] == [*options, "state", "restore", "--state", "local:my state"]
+    assert cli(*words).code == 0
+    assert cli(*options, "show", "--state", "local:my state").code == 0
+
+
+def test_nothing_is_restored_while_somebody_writes(cli, journal, monkeypatch):
+    monkeypatch.setattr("declarative.state.lockfile._try_lock", lambda descriptor, *, shared=False: False)
+    ran = cli("state", "restore", "1")
+    assert (ran.code, "is locked by" in ran.err) == (4, True)
+
+
+def test_a_serial_that_is_nowhere_is_not_restored(cli, journal):
+    before = journal.read_bytes()
+    ran = cli("state", "restore", "99")
+    assert (ran.code, "`declarative state restore` lists" in ran.err) == (1, True)
+    assert journal.read_bytes() == before
+
+
+def test_where_nothing_is_whole_there_is_nothing_to_restore(cli, write):
+    write("a")
+    ran = cli("state", "restore")
+    assert (ran.code, ran.out) == (0, "")
+    assert "no state here is whole" in ran.err
