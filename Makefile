@@ -21,10 +21,10 @@ install: $(INSTALLED) ## install into .venv, with the locked dependencies
 demo: $(INSTALLED) ## apply a copy of examples/quickstart on the embedded simulator, twice
 	@rm -rf $(DEMO) && cp -R examples/quickstart $(DEMO)
 	@echo '$$ declarative apply --auto-approve'
-	@XDG_STATE_HOME=$(DEMO)/.state $(BIN)/declarative -C $(DEMO) apply --auto-approve
+	@XDG_STATE_HOME=$(CURDIR)/$(DEMO)/.state $(BIN)/declarative -C $(DEMO) apply --auto-approve
 	@echo
 	@echo '$$ declarative apply --auto-approve   # again'
-	@XDG_STATE_HOME=$(DEMO)/.state $(BIN)/declarative -C $(DEMO) apply --auto-approve
+	@XDG_STATE_HOME=$(CURDIR)/$(DEMO)/.state $(BIN)/declarative -C $(DEMO) apply --auto-approve
 
 test: $(INSTALLED) ## install, and pass the tests
 	$(BIN)/python -m pytest -q -n 2

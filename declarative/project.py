@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from declarative import manifest
 from declarative.clock import Clock
-from declarative.errors import Interrupted, StateError, UsageError
+from declarative.errors import Diagnostic, Interrupted, StateError, UsageError
 from declarative.model import Binding, Stack
-from declarative.state import Holder, State, Store, open_store
+from declarative.state import Holder, State, Store, open_store, unheard
 
 if TYPE_CHECKING:
     import httpx
@@ -69,6 +69,7 @@ class Project:
     transport: httpx.AsyncBaseTransport | None = None  # in place of connections of our own
     clock: Clock = field(default_factory=Clock)
     blocking: Blocking = in_thread
+    warn: Callable[[Diagnostic], None] = unheard  # told, at most once a command, what is not as safe as it should be
 
     def sources(self) -> manifest.VariableSources:
         """Where variables get their values from."""
@@ -85,6 +86,7 @@ def store_of(project: Project, stack: Stack) -> Store:
         uuid=lambda: new_uuid(project.clock),
         accept_rollback=project.accept_rollback,
         restore=_restoring(project, elsewhere),
+        warn=project.warn,
     )
 
 
@@ -97,10 +99,11 @@ def _restoring(project: Project, elsewhere: str | None) -> str:
 
 
 def _marks(environ: Mapping[str, str]) -> Path | None:
-    home = environ.get("XDG_STATE_HOME")
-    if home:
-        return Path(home) / "declarative"
-    return Path(environ["HOME"]) / ".local" / "state" / "declarative" if environ.get("HOME") else None
+    """Where marks are kept: relative folders don't count, since they would be other ones in every working folder."""
+    for base, below in ((environ.get("XDG_STATE_HOME"), ""), (environ.get("HOME"), ".local/state")):
+        if base and Path(base).is_absolute():
+            return Path(base) / below / "declarative"
+    return None
 
 
 def new_uuid(clock: Clock) -> str:

@@ -254,6 +254,7 @@ def make_project(setting: Setting, **chosen: Given) -> Project:
         environment=setting.environment,
         environ=os.environ,
         embedded=embedded,
+        warn=lambda warning: setting.screen.err(str(warning)),
         **chosen,
     )
 

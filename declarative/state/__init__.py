@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from declarative.errors import UsageError, did_you_mean, visible
+from declarative.errors import Diagnostic, UsageError, did_you_mean, visible
 from declarative.model import Address, Record, Resource
 from declarative.state.snapshot import Progress, State, fold, fresh
 
@@ -125,6 +125,7 @@ class Place:
     uuid: Callable[[], str]
     accept_rollback: int | None
     restore: str
+    warn: Callable[[Diagnostic], None]
 
 
 def _open_local(place: Place) -> Store:
@@ -138,6 +139,10 @@ _SCHEMES: dict[str, tuple[str, Callable[[Place], Store]]] = {
 }
 
 
+def unheard(_: Diagnostic) -> None:
+    """Nobody wants to know."""
+
+
 def open_store(
     address: str,
     *,
@@ -147,12 +152,14 @@ def open_store(
     uuid: Callable[[], str],
     accept_rollback: int | None = None,
     restore: str = "declarative state restore",
+    warn: Callable[[Diagnostic], None] = unheard,
 ) -> Store:
     """Return the store at `address`, whose scheme picks its kind. Nothing is read or written yet.
 
     Relative paths start at `folder`, the stack's. `marks`: where this machine keeps the serials it has seen (None:
     nowhere). `uuid` draws lineages. `accept_rollback`: the serial that the first read may find although this machine
-    has seen a later one or another lineage. `restore`: the command that restores this state, for messages.
+    has seen a later one or another lineage. `restore`: the command that restores this state, for messages. `warn` is
+    told, once, when marks can't be kept.
 
     Raises UsageError for an unknown scheme, an address with a password, or a name that is no safe file name.
     """
@@ -174,6 +181,7 @@ def open_store(
             uuid=uuid,
             accept_rollback=accept_rollback,
             restore=restore,
+            warn=warn,
         )
     )
 

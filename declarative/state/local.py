@@ -48,7 +48,8 @@ def open_local(place: Place) -> LocalStore:
     return LocalStore(
         address=place.address,
         folder=folder / place.environment,
-        marks=Marks(place.marks, address=f"local:{folder}", environment=place.environment),
+        # One state has one mark, however its folder is spelt.
+        marks=Marks(place.marks, address=f"local:{folder.resolve()}", environment=place.environment, warn=place.warn),
         uuid=place.uuid,
         accept_rollback=place.accept_rollback,
         restoring=place.restore,
@@ -297,6 +298,7 @@ class LocalStore:
             self._acquire(holder, timeout=timeout, sleep=sleep)
             try:
                 self._rotated = False
+                self.marks.prepare()
                 self._tidy_up()
                 with contextlib.suppress(StateError):  # `read` tells of it; `restore` puts it right
                     self._replay()

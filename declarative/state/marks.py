@@ -1,7 +1,7 @@
 """What this machine has seen of each state: its lineage and highest serial, in one small file per state.
 
 A state that is gone, older than seen, or another's is then noticed before anything is built on it. The files are a
-help, not a store: where they can't be written or read, everything goes on without.
+help, not a store: where they can't be written or read, everything goes on without, after a warning.
 """
 
 from __future__ import annotations
@@ -10,14 +10,17 @@ import contextlib
 import hashlib
 import json
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from declarative.errors import StateError, visible
+from declarative.errors import Diagnostic, Severity, StateError, visible
+from declarative.state import unheard
 from declarative.state.files import PRIVATE_FILE, PRIVATE_FOLDER, read_start
 from declarative.state.shapes import LARGEST_SERIAL
 
 _LONGEST = 4096
+_FIX = "Set XDG_STATE_HOME to a folder that this user can write to, by its whole path."
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,28 +32,61 @@ class Mark:
 
 
 class Marks:
-    """The mark of one state. `folder` None: there is none.
+    """The mark of one state. `folder` None: there is none. `warn` is told once when a mark can't be kept or read.
 
     The file holds `{address, environment, lineage, serial}` and is rewritten in place, so that noting a serial costs a
     few microseconds; it need not survive a power cut.
     """
 
-    def __init__(self, folder: Path | None, *, address: str, environment: str) -> None:
+    def __init__(
+        self,
+        folder: Path | None,
+        *,
+        address: str,
+        environment: str,
+        warn: Callable[[Diagnostic], None] = unheard,
+    ) -> None:
         name = hashlib.sha256(f"{address}\n{environment}".encode("utf-8", "surrogateescape")).hexdigest()[:32]
         self._path = folder / f"{name}.json" if folder is not None else None
         self._about = {"address": visible(address), "environment": environment}
+        self._warn = warn
+        self._warned = False
+
+    def prepare(self) -> None:
+        """Warn now, before a run draws its progress, if the mark won't be kept."""
+        if self._path is None:
+            self._off("neither XDG_STATE_HOME nor HOME names a folder by its whole path")
+            return
+        try:
+            self._path.parent.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
+        except OSError as error:
+            self._off(f"{visible(self._path.parent)} can't be made: {visible(error.strerror or error)}")
+        else:
+            if not os.access(self._path if self._path.exists() else self._path.parent, os.W_OK):
+                self._off(f"{visible(self._path)} can't be written")
 
     def seen(self) -> Mark | None:
         """Return the mark; None when there is none that can be read."""
         if self._path is None:
             return None
         try:
-            shape = json.loads(read_start(self._path, limit=_LONGEST) or b"null")
-            lineage, serial = shape["lineage"], shape["serial"]
-        except (OSError, StateError, ValueError, LookupError, TypeError, RecursionError):
+            text = read_start(self._path, limit=_LONGEST)
+        except OSError as error:
+            self._off(f"{visible(self._path)} can't be read: {visible(error.strerror or error)}")
             return None
-        whole = isinstance(lineage, str) and type(serial) is int and 0 <= serial <= LARGEST_SERIAL
-        return Mark(lineage, serial) if whole else None
+        except StateError as error:
+            self._off(error.summary)
+            return None
+        found = _decode(text) if text is not None else None
+        if found is None and text is not None:
+            self._off(f"{visible(self._path)} holds no mark")
+        return found
+
+    def _off(self, why: str) -> None:
+        if not self._warned:
+            self._warned = True
+            summary = f"the guard against a state that was rolled back, or lost, is off: {why}"
+            self._warn(Diagnostic(summary, _FIX, severity=Severity.WARNING))
 
     def note(self, mark: Mark) -> None:
         """Remember that the state has come this far; a lower serial of the same lineage changes nothing."""
@@ -60,25 +96,38 @@ class Marks:
 
     def reset(self, mark: Mark) -> None:
         """Remember this mark, whatever was seen before."""
-        if self._path is None:
-            return
+        self.prepare() if self._path is None else self._write(self._path, mark)
+
+    def _write(self, path: Path, mark: Mark) -> None:
         shape = {**self._about, "lineage": mark.lineage, "serial": mark.serial}
         line = json.dumps(shape, sort_keys=True).encode("ascii") + b"\n"
-        with contextlib.suppress(OSError):
-            self._path.parent.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
-            descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, PRIVATE_FILE)
+        try:
+            path.parent.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, PRIVATE_FILE)
             try:
                 os.fchmod(descriptor, PRIVATE_FILE)
                 os.pwrite(descriptor, line, 0)
                 os.ftruncate(descriptor, len(line))
             finally:
                 os.close(descriptor)
+        except OSError as error:
+            self._off(f"{visible(path)} can't be written: {visible(error.strerror or error)}")
 
     def forget(self) -> None:
         """Remember nothing of this state any more."""
         if self._path is not None:
             with contextlib.suppress(OSError):
                 self._path.unlink(missing_ok=True)
+
+
+def _decode(text: bytes) -> Mark | None:
+    try:
+        shape = json.loads(text)
+        lineage, serial = shape["lineage"], shape["serial"]
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return None
+    whole = isinstance(lineage, str) and type(serial) is int and 0 <= serial <= LARGEST_SERIAL
+    return Mark(lineage, serial) if whole else None
 
 
 def refuse_rollback(seen: Mark | None, found: Mark | None, *, address: str, accept: int | None) -> None:

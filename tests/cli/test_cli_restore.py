@@ -1,5 +1,6 @@
 """A state that can't be believed: what a person reads about it at night, and where that leads when it is followed."""
 
+import os
 import re
 import shlex
 from pathlib import Path
@@ -131,3 +132,59 @@ def test_where_nothing_is_whole_there_is_nothing_to_restore(cli, write):
     ran = cli("state", "restore")
     assert (ran.code, ran.out) == (0, "")
     assert "no state here is whole" in ran.err
+
+
+# ---------------------------------------------------------------- what this machine has seen
+
+
+@pytest.mark.parametrize("name", ["marks-here", "./marks-here", "~/marks-here"])
+def test_a_relative_folder_for_marks_does_not_count(cli, write, folder, tmp_path, monkeypatch, name):
+    write("a")
+    monkeypatch.setenv("XDG_STATE_HOME", name)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    ran = cli("apply", "--auto-approve")
+    assert (ran.code, ran.err.count("warning")) == (0, 0)
+    assert sorted(path.name for path in folder.iterdir()) == [".declarative", "stack.yaml"]
+    assert len(list((tmp_path / "home" / ".local" / "state" / "declarative").iterdir())) == 1
+
+
+@pytest.mark.parametrize(
+    ("environ", "why"),
+    [
+        pytest.param({"XDG_STATE_HOME": os.devnull}, "Not a directory", id="file"),
+        pytest.param({"HOME": None}, "neither XDG_STATE_HOME nor HOME names a folder by its whole path", id="no-home"),
+        pytest.param({"HOME": "here"}, "neither XDG_STATE_HOME nor HOME names a folder", id="relative-home"),
+    ],
+)
+def test_a_guard_that_is_off_is_told_once(cli, write, monkeypatch, environ, why):
+    write("a")
+    monkeypatch.delenv("XDG_STATE_HOME")
+    for name, content in environ.items():
+        monkeypatch.setenv(name, content) if content else monkeypatch.delenv(name)
+    for command in (("apply", "--auto-approve"), ("apply", "--auto-approve"), ("plan",), ("show",)):
+        ran = cli(*command)
+        assert ran.code == 0
+        assert ran.err.count("warning: the guard against a state that was rolled back, or lost, is off: ") == 1
+        assert why in ran.err
+        assert "Set XDG_STATE_HOME" in ran.err
+
+
+def test_a_mark_that_can_not_be_read_is_told_and_mended(cli, write, tmp_path):
+    write("a")
+    assert cli("apply", "--auto-approve").err.count("warning") == 0
+    (mark,) = (tmp_path / "marks" / "declarative").iterdir()
+    mark.write_text("x")
+    assert "holds no mark" in cli("show").err
+    assert cli("show").err == ""
+
+
+def test_a_state_has_one_mark_however_its_folder_is_spelt(cli, write, folder, tmp_path):
+    write("a")
+    assert cli("apply", "--auto-approve").code == 0
+    (tmp_path / "link").symlink_to(folder)
+    place = folder / ".declarative" / "default"
+    (place / "state.json").write_bytes((place / "state.json.1").read_bytes())
+    for spelt in (str(folder), f"{folder}/../{folder.name}", str(tmp_path / "link"), "."):
+        ran = cli("-C", spelt, "show")
+        assert (ran.code, "this machine has seen" in ran.err) == (1, True)
+    assert len(list((tmp_path / "marks" / "declarative").iterdir())) == 1
