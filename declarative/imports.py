@@ -82,6 +82,7 @@ async def read_imports(session: Session, desired: DesiredView, new: Mapping[Addr
     wanted = desired.resources
     by_name = any(not wanted[one].spec.keys().isdisjoint(KINDS[one.kind].lookups) for one in new)
     lookups = Lookups(await domains_of(session)) if by_name else Lookups()
+    session.say_what_is_missing()
     recorded = {**session.ledger.state.resources, **bare}
     return tuple({**bare, **as_described(wanted, recorded, lookups, imported=new.keys())}.values())
 

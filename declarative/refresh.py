@@ -37,6 +37,7 @@ async def observe(request: PlanRequest, desired: DesiredView, session: Session) 
             domains = group.create_task(domains_of(session))
         if wants and new:
             quotas = group.create_task(_quotas_of(session))
+    session.say_what_is_missing()
     lookups = Lookups(domains.result() if domains else None, quotas.result() if quotas else None)
     return replace(view.result(), lookups=lookups)
 

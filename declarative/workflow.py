@@ -188,6 +188,7 @@ async def export(project: Project, *, target: Path) -> Exported:
         session = _session(project, provider, stack, State(lineage=""), store=None, emit=_nobody)
         seen = await read_kinds(session, KINDS)
         lookups = Lookups(await domains_of(session))
+        session.say_what_is_missing()
         region = "" if stack.simulator else provider.binding.region
     found = described(replace(seen, lookups=lookups), stack=name, region=region, simulator=stack.simulator)
     return replace(found, notes=(*found.notes, *(finding.summary for finding in session.findings)))

@@ -132,8 +132,9 @@ async def first_copy(session: Session, step: Step, *, deadline: float) -> None:
 
 
 def _percent(observed: Attributes) -> int:
-    progress = observed.get("progress")
-    return progress if isinstance(progress, int) else 0
+    """What the group says of its first copy, as a number or as text; 0 where it says nothing."""
+    progress = str(observed.get("progress"))
+    return int(progress) if progress.isdecimal() and len(progress) <= len(str(_COMPLETE)) else 0
 
 
 async def take_turn(session: Session, resource: Resource) -> None:

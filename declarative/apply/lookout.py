@@ -16,7 +16,7 @@ from declarative.provider import Listing, Look, Provider, Slot
 
 PAGE = 1000
 _WORTH = 50  # listed objects that cost as much as one GET
-_WINDOW = 2.5  # seconds over which it is counted how many look
+_WINDOW = 0.25  # seconds over which it is counted how many look
 _MOMENT = 0.5  # seconds for which those who aren't in a hurry wait for others who look
 _SOON = 0.05  # likewise, for those who are
 _MOST_SIGHTINGS = 1000  # single looks that are remembered, until old ones are dropped
@@ -89,11 +89,11 @@ class _KindView:
 class Found:
     """What a search for the object of a create has come to.
 
-    `fits`: ids of the objects that it may have made, and that are nobody's. `doubtful`: others that may be it all the
-    same, each with the reason, in words. `is_complete`: what was not found was not there.
+    `fits`: the objects that it may have made, and that are nobody's, as they are shown, by id. `doubtful`: others that
+    may be it all the same, each with the reason, in words. `is_complete`: what was not found was not there.
     """
 
-    fits: tuple[str, ...] = ()
+    fits: Mapping[str, Attributes] = field(default_factory=dict)
     doubtful: Mapping[str, str] = field(default_factory=dict)
     is_complete: bool = True
 
@@ -175,7 +175,7 @@ class Lookout:
         """
         flight = await self._flight(kind, since, deadline, gap=gap)
         listing = flight.listing
-        fits: list[str] = []
+        fits: dict[str, Attributes] = {}
         doubtful: dict[str, str] = {}
         for object_id in flight.like(kind, inputs):
             if not self.is_free(kind, object_id):
@@ -186,7 +186,7 @@ class Lookout:
                 shown = await self._provider.get(kind, object_id, deadline=deadline) or {}
                 likely = likeness(kind, inputs, shown) if shown else Likeness.OTHER
             if likely is Likeness.FITS:
-                fits.append(object_id)
+                fits[object_id] = shown
             elif likely is not Likeness.OTHER and not any(_fits(kind, other, shown) for other in others()):
                 doubtful[object_id] = _DOUBTS[likely]
         for stray in listing.strays:
@@ -194,8 +194,8 @@ class Lookout:
                 doubtful[str(stray.get("id"))] = "it has no usable id"
         if not self._view(kind.name).is_known_whole and kind.identity is None and not kind.natural_key:
             doubtful.update(dict.fromkeys(fits, "it may have been there before: the lists of the cloud had gaps"))
-            fits = []
-        return Found(tuple(fits), doubtful, listing.is_complete)
+            fits = {}
+        return Found(fits, doubtful, listing.is_complete)
 
     async def by_natural_key(self, kind: Kind, inputs: Attributes, *, since: float, deadline: float) -> list[str]:
         """Ids of all objects with the natural key of `inputs`, whosever they are."""

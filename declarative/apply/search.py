@@ -127,13 +127,10 @@ class _Search:
         self._doubtful = {**dict.fromkeys(found.fits, "it fits"), **found.doubtful}
         if len(found.fits) > 1:
             raise ambiguous(kind, self._operation.resource.address, self._doubtful)
-        if len(self._doubtful) == len(found.fits) == 1 and lookout.claim(kind, found.fits[0]):
-            return await self._seen(found.fits[0])
+        if len(self._doubtful) == len(found.fits) == 1:
+            ((object_id, shown),) = found.fits.items()
+            return Made(object_id, shown) if lookout.claim(kind, object_id) else None
         return await self._seen_claim(claim) if claim and not found.fits else None
-
-    async def _seen(self, object_id: str) -> Made | None:
-        shown = await self._session.look(self._kind, object_id, max_age=60.0, deadline=self._deadline)
-        return Made(object_id, shown) if shown is not None else None
 
     async def _seen_claim(self, claim: str) -> Made | None:
         look = await self._session.lookout.look(self._kind, claim, max_age=0.0, deadline=self._deadline)
@@ -232,6 +229,7 @@ async def _failed_tasks(session: Session, operation: Operation, kind: Kind) -> t
             deadline=deadline,
         ),
     )
+    session.say_what_is_missing()
     return tasks or ()
 
 

@@ -11,8 +11,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from declarative.apply.groups import at_work, take_turn
-from declarative.apply.session import Busy, Session, StepContinues, StepFailed, Unneeded
+from declarative.apply.groups import GROUP, at_work, group_of, take_turn
+from declarative.apply.session import SHARED, Busy, Session, StepContinues, StepFailed, Unneeded
 from declarative.errors import (
     NotFound,
     NotSent,
@@ -42,12 +42,14 @@ class LookAt(Protocol):
     async def __call__(self, kind: Kind, object_id: str) -> Attributes | None: ...
 
 
-# Looks at what a call rests on. Raises StepFailed when it must not be sent, Busy when not now, Unneeded when no more.
-Check = Callable[[LookAt], Awaitable[object]]
+# Looks at what a call rests on, and returns what the object shows. Raises StepFailed when the call must not be sent,
+# Busy when not now, Unneeded when no more.
+Check = Callable[[LookAt], Awaitable[Attributes | None]]
 
 
-async def nothing_to_check(look_at: LookAt) -> None:
+async def nothing_to_check(look_at: LookAt) -> Attributes | None:
     """The check of a call that rests on nothing, such as the create of a group."""
+    return None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +70,7 @@ async def submit(session: Session, operation: Operation, call: Call, sending: Se
     """
     sends, at_rest = session.sends(sending.deadline), 0
     while True:
-        await _until_free(session, sending)
+        await when_free(session, sending)
         try:
             return await _send_once(session, operation, call, sending)
         except Busy as busy:
@@ -84,7 +86,14 @@ async def submit(session: Session, operation: Operation, call: Call, sending: Se
             if at_rest == _AT_REST or sends.is_over:
                 raise refused(error) from error
             await take_turn(session, operation.resource)
+        _look_anew(session, operation)
         await sends.again()
+
+
+def _look_anew(session: Session, operation: Operation) -> None:
+    """What was looked at before a call that was turned away tells nothing about the next one."""
+    session.lookout.changed(session.kind(operation.resource.address), operation.resource.id)
+    session.lookout.changed(GROUP, group_of(session, operation.resource))
 
 
 async def _at_rest_after(
@@ -125,21 +134,23 @@ def _is_echo(kind: Kind, operation: Operation, error: Rejected | NotSent) -> boo
 # ---------------------------------------------------------------- looks
 
 
-async def _until_free(session: Session, sending: Sending) -> None:
-    """Wait, without a slot, for as long as what the call rests on is busy. Raises what the check raises."""
+async def when_free(session: Session, sending: Sending) -> Attributes | None:
+    """Wait, without a slot, for as long as what a call rests on is busy. Returns what the object shows then.
+
+    None when there is no answer, or nothing to look at. Raises what the check raises.
+    """
     if sending.check is nothing_to_check:
-        return
-    looks, max_age = session.looks(sending.deadline), session.trust / 2
+        return None
+    looks, max_age = session.looks(sending.deadline), SHARED
 
     async def look_at(kind: Kind, object_id: str) -> Attributes | None:
         return await session.look(kind, object_id, max_age=max_age, deadline=_look_deadline(session))
 
     while True:
         try:
-            await sending.check(look_at)
-            return
+            return await sending.check(look_at)
         except (OutcomeUnknown, NotSent):
-            return  # the look in the slot is the one that counts
+            return None  # the look in the slot is the one that counts
         except Busy as busy:
             if not await looks.again():
                 raise StepFailed(str(busy), "Run again.") from busy
@@ -153,7 +164,7 @@ async def _looked(session: Session, slot: Slot, sending: Sending) -> float:
     """
     age = 0.0
     for number in range(_OLD_LOOKS):
-        glance = _Glance(session, slot, max_age=0.0 if sending.fresh or number else session.trust / 2)
+        glance = _Glance(session, slot, max_age=0.0 if sending.fresh or number else SHARED)
         began = session.clock.monotonic()
         try:
             await sending.check(glance.look_at)
@@ -180,12 +191,17 @@ def _too_slow(age: float) -> StepFailed:
     )
 
 
-async def look_first(session: Session, kind: Kind, object_id: str, *, deadline: float) -> Attributes | None:
-    """Look at an object to see what there is to do. Raises StepFailed when no answer comes in time."""
+async def look_first(session: Session, kind: Kind, object_id: str, sending: Sending) -> Attributes | None:
+    """Look at an object, once it is free, to see what there is to do; None when it is gone.
+
+    Raises StepFailed when no answer comes in time, and what the check raises.
+    """
+    if (observed := await when_free(session, sending)) is not None:
+        return observed
     began = session.clock.monotonic()
-    patience = min(deadline, session.until(2 * session.trust * _OLD_LOOKS))
+    patience = min(sending.deadline, session.until(2 * session.trust * _OLD_LOOKS))
     try:
-        return await session.look(kind, object_id, max_age=session.trust / 2, deadline=patience)
+        return await session.look(kind, object_id, max_age=SHARED, deadline=patience)
     except Unanswered as error:
         raise _too_slow(session.clock.monotonic() - began) from error
 

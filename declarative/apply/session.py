@@ -21,7 +21,8 @@ T = TypeVar("T")
 
 GRACE = 30.0  # seconds in which a list may still lack a new object
 LOOKED = 5.0  # seconds after the question of a look in which the call that rests on it must have left
-EVIDENCE_TIME = 5.0  # seconds that reading what is good to know, but not needed, may take
+SHARED = 0.25  # seconds for which one look serves all who look at the same before they send
+EVIDENCE_TIME = 5.0  # seconds that reading all that is good to know, but not needed, may take in a run
 _LONGEST_PAUSE = 15.0  # seconds
 MAX_SENDS = 8  # of one create within its deadline
 
@@ -102,6 +103,9 @@ class Session:
     resting: set[asyncio.Task[object]] = field(default_factory=set)  # those that only wait to be seen with others
     findings: list[Diagnostic] = field(default_factory=list)  # the warnings, each once
     _said: set[str] = field(default_factory=set)
+    _missing: dict[str, str] = field(default_factory=dict)  # evidence that could not be had, and why
+    _evidence_time: float = EVIDENCE_TIME  # seconds that are left for evidence
+    _evidence_counted: float = 0.0  # until when its time has been counted
     _turns: dict[asyncio.Task[object], asyncio.Lock] = field(default_factory=dict)
     on_answer: Callable[[], None] = lambda: None  # a sender has heard its answer
     on_rest: Callable[[], None] = lambda: None  # a step has come to wait for others
@@ -153,17 +157,34 @@ class Session:
         return observed
 
     async def evidence(self, what: str, reading: Callable[[float], Awaitable[T]]) -> T | None:
-        """What `reading` brings by the deadline that it is given; None when it can't be had, which is said once.
+        """What `reading` brings by the deadline that it is given; None when it can't be had.
 
-        For what is good to know and not needed. Raises Unauthorized.
+        For what is good to know and not needed; all of it together may take a few seconds. Raises Unauthorized.
         """
+        began = self.clock.monotonic()
         try:
-            return await reading(self.until(EVIDENCE_TIME))
+            if self._evidence_time <= 0:
+                return None
+            return await reading(self.until(self._evidence_time))
         except Unauthorized:
             raise
         except ProviderError as error:
-            self.warn(f"{what} can't be read, and nothing is concluded from that: {error.summary}", once=what)
+            self._missing.setdefault(what, error.summary)
             return None
+        finally:
+            self._evidence_ended(began)
+
+    def _evidence_ended(self, began: float) -> None:
+        """Count the time; what is read at once counts once."""
+        now = self.clock.monotonic()
+        self._evidence_time -= now - max(began, self._evidence_counted)
+        self._evidence_counted = max(now, self._evidence_counted)
+
+    def say_what_is_missing(self) -> None:
+        """Say once what evidence could not be had."""
+        if self._missing:
+            what = " and ".join(f"{what} ({reason})" for what, reason in self._missing.items())
+            self.warn(f"not read, and nothing is concluded from that: {what}", once="evidence")
 
     @contextmanager
     def at_rest(self) -> Iterator[None]:

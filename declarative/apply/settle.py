@@ -276,10 +276,11 @@ async def _glance_at_create(
     since = session.clock.monotonic()
     found = await session.lookout.search(kind, inputs, since=since, gap=0.0, deadline=deadline)
     candidates = {**dict.fromkeys(found.fits, "it fits"), **found.doubtful}
-    if len(found.fits) == len(candidates) == 1 and session.lookout.claim(kind, found.fits[0]):
-        shown = await session.look(kind, found.fits[0], max_age=60.0, deadline=deadline)
-        await _record_create(session, operation, Made(found.fits[0], shown or {}))
-        return None
+    if len(found.fits) == len(candidates) == 1:
+        ((object_id, shown),) = found.fits.items()
+        if session.lookout.claim(kind, object_id):
+            await _record_create(session, operation, Made(object_id, shown))
+            return None
     if candidates:
         failure = ambiguous(kind, operation.resource.address, candidates)
         return replace(undecided, message=f"{failure}. {failure.fix}")

@@ -96,8 +96,9 @@ def _in_its_group(session: Session, step: Step) -> Check:
     if not session.kind(step.address).group:
         return nothing_to_check
 
-    async def check(look_at: LookAt) -> None:
+    async def check(look_at: LookAt) -> Attributes | None:
         await check_group(session, step.resource, look_at)
+        return None
 
     return check
 
@@ -127,18 +128,21 @@ def _give_up_when_spent(session: Session, operation: Operation, deadline: float)
 
 
 async def _update(session: Session, step: Step) -> str:
-    kind = session.kind(step.address)
+    kind, wanted = session.kind(step.address), step.resource.inputs
     deadline = session.deadline(kind, Action.UPDATE)
-    observed = await look_first(session, kind, step.resource.id, deadline=deadline)
+    sending = Sending(check=_as_planned(session, step, wanted=wanted), deadline=deadline, wait_codes=kind.wait_codes)
+    try:
+        observed = await look_first(session, kind, step.resource.id, sending)
+    except Unneeded:
+        observed = None
     if observed is None:
         raise _gone_from_cloud(kind, step)
     done: frozenset[str] = frozenset()
-    for call in kind.update(step.resource.id, step.resource.inputs, observed, _to_change(kind, step, observed)):
+    for call in kind.update(step.resource.id, wanted, observed, _to_change(kind, step, observed)):
         # A call that may be repeated shows, while it is, neither what was nor what is wanted.
         done |= call.fields if call.idempotent else frozenset()
-        check = _as_planned(session, step, wanted=step.resource.inputs, but=done)
-        sending = Sending(check=check, deadline=deadline, wait_codes=kind.wait_codes)
-        await _change(session, kind, step, call, sending)
+        check = _as_planned(session, step, wanted=wanted, but=done, call=call)
+        await _change(session, kind, step, call, replace(sending, check=check))
         done |= call.fields
     await session.ledger.note(Put(session.kept(step.resource), step.id))
     return step.resource.id
@@ -169,7 +173,9 @@ async def _change(session: Session, kind: Kind, step: Step, call: Call, sending:
         except NothingToDo:
             break
         except Unneeded as unneeded:
-            raise _gone_from_cloud(kind, step) from unneeded
+            if unneeded.observed is None:
+                raise _gone_from_cloud(kind, step) from unneeded
+            break
         except StepFailed:
             await session.ledger.note(Closed(operation.id))
             raise
@@ -262,11 +268,11 @@ def _may_be_deleted(session: Session, step: Step) -> Check:
     """The check of a delete: its group is not held, its parts are at rest, and it is as it was planned for."""
     as_planned = _as_planned(session, step)
 
-    async def check(look_at: LookAt) -> None:
+    async def check(look_at: LookAt) -> Attributes | None:
         try:
             if session.kind(step.address).identity:
                 await check_parts(session, step.resource, look_at)
-            await as_planned(look_at)
+            return await as_planned(look_at)
         except GroupGone:
             # A member may outlive its group only on paper: then its own look says that it is gone.
             if await look_at(session.kind(step.address), step.resource.id) is not None:
@@ -325,16 +331,22 @@ async def gone(session: Session, kind: Kind, object_id: str, *, deadline: float)
 
 
 def _as_planned(
-    session: Session, step: Step, *, wanted: Attributes = _NOTHING, but: frozenset[str] = frozenset()
+    session: Session,
+    step: Step,
+    *,
+    wanted: Attributes = _NOTHING,
+    but: frozenset[str] = frozenset(),
+    call: Call | None = None,
 ) -> Check:
     """The check of a change: group and object are looked at together, and are as the plan was made for.
 
     What is as `wanted` by now is no difference: an earlier change whose answer was lost may have come to its end; `but`
-    names fields that an earlier call of the step may have changed. The check raises Unneeded for what is gone or goes.
+    names fields that an earlier call of the step may have changed. The check raises Unneeded for what is gone or goes,
+    and for what shows already what `call` would bring.
     """
     kind, before = session.kind(step.address), {name: one for name, one in step.before.items() if name not in but}
 
-    async def check(look_at: LookAt) -> None:
+    async def check(look_at: LookAt) -> Attributes | None:
         await check_group(session, step.resource, look_at)
         observed = await look_at(kind, step.resource.id)
         if observed is None:
@@ -348,8 +360,17 @@ def _as_planned(
             raise StepFailed(f"it has changed since it was planned: {differences}", "Plan again.")
         if health is Health.BUSY:
             raise busy(kind, step.resource.id, observed)
+        if call is not None and _shows_already(kind, call, wanted, observed):
+            raise Unneeded(observed)
+        return observed
 
     return check
+
+
+def _shows_already(kind: Kind, call: Call, wanted: Attributes, observed: Attributes) -> bool:
+    return bool(call.fields) and all(
+        is_told(kind, name, observed) and same(kind, name, wanted.get(name), observed.get(name)) for name in call.fields
+    )
 
 
 def _differences(kind: Kind, before: Attributes, observed: Attributes, wanted: Attributes = _NOTHING) -> str:

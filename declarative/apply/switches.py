@@ -14,7 +14,7 @@ from declarative.apply.search import job_failed
 from declarative.apply.sending import Check, LookAt, Sending, job_of, submit
 from declarative.apply.session import MAX_SENDS, Session, StepContinues, StepFailed, Unneeded
 from declarative.errors import OutcomeUnknown, visible
-from declarative.model import Action, Closed, Health, Kind, Operation, Put, Step, Switch
+from declarative.model import Action, Attributes, Closed, Health, Kind, Operation, Put, Step, Switch
 from declarative.provider import JobUnknown, JobUnreadable
 
 
@@ -69,7 +69,7 @@ def _may_be_switched(session: Session, step: Step, way: Switch) -> Check:
     """The check of a switch. It raises Unneeded for a group that is where it should be, or on its way there."""
     kind, group_id = session.kind(step.address), step.resource.id
 
-    async def check(look_at: LookAt) -> None:
+    async def check(look_at: LookAt) -> Attributes | None:
         observed = await look_at(kind, group_id)
         if observed is None:
             raise StepFailed(f"{kind.noun} {group_id} is gone from the cloud", "Plan again.")
@@ -89,6 +89,7 @@ def _may_be_switched(session: Session, step: Step, way: Switch) -> Check:
                 f"{visible(status, limit=80)}",
                 "Plan again.",
             )
+        return observed
 
     return check
 

@@ -163,9 +163,24 @@ def test_a_plan_says_once_what_it_could_not_read(tmp_path: Path, answer: str) ->
     site = Site(tmp_path)
     site.write({"web": {"domain": None, "domain_id": site.world.domain_ids[0]}})
     site.break_with(f"GET sdrs/quotas:{answer}")
-    assert [finding.summary.split(":")[0] for finding in site.plan().warnings] == [
-        "the quotas can't be read, and nothing is concluded from that"
+    assert [finding.summary.partition(" (")[0] for finding in site.plan().warnings] == [
+        "not read, and nothing is concluded from that: the quotas"
     ]
+
+
+@pytest.mark.parametrize("answer", ["html=404", "status=503", "slow-after=60"])
+def test_all_evidence_together_takes_five_seconds_and_one_warning(tmp_path: Path, answer: str) -> None:
+    took = []
+    for number, faults in enumerate(((), tuple(f"{read}:{answer}" for read in OPTIONAL))):
+        site = Site(tmp_path / str(number))
+        site.write({"web": {"domain": None, "domain_id": site.world.domain_ids[0]}})
+        site.world.faults.add([f"{CREATE}:lost-before:first=1", *faults])
+        begun = site.now
+        done(site.apply())
+        took.append(site.now - begun)
+        assert len(_said(site)) == (1 if faults else 0), _said(site)
+        assert len(site.made()) == 1
+    assert took[1] - took[0] <= 5.5
 
 
 @pytest.mark.parametrize("answer", ["html=404", "status=403", "redirect=302", "empty=200"])
