@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import enum
 import hashlib
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -45,9 +46,12 @@ def _escape(char: str) -> str:
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{{{code:x}}}"
 
 
+_MAX_KNOWN = 1000  # comparing texts is slow
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return `Did you mean 'x'?`, or an empty text when nothing known is near to `word`."""
-    near = difflib.get_close_matches(word[:128], list(known), n=1, cutoff=0.6)
+    near = difflib.get_close_matches(word[:128], list(itertools.islice(known, _MAX_KNOWN)), n=1, cutoff=0.6)
     return f"Did you mean '{visible(near[0])}'?" if near else ""
 
 

@@ -14,14 +14,16 @@ from declarative.manifest.variables import Variable, declared
 from declarative.model import Json, Problem
 
 MAX_EXPLAINED = 1000
+MAX_FOUND = 10_000
 
 
 @dataclass(slots=True)
 class SchemaCheck:
     """Checks documents against the schemas of their kinds, and adds what speaks against them to `found`.
 
-    To explain a fault takes far longer than to see it, so at most MAX_EXPLAINED documents are explained and the others
-    counted. In lines that are `spoilt`, what the reader of the YAML has told already is the fault.
+    To explain a fault takes far longer than to see it, so at most MAX_EXPLAINED documents are explained, with MAX_FOUND
+    faults in all, and the others counted. In lines that are `spoilt`, what the reader of the YAML has told already is
+    the fault.
     """
 
     found: list[Diagnostic]
@@ -35,7 +37,7 @@ class SchemaCheck:
         """Say whether `content`, the document's own or the resolved one, is valid. `note` is added to each finding."""
         if check(document.kind, resolved=resolved)(content):
             return True
-        if self._explained >= MAX_EXPLAINED:
+        if self._explained >= MAX_EXPLAINED or len(self.found) >= MAX_FOUND:
             self._untold += 1
             return False
         self._explained += 1

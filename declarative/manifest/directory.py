@@ -54,10 +54,18 @@ class Directory:
         """Enter a document that makes no object yet."""
         self.documents.setdefault((document.kind, document.name), [])
 
+    def leave_open(self, document: Document) -> None:
+        """Let any object of the document be there: not all of them have been made."""
+        self.documents.pop((document.kind, document.name), None)
+
     def add(self, address: Address, made: Made) -> None:
         """Enter an object."""
         self.objects[address] = made
         self.documents.setdefault((address.kind, address.name), []).append(address)
+
+    def is_complete(self) -> bool:
+        """True when no value of any object is left open or unfit."""
+        return all(made.complete for made in self.objects.values())
 
     def named(self, address: Address) -> list[Address]:
         """The objects that an address means: itself, or all of a document with for_each."""

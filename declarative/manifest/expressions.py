@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import enum
 import functools
+import itertools
 import json
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from declarative.errors import did_you_mean, visible
+from declarative.manifest.budget import EXPRESSION, MAX_SCALAR, Budget
 from declarative.model import KEY_PATTERN, NAME_PATTERN, Address, Json, Path, Problem, Reference
 
 VARIABLE_PATTERN = r"[A-Za-z_][A-Za-z0-9_-]{0,62}"
@@ -66,6 +68,11 @@ class NoValue(Exception):
 
 Pieces = tuple[str | Expression, ...]
 
+MAX_EXPRESSIONS = MAX_SCALAR // EXPRESSION  # in one text
+
+_MAX_SEARCHES = 200  # for near names; comparing texts is slow
+_MAX_KEYS = 10  # of a map, in a finding
+
 
 @functools.lru_cache(maxsize=4096)
 def pieces(text: str) -> Pieces:
@@ -84,6 +91,8 @@ def pieces(text: str) -> Pieces:
             found.append(literal)
             literal = ""
         found.append(_expression(match[1].strip()))
+        if len(found) > 2 * MAX_EXPRESSIONS:
+            raise BadExpression(f"one text holds more than {MAX_EXPRESSIONS} expressions", "Use fewer.")
     literal += text[end:]
     if literal or not found:
         found.append(literal)
@@ -124,6 +133,18 @@ class Scope:
     environment: str
     each: Each | None = None
     variables_only: bool = False
+    searched: dict[tuple[str, str], str] = field(default_factory=dict)  # near names, found once for all objects
+
+    def within(self, each: Each | None) -> Scope:
+        """The same for one object of a document."""
+        return Scope(self.values, self.declared, self.stack, self.environment, each, searched=self.searched)
+
+    def near(self, word: str, known: Collection[str], *, of: str) -> str:
+        """Return `Did you mean 'x'?`, or an empty text; `of` says what the words are names of."""
+        place = (of, word)
+        if place not in self.searched and len(self.searched) < _MAX_SEARCHES:
+            self.searched[place] = did_you_mean(word, known)
+        return self.searched.get(place, "")
 
     def evaluate(self, expression: Expression) -> Json:
         """Return the value. Raises BadExpression when there can't be one here, NoValue when none was given."""
@@ -143,36 +164,42 @@ class Scope:
             raise BadExpression(f"${{{expression.text}}} needs for_each", "Add for_each to the document.")
         if root is Root.EACH_KEY:
             return self.each.key
-        return _entry(self.each.value, expression, "each.value")
+        return self._entry(self.each.value, expression, of="each.value")
 
     def _variable(self, expression: Expression) -> Json:
         name = expression.name
         if name in self.values:
-            return _entry(self.values[name], expression, f"var.{name}")
+            return self._entry(self.values[name], expression, of=f"var.{name}")
         if name in self.declared:
             raise NoValue(name)
-        fix = did_you_mean(name, self.declared) or "Declare it in spec.variables of the Stack."
+        fix = self.near(name, self.declared, of="var") or "Declare it in spec.variables of the Stack."
         raise BadExpression(f"no variable is named '{name}'", fix)
 
-
-def _entry(value: Json, expression: Expression, of: str) -> Json:
-    if not expression.key:
-        return value
-    if not isinstance(value, dict):
-        raise BadExpression(f"{of} is no map, so ${{{expression.text}}} has no value", f"Write ${{{of}}}.")
-    if expression.key not in value:
-        fix = did_you_mean(expression.key, value) or f"Its keys are {_shown(', '.join(value)) or 'none'}."
-        raise BadExpression(f"{of} has no key '{_shown(expression.key)}'", fix)
-    return value[expression.key]
+    def _entry(self, value: Json, expression: Expression, *, of: str) -> Json:
+        if not expression.key:
+            return value
+        if not isinstance(value, dict):
+            raise BadExpression(f"{of} is no map, so ${{{expression.text}}} has no value", f"Write ${{{of}}}.")
+        if expression.key not in value:
+            keys = _shown(", ".join(itertools.islice(value, _MAX_KEYS))) or "none"
+            more = f" and {len(value) - _MAX_KEYS} more" if len(value) > _MAX_KEYS else ""
+            fix = self.near(expression.key, value, of=of) or f"Its keys are {keys}{more}."
+            raise BadExpression(f"{of} has no key '{_shown(expression.key)}'", fix)
+        return value[expression.key]
 
 
 @dataclass(slots=True)
 class Substitution:
-    """Puts values into a tree, and collects what went wrong and which variables had no value."""
+    """Puts values into a tree, and collects what went wrong and which variables had no value.
+
+    What is put in is taken from the `budget`; `at` is where that was last, and where to look when it is exhausted.
+    """
 
     scope: Scope
+    budget: Budget = field(default_factory=Budget)
     problems: list[Problem] = field(default_factory=list)
     missing: set[str] = field(default_factory=set)
+    at: Path = ()
 
     def tree(self, value: Json, path: Path) -> Json:
         """Return `value` with its expressions replaced. One without a value stays as it is."""
@@ -185,20 +212,50 @@ class Substitution:
         return value
 
     def parts(self, text: str, path: Path) -> tuple[Json | Reference, ...] | None:
-        """Return the literal values and references that make up an output; None after a problem."""
-        return self._evaluated(text, path, lambda expression: expression.reference or self.scope.evaluate(expression))
+        """Return the literal values and references that make up an output, neighbours joined; None after a problem."""
+        parts = self._evaluated(text, path, lambda expression: expression.reference or self.scope.evaluate(expression))
+        if parts is None or not self._fits([one for one in parts if not isinstance(one, Reference)], path):
+            return None
+        if len(parts) == 1:
+            return parts
+        joined: list[Json | Reference] = []
+        for literal, neighbours in itertools.groupby(parts, key=lambda part: not isinstance(part, Reference)):
+            if not literal:
+                joined.extend(neighbours)
+            elif (text_ := self._joined(tuple(neighbours), path)) is not None:
+                joined.append(text_)
+            else:
+                return None
+        return tuple(joined)
 
     def _text(self, text: str, path: Path) -> Json:
         values = self._evaluated(text, path, self.scope.evaluate)
-        if values is None:
+        if values is None or not self._fits(values, path):
             return text
         if len(values) == 1:
             return values[0]
+        joined = self._joined(values, path)
+        return text if joined is None else joined
+
+    def _joined(self, values: Sequence[Json | Reference], path: Path) -> str | None:
         try:
             return "".join(map(as_text, values))
         except BadExpression as bad:
             self._refuse(path, bad)
-        return text
+            return None
+
+    def _fits(self, values: Sequence[Json], path: Path) -> bool:
+        """Take what is to be put in one place from the budget; say so when it is too large for one place."""
+        self.at = path
+        weights = [self.budget.weight(value) for value in values]
+        length = weights[0].longest if len(weights) == 1 else sum(weight.longest for weight in weights)
+        total = sum(weight.total for weight in weights)
+        self.budget.spend(EXPRESSION * len(weights) + (total if length <= MAX_SCALAR else MAX_SCALAR))
+        if length <= MAX_SCALAR:
+            return True
+        summary = f"the value would be larger than {MAX_SCALAR >> 10} KiB once its expressions are put in"
+        self._refuse(path, BadExpression(summary, "Use smaller values here."))
+        return False
 
     def _evaluated(
         self, text: str, path: Path, evaluate: Callable[[Expression], Json | Reference]
@@ -241,6 +298,15 @@ def texts_with_expressions(value: Json) -> Iterator[str]:
     elif isinstance(value, dict | list):
         for inner in value.values() if isinstance(value, dict) else value:
             yield from texts_with_expressions(inner)
+
+
+def literal(value: Json) -> Json:
+    """Return what of `value` is the same wherever expressions are put in; texts with expressions are left empty."""
+    if isinstance(value, dict):
+        return {key: literal(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [literal(inner) for inner in value]
+    return "" if isinstance(value, str) and "${" in value else value
 
 
 def variables_in(value: Json) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from jsonschema.protocols import Validator
 
 _SHOWN = 80
+_MAX_TOLD = 1000  # faults of one document
+_MAX_ENTRIES = 200
 _EXPRESSION = "#/$defs/expression"
 _WANTED = {
     "string": "text",
@@ -48,13 +51,25 @@ def findings(kind: str, document: Json, *, resolved: bool) -> list[Finding]:
     """Return what speaks against a document by its schema; `resolved`: after expressions have become values."""
     if check(kind, resolved=resolved)(document):
         return []
+    return _told(kind, _cut(document), resolved=resolved) or _told(kind, document, resolved=resolved)
+
+
+def _told(kind: str, document: Json, *, resolved: bool) -> list[Finding]:
     found: dict[Path | tuple[Path, str], Finding] = {}
-    for error in _validator(kind, resolved=resolved).iter_errors(document):
-        for finding in _explain(_Error.of(error)):
-            place = finding.path if finding.rank else (finding.path, finding.summary)
-            if place not in found or finding.rank < found[place].rank:
-                found[place] = finding
+    errors = _validator(kind, resolved=resolved).iter_errors(document)
+    every = (finding for error in errors for finding in _explain(_Error.of(error)))
+    for finding in itertools.islice(every, _MAX_TOLD):
+        place = finding.path if finding.rank else (finding.path, finding.summary)
+        if place not in found or finding.rank < found[place].rank:
+            found[place] = finding
     return list(found.values())
+
+
+def _cut(value: Json) -> Json:
+    """The value with the beginnings of its long lists: to explain a list takes long, and its first faults will do."""
+    if isinstance(value, dict):
+        return {key: _cut(inner) for key, inner in value.items()}
+    return [_cut(inner) for inner in value[:_MAX_ENTRIES]] if isinstance(value, list) else value
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +180,8 @@ def _bad_value(error: _Error) -> Finding:
         summary = f"{name} is {length(error.value)} {unit} long; at most {error.rule} are allowed"
         return Finding(error.path, summary, "Shorten it.", rank=rank)
     if error.keyword == "maxItems":
-        summary = f"{name} holds {len(error.value)} entries; at most {error.rule} are allowed"
+        count = f"{len(error.value)} entries" + (" or more" if len(error.value) == _MAX_ENTRIES else "")
+        summary = f"{name} holds {count}; at most {error.rule} are allowed"
         return Finding(error.path, summary, "Remove some.", rank=rank)
     found = "" if error.schema.get("writeOnly") else f", found {shown(error.value)}"
     return Finding(error.path, f"{name} must be {_wanted(error)}{found}", _fix(error), rank=rank)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 import pathlib
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from declarative.errors import Diagnostic, InputError, Severity, did_you_mean, visible
 from declarative.kinds import KINDS
 from declarative.manifest import stack as stack_document
+from declarative.manifest.budget import DEPENDENCY, MAX_OBJECTS, MAX_TEXT, Budget, Exhausted
 from declarative.manifest.checking import Checked, SchemaCheck, check_documents, diagnostic
 from declarative.manifest.digest import sealed
 from declarative.manifest.directory import Directory, Made
-from declarative.manifest.expressions import BadExpression, Each, Scope, Substitution, as_text
+from declarative.manifest.expressions import Each, Scope, Substitution, literal
 from declarative.manifest.findings import shown
 from declarative.manifest.loading import (
     DEFAULT_ENVIRONMENT,
@@ -40,8 +42,8 @@ from declarative.model import (
     Stack,
 )
 
-MAX_OBJECTS = 100_000
-
+_MAX_TOLD = 100  # keys of one for_each
+_MAX_FAULTY = 100  # objects of one document that are looked at
 _ENVELOPE_ONLY = ("for_each",)  # read before the spec; it may keep its expression
 
 
@@ -57,12 +59,12 @@ def resolve(
     variable files that can't be read.
     """
     checked = check_documents(manifests)
-    view, found = examine(manifests, checked, environment=environment, sources=sources, strict=True)
-    every = [*checked.findings, *found]
+    examined = examine(manifests, checked, environment=environment, sources=sources, strict=True)
+    every = [*checked.findings, *examined.findings]
     errors = [finding for finding in every if finding.severity is Severity.ERROR]
-    if errors or view is None:
+    if errors or examined.view is None:
         raise InputError(errors)
-    return sealed(view), tuple(sorted(every, key=Diagnostic.order))
+    return sealed(examined.view), tuple(sorted(every, key=Diagnostic.order))
 
 
 def stack_of(
@@ -83,45 +85,65 @@ def stack_of(
     variables, problems = declared(stack.content.get("spec", {}))
     found.extend(diagnostic(stack, problem) for problem in problems)
     resolution = _begin(manifests, stack, variables, environment=environment, sources=sources)
-    settings = resolution.settings()
+    settings = None
+    try:
+        settings = resolution.settings()
+    except Exhausted as end:
+        resolution.say_exhausted(end)
     found.extend(resolution.findings)
     found.extend(
         _without_value(stack, name, environment) for name in resolution.values.missing(sorted(resolution.wanted))
     )
-    if found or settings is None:
-        raise InputError(found)
+    errors = [finding for finding in found if finding.severity is Severity.ERROR]
+    if errors or settings is None:
+        raise InputError(errors)
     return settings
 
 
 # ---------------------------------------------------------------- all together, in one environment
 
 
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """What the documents want in one environment, and what was found.
+
+    `view` has no digest, and is None when the Stack's settings can't be told or the stack is too large. `spent`: the
+    bytes of all values. `whole`: the view holds all that there is to say of its objects; else some document is
+    refused, or some value is open.
+    """
+
+    view: DesiredView | None
+    findings: list[Diagnostic]
+    spent: int = 0
+    whole: bool = False
+
+
 def examine(
     manifests: Manifests, checked: Checked, *, environment: str, sources: VariableSources, strict: bool
-) -> tuple[DesiredView | None, list[Diagnostic]]:
-    """Resolve the accepted documents in one environment; return the view, without digest, and what was found.
+) -> Examined:
+    """Resolve the accepted documents in one environment.
 
-    The view is None when the Stack's settings can't be told. `strict`: a variable without a value is an error;
-    otherwise what depends on it is left open.
+    `strict`: a variable without a value is an error; otherwise what depends on it is left open.
     """
     environment_file(manifests, environment)
     if checked.stack is None:
-        return None, []
+        return Examined(None, [])
     resolution = _begin(manifests, checked.stack, checked.variables, environment=environment, sources=sources)
     if strict:
         for name in resolution.values.missing(checked.variables):
             resolution.findings.append(_without_value(checked.stack, name, environment))
-    settings = resolution.settings()
-    resolution.expand(checked.documents)
-    resolution.judge.close("objects")
-    resolution.link()
-    resolution.check_uniqueness()
-    resources = resolution.resources()
-    outputs = resolution.outputs()
-    if settings is None:
-        return None, resolution.findings
-    view = DesiredView(settings, environment, resources, outputs, resolution.values.known)
-    return view, resolution.findings
+    view = None
+    try:
+        view = resolution.view(checked.documents)
+    except Exhausted as end:
+        resolution.say_exhausted(end)
+    faultless = not any(one.severity is Severity.ERROR for one in (*checked.findings, *resolution.findings))
+    whole = (
+        faultless
+        and resolution.directory.is_complete()
+        and len(resolution.directory.documents) == len(manifests.documents)
+    )
+    return Examined(view, resolution.findings, MAX_TEXT - resolution.budget.left, whole)
 
 
 def _begin(
@@ -166,15 +188,45 @@ class _Resolution:
     findings: list[Diagnostic]
     judge: SchemaCheck
     wanted: set[str] = field(default_factory=set)  # variables of the settings that have no value
+    budget: Budget = field(default_factory=Budget)
+    _at: tuple[Document, Path] | None = None  # where values are put in just now
     _said: set[tuple[int, Path, str]] = field(default_factory=set)
+    _named: dict[int, set[Address]] = field(default_factory=dict)  # by document
+    _needs: dict[tuple[int, tuple[Address, ...]], tuple[Address, ...]] = field(default_factory=dict)
+
+    def view(self, documents: Sequence[Document]) -> DesiredView | None:
+        """Return what the documents want; None when the Stack's settings can't be told. Raises Exhausted."""
+        settings = self.settings()
+        self.expand(documents)
+        self.judge.close("objects")
+        self.link()
+        self.check_uniqueness()
+        resources = self.resources()
+        outputs = self.outputs()
+        if settings is None:
+            return None
+        return DesiredView(settings, self.scope.environment, resources, outputs, self.values.known)
+
+    def say_exhausted(self, end: Exhausted) -> None:
+        """Report that the stack has grown too large, at the value that was the last to be put in."""
+        document, path = self._at or (self.stack, ())
+        self._say(document, Problem(path, end.summary, end.fix))
+
+    def _filled(self, document: Document, substitution: Substitution, value: Json, path: Path) -> Json:
+        """The value with its expressions replaced."""
+        try:
+            return substitution.tree(value, path)
+        except Exhausted:
+            self._at = document, substitution.at
+            raise
 
     def settings(self) -> Stack | None:
-        """Return the Stack's settings, None after a finding or when a value is open."""
+        """Return the Stack's settings, None after a finding or when a value is open. Raises Exhausted."""
         spec = {name: value for name, value in self.stack.content.get("spec", {}).items() if name != "outputs"}
-        substitution = Substitution(self.scope)
+        substitution = Substitution(self.scope, self.budget)
         literal = {"variables": spec["variables"]} if "variables" in spec else {}
         rest = {name: value for name, value in spec.items() if name != "variables"}
-        spec = {**substitution.tree(rest, ("spec",)), **literal}
+        spec = {**self._filled(self.stack, substitution, rest, ("spec",)), **literal}
         self.wanted |= substitution.missing
         before = len(self.findings)
         for problem in substitution.problems:
@@ -187,23 +239,42 @@ class _Resolution:
                 self._say(self.stack, problem)
         return stack_document.settings(self.stack.name, spec) if len(self.findings) == before else None
 
-    def expand(self, documents: Iterable[Document]) -> None:
-        """Make the objects of all documents."""
+    def expand(self, documents: Sequence[Document]) -> None:
+        """Make the objects of all documents, once it is known that they aren't too many. Raises Exhausted."""
+        entries: dict[int, Mapping[str, Json] | None] = {}
+        count = sum(1 for document in documents if "for_each" not in document.content)
         for document in documents:
             self._check_ignored_fields(document)
+            if "for_each" in document.content:
+                found, number = self._entries(document)
+                count += number
+                if count > MAX_OBJECTS:
+                    self._at = document, ("for_each",)
+                    raise Exhausted(f"the stack would hold more than {MAX_OBJECTS} objects")
+                entries[id(document)] = found
+        for document in documents:
             if "for_each" not in document.content:
                 self._add(document, Address(document.kind, document.name), None)
-                continue
-            entries = self._entries(document)
-            if entries is None:
-                continue
-            if len(self.directory.objects) + len(entries) > MAX_OBJECTS:
-                summary = f"the stack would hold more than {MAX_OBJECTS} objects"
-                self._say(document, Problem(("for_each",), summary, "Split it into several stacks."))
-                return
-            self.directory.open(document)
-            for key, value in entries.items():
-                self._add(document, Address(document.kind, document.name, key), Each(key, value))
+            elif (each := entries[id(document)]) is not None:
+                self._add_each(document, each)
+
+    def _add_each(self, document: Document, entries: Mapping[str, Json]) -> None:
+        content = document.content
+        copied = (content.get("lifecycle"), content.get("depends_on"), content["metadata"].get("labels"))
+        weight = self.budget.weight([*copied, literal(content["spec"])]).total
+        self.directory.open(document)
+        faulty = 0
+        for key, value in entries.items():
+            self._spend(weight, document, ("for_each",))
+            if not self._add(document, Address(document.kind, document.name, key), Each(key, value)):
+                faulty += 1
+                if faulty >= _MAX_FAULTY:
+                    self.directory.leave_open(document)
+                    return
+
+    def _spend(self, amount: int, document: Document, path: Path) -> None:
+        self._at = document, path
+        self.budget.spend(amount)
 
     def _check_ignored_fields(self, document: Document) -> None:
         kind = KINDS[document.kind]
@@ -215,55 +286,61 @@ class _Resolution:
                 fix = near or f"Its fields are {', '.join(kind.fields)}."
                 self._say(document, Problem(("lifecycle", "ignore_changes", number), summary, fix))
 
-    def _entries(self, document: Document) -> Mapping[str, Json] | None:
-        """Return the keys and values of `for_each`; None after a finding or when the value is open."""
+    def _entries(self, document: Document) -> tuple[Mapping[str, Json] | None, int]:
+        """Return the keys and values of `for_each`, None after a finding or when the value is open; and their number.
+
+        Raises Exhausted.
+        """
         path = ("for_each",)
         scope = Scope(self.scope.values, self.scope.declared, "", "", variables_only=True)
-        substitution = Substitution(scope)
-        value = substitution.tree(document.content["for_each"], path)
+        substitution = Substitution(scope, self.budget)
+        value = self._filled(document, substitution, document.content["for_each"], path)
         for problem in substitution.problems:
             self._say(document, problem)
         if substitution.problems or substitution.missing:
-            return None
+            return None, 0
+        if isinstance(value, list | dict) and len(value) > MAX_OBJECTS:
+            return None, len(value)
         if isinstance(value, list) and all(isinstance(key, str) for key in value):
             entries: Mapping[str, Json] = dict(zip(value, value, strict=True))
-            for number, key in _repetitions(value):
+            for number, key in itertools.islice(_repetitions(value), _MAX_TOLD):
                 self._say(document, Problem((*path, number), f"for_each holds {shown(key)} twice", "Remove one."))
         elif isinstance(value, dict):
             entries = value
         else:
             found = "a list of other things than texts" if isinstance(value, list) else shown(value)
             self._say(document, Problem(path, f"for_each must be a map or a list of texts, found {found}", ""))
-            return None
+            return None, 0
         places: Iterable[tuple[str | int, str]] = (
             enumerate(value) if isinstance(value, list) else ((key, key) for key in value)
         )
         fit = self._keys_fit(document, places)
-        return entries if fit and len(entries) == len(value) else None
+        return (entries if fit and len(entries) == len(value) else None), len(value)
 
     def _keys_fit(self, document: Document, keys: Iterable[tuple[str | int, str]]) -> bool:
         unfit = [(part, key) for part, key in keys if not _KEY.fullmatch(key)]
-        for part, key in unfit:
+        for part, key in unfit[:_MAX_TOLD]:
             summary = f"the key {shown(key)} of for_each can't be part of an address"
             fix = "Keys are 1 to 128 of A-Z, a-z, 0-9, '.', '_' and '-'."
             self._say(document, Problem(("for_each", part), summary, fix))
         return not unfit
 
-    def _add(self, document: Document, address: Address, each: Each | None) -> None:
+    def _add(self, document: Document, address: Address, each: Each | None) -> bool:
+        """Make an object; False when a value can't be put in."""
         spec: Mapping[str, Json] = document.content["spec"]
-        complete = True
-        if document.expressions:
-            scope = self.scope
-            scope = Scope(scope.values, scope.declared, scope.stack, scope.environment, each)
-            substitution = Substitution(scope)
-            spec = substitution.tree(spec, ("spec",))
-            note = f" (for {address})" if each else ""
-            for problem in substitution.problems:
-                self._say(document, problem, note)
-            complete = not (substitution.missing or substitution.problems)
-            if not substitution.problems:
-                complete &= self._accepts_values(document, spec, complete=complete, note=note)
-        self.directory.add(address, Made(document, spec, complete))
+        if not document.expressions:
+            self.directory.add(address, Made(document, spec, complete=True))
+            return True
+        substitution = Substitution(self.scope.within(each), self.budget)
+        filled = self._filled(document, substitution, spec, ("spec",))
+        note = f" (for {address})" if each else ""
+        for problem in substitution.problems:
+            self._say(document, problem, note)
+        complete = not (substitution.missing or substitution.problems)
+        if not substitution.problems:
+            complete &= self._accepts_values(document, filled, complete=complete, note=note)
+        self.directory.add(address, Made(document, filled, complete))
+        return not substitution.problems
 
     def _accepts_values(self, document: Document, spec: Json, *, complete: bool, note: str) -> bool:
         content = {name: value for name, value in document.content.items() if name not in _ENVELOPE_ONLY}
@@ -313,15 +390,26 @@ class _Resolution:
         )
 
     def _dependencies(self, made: Made) -> tuple[Address, ...]:
-        found = set(made.refers)
-        for number, text in enumerate(made.document.content.get("depends_on", ())):
-            address = Address.parse(text)
-            fault = self.directory.fault(address, whole=True)
-            if fault:
-                self._say(made.document, Problem(("depends_on", number), fault.summary, fault.fix))
-            else:
-                found.update(self.directory.named(address))
-        return tuple(sorted(found))
+        """What an object depends on; objects of one document that name the same share one tuple. Raises Exhausted."""
+        document = made.document
+        place = (id(document), made.refers)
+        if place not in self._needs:
+            self._needs[place] = tuple(sorted({*made.refers, *self._listed(document)}))
+        self._spend(DEPENDENCY * len(self._needs[place]), document, ("depends_on",))
+        return self._needs[place]
+
+    def _listed(self, document: Document) -> Collection[Address]:
+        """The objects that `depends_on` of a document means."""
+        if id(document) not in self._named:
+            found = self._named[id(document)] = set()
+            for number, text in enumerate(document.content.get("depends_on", ())):
+                address = Address.parse(text)
+                fault = self.directory.fault(address, whole=True)
+                if fault:
+                    self._say(document, Problem(("depends_on", number), fault.summary, fault.fix))
+                else:
+                    found.update(self.directory.named(address))
+        return self._named[id(document)]
 
     def outputs(self) -> tuple[Output, ...]:
         """Return the outputs in the order of their names."""
@@ -337,7 +425,8 @@ class _Resolution:
     def _parts(self, value: Json, path: tuple[str, ...]) -> tuple[Json | Reference, ...] | None:
         if not isinstance(value, str):
             return (value,)
-        substitution = Substitution(self.scope)
+        substitution = Substitution(self.scope, self.budget)
+        self._at = self.stack, path
         parts = substitution.parts(value, path)
         for problem in substitution.problems:
             self._say(self.stack, problem)
@@ -350,13 +439,7 @@ class _Resolution:
         ]
         for fault in faults:
             self._say(self.stack, Problem(path, fault.summary, fault.fix))
-        if faults or len(parts) == 1:
-            return parts
-        try:
-            return _joined(parts)
-        except BadExpression as bad:
-            self._say(self.stack, Problem(path, bad.summary, bad.fix))
-            return None
+        return parts
 
     def _say(self, document: Document, problem: Problem, note: str = "") -> None:
         """Report a problem once, also when each object of a document has it."""
@@ -383,16 +466,3 @@ def _repetitions(texts: Iterable[str]) -> Iterator[tuple[int, str]]:
 def _lifecycle(content: Mapping[str, Json]) -> Lifecycle:
     ignored = tuple(content.get("ignore_changes", ()))
     return Lifecycle(content.get("prevent_destroy", False), ignored, content.get("adopt", False))
-
-
-def _joined(parts: Iterable[Json | Reference]) -> tuple[Json | Reference, ...]:
-    """Join neighbouring literal parts to one text."""
-    joined: list[Json | Reference] = []
-    for part in parts:
-        if isinstance(part, Reference):
-            joined.append(part)
-        elif joined and isinstance(joined[-1], str):
-            joined[-1] += as_text(part)
-        else:
-            joined.append(as_text(part))
-    return tuple(joined)

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from declarative.errors import Diagnostic
-from declarative.manifest.checking import check_documents
+from declarative.manifest.budget import MAX_OBJECTS, MAX_TEXT
+from declarative.manifest.checking import Checked, check_documents
 from declarative.manifest.loading import DEFAULT_ENVIRONMENT, load
 from declarative.manifest.resolution import examine
 from declarative.manifest.variables import NO_SOURCES, VariableSources
+
+# What all environments together may come to; a stack with more is checked one environment at a time.
+_MAX_OBJECTS = 10 * MAX_OBJECTS
+_MAX_TEXT = 4 * MAX_TEXT
+_MAX_FINDINGS = 10_000
+_MAX_NAMED = 20  # environments, in one finding
 
 
 def validate(
@@ -23,21 +31,36 @@ def validate(
     checked = check_documents(manifests)
     environments = (environment,) if environment else (DEFAULT_ENVIRONMENT, *sorted(manifests.environments))
     found: dict[Diagnostic, list[str]] = {}
-    for name in environments:
-        _, findings = examine(manifests, checked, environment=name, sources=sources, strict=bool(environment))
-        for finding in dict.fromkeys(findings):
+    objects = text = told = 0
+    for number, name in enumerate(environments):
+        if objects > _MAX_OBJECTS or text > _MAX_TEXT or told > _MAX_FINDINGS:
+            found[_not_checked(checked, environments[number:])] = [DEFAULT_ENVIRONMENT]
+            break
+        examined = examine(manifests, checked, environment=name, sources=sources, strict=bool(environment))
+        objects += len(examined.view.resources) if examined.view else 0
+        text += examined.spent
+        told += len(examined.findings)
+        for finding in dict.fromkeys(examined.findings):
             found.setdefault(finding, []).append(name)
     own = {file.shown for file in manifests.environments.values()}
-    told = [
+    worded = [
         finding
         if DEFAULT_ENVIRONMENT in names or len(environments) == 1 or (finding.position and finding.position.file in own)
         else _in_environments(finding, names)
         for finding, names in found.items()
     ]
-    return tuple(sorted({*checked.findings, *told}, key=Diagnostic.order))
+    return tuple(sorted({*checked.findings, *worded}, key=Diagnostic.order))
+
+
+def _not_checked(checked: Checked, environments: Sequence[str]) -> Diagnostic:
+    more = f" and {len(environments) - 1} more" if len(environments) > 1 else ""
+    summary = f"the environments are too much to be checked together: {environments[0]}{more} were left out"
+    fix = f"Check them one at a time, as in `declarative --env {environments[0]} validate`."
+    return Diagnostic(summary, fix, checked.stack.source.position(("kind",)) if checked.stack else None)
 
 
 def _in_environments(finding: Diagnostic, names: list[str]) -> Diagnostic:
     """Say in which environments a finding holds."""
-    summary = f"{finding.summary} (environment {', '.join(names)})"
+    more = f" and {len(names) - _MAX_NAMED} more" if len(names) > _MAX_NAMED else ""
+    summary = f"{finding.summary} (environment {', '.join(names[:_MAX_NAMED])}{more})"
     return Diagnostic(summary, finding.fix, finding.position, finding.address, finding.severity)

@@ -9,10 +9,10 @@ import enum
 import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from declarative.errors import Diagnostic, Position, UsageError, did_you_mean, visible
+from declarative.errors import Diagnostic, Position, Severity, UsageError, did_you_mean, visible
 from declarative.manifest.expressions import texts_with_expressions
 from declarative.manifest.files import read_named
 from declarative.manifest.findings import retyped, shown
@@ -22,6 +22,9 @@ from declarative.manifest.schemas import canonical
 from declarative.model import Json, Problem
 
 ENVIRONMENT_PREFIX = "DECLARATIVE_VAR_"
+
+_MAX_SHOWN = 20  # allowed values, in a finding
+_MAX_SEARCHES = 100  # for near names; comparing texts is slow
 
 _TERRAFORM_OUTPUT = (frozenset({"value", "type"}), frozenset({"value", "type", "sensitive"}))
 
@@ -75,7 +78,7 @@ _WANTED = {
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """One declared variable. Without `has_default` a value must be given."""
+    """One declared variable. Without `has_default` a value must be given. `allowed`: the canonical texts of `enum`."""
 
     name: str
     type: VariableType
@@ -83,13 +86,16 @@ class Variable:
     has_default: bool = False
     pattern: Pattern | None = None
     enum: tuple[Json, ...] = ()
+    allowed: frozenset[str] = frozenset()
 
     def fault(self, value: Json) -> str:
         """Say what is wrong with a value, as the end of a sentence about it. Empty: nothing."""
         if not _PYTHON_TYPES[self.type](value):
             return f"must be {_WANTED[self.type]}, found {shown(value)}"
-        if self.enum and canonical(value) not in map(canonical, self.enum):
-            return f"must be one of {', '.join(map(shown, self.enum))}, found {shown(value)}"
+        if self.enum and canonical(value) not in self.allowed:
+            known = ", ".join(map(shown, self.enum[:_MAX_SHOWN]))
+            more = f" and {len(self.enum) - _MAX_SHOWN} more" if len(self.enum) > _MAX_SHOWN else ""
+            return f"must be one of {known}{more}, found {shown(value)}"
         if self.pattern is None or not isinstance(value, str):
             return ""
         if len(value) > MAX_TEXT:
@@ -142,8 +148,15 @@ def _declaration(name: str, entry: Mapping[str, Json], path: tuple[str, ...], pr
         except BadPattern as error:
             summary = f"the pattern of the variable '{name}' can't be read: {error}"
             problems.append(Problem((*path, "pattern"), summary, "Put it in single quotes, and check its brackets."))
+    enum_ = tuple(entry.get("enum", ()))
     return Variable(
-        name, kind, entry.get("default"), "default" in entry, pattern=pattern, enum=tuple(entry.get("enum", ()))
+        name,
+        kind,
+        entry.get("default"),
+        "default" in entry,
+        pattern=pattern,
+        enum=enum_,
+        allowed=frozenset(map(canonical, enum_)),
     )
 
 
@@ -183,7 +196,7 @@ class Given:
     """A value from one source; a text is still to be read by the variable's type.
 
     `label` begins a finding about it, and is empty for a file, whose findings have the `position` of the name or the
-    `place` of the value.
+    `place` of the value. `undeclared`: how bad it is when no variable has the name.
     """
 
     name: str
@@ -192,6 +205,7 @@ class Given:
     is_text: bool = False
     position: Position | None = None
     place: Position | None = None
+    undeclared: Severity = Severity.ERROR
 
 
 @dataclass(slots=True)
@@ -214,12 +228,15 @@ class Values:
 def collect(variables: Mapping[str, Variable], givens: Iterable[Given]) -> Values:
     """Return the variables' values, the last one given winning."""
     values = Values({name: variable.default for name, variable in variables.items() if variable.has_default})
+    undeclared = 0
     for given in givens:
         variable = variables.get(given.name)
         if variable is None:
-            fix = did_you_mean(given.name, variables) or "Declare it in spec.variables of the Stack, or remove it."
+            undeclared += 1
+            near = did_you_mean(given.name, variables) if undeclared <= _MAX_SEARCHES else ""
+            fix = near or "Declare it in spec.variables of the Stack, or remove it."
             summary = f"{given.label}no variable is named '{visible(given.name, limit=80)}'"
-            values.findings.append(Diagnostic(summary, fix, given.position))
+            values.findings.append(Diagnostic(summary, fix, given.position, severity=given.undeclared))
             continue
         fault = _take(variable, given, values.known)
         if fault:
@@ -257,7 +274,8 @@ def given_by(
         yield from _from_file(*environment_file, findings)
     for name in sorted(sources.environ):
         if name.startswith(ENVIRONMENT_PREFIX):
-            yield _from_text(name.removeprefix(ENVIRONMENT_PREFIX), sources.environ[name], name)
+            given = _from_text(name.removeprefix(ENVIRONMENT_PREFIX), sources.environ[name], name)
+            yield replace(given, undeclared=Severity.WARNING)  # a pipeline shares its variables among stacks
     for path in sources.files:
         yield from _from_file(str(path), read_named(path), findings)
     for option in sources.options:

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from declarative.errors import InputError, UsageError
-from declarative.manifest import VariableSources, load, resolve, validate
+from declarative.manifest import VariableSources, load, resolve, stack_of, validate
 from declarative.manifest.variables import parse_json
 
 STACK = """apiVersion: sdrs/v1
@@ -145,16 +145,23 @@ def test_undeclared_names_are_told_for_every_source(folder):
     found = told(
         folder,
         environment="prod",
-        environ={"DECLARATIVE_VAR_numbr": "1", "DECLARATIVE_VARIOUS": "not ours", "HOME": "/"},
         files=(folder / "vars.json",),
         options=("mpa={}",),
     )
     assert found == [
         "error: --var: no variable is named 'mpa'. Did you mean 'map'?",
-        "error: DECLARATIVE_VAR_numbr: no variable is named 'numbr'. Did you mean 'number'?",
         f"{folder}/environments/prod.yaml:2:1: error: no variable is named 'txet'. Did you mean 'text'?",
         f"{folder}/vars.json:2:2: error: no variable is named 'lsit'. Did you mean 'list'?",
     ]
+
+
+def test_a_name_from_the_environment_that_nobody_declares_is_a_warning(folder):
+    environ = {"DECLARATIVE_VAR_numbr": "1", "DECLARATIVE_VARIOUS": "not ours", "HOME": "/"}
+    _, warnings = resolve(load(folder), sources=VariableSources(environ=environ))
+    assert [str(one) for one in warnings if "_VAR_" in str(one)] == [
+        "warning: DECLARATIVE_VAR_numbr: no variable is named 'numbr'. Did you mean 'number'?"
+    ]
+    assert stack_of(folder, sources=VariableSources(environ=environ)).name
 
 
 def test_what_terraform_prints_is_a_variable_file(folder):
