@@ -49,6 +49,7 @@ from declarative.planning import (
     PlanRequest,
     decode_plan,
     make_plan,
+    offline_findings,
     with_consents,
 )
 from declarative.project import (
@@ -92,9 +93,9 @@ class Declined(DeclarativeError):
 
 
 def validate(project: Project) -> tuple[Diagnostic, ...]:
-    """All findings of all files."""
+    """All findings of all files: of the manifests themselves, and what every plan would refuse."""
     chosen = None if project.environment == "default" else project.environment
-    return manifest.validate(project.folder, environment=chosen, sources=project.sources())
+    return manifest.validate(project.folder, environment=chosen, sources=project.sources(), judge=offline_findings)
 
 
 async def plan(project: Project, request: PlanRequest) -> Plan:

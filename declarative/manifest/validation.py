@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Protocol
 
 from declarative.errors import Diagnostic
 from declarative.manifest.budget import MAX_OBJECTS, MAX_TEXT
@@ -11,6 +12,7 @@ from declarative.manifest.checking import Checked, check_documents
 from declarative.manifest.loading import DEFAULT_ENVIRONMENT, load
 from declarative.manifest.resolution import examine
 from declarative.manifest.variables import NO_SOURCES, VariableSources
+from declarative.model import DesiredView
 
 # What all environments together may come to; a stack with more is checked one environment at a time.
 _MAX_OBJECTS = 10 * MAX_OBJECTS
@@ -19,12 +21,28 @@ _MAX_FINDINGS = 10_000
 _MAX_NAMED = 20  # environments, in one finding
 
 
+class Judge(Protocol):
+    """Says what speaks against the desired objects; not `whole`: some may be missing, or have open values."""
+
+    def __call__(self, view: DesiredView, *, whole: bool) -> Iterable[Diagnostic]:
+        """Yield findings."""
+
+
+def _silent(view: DesiredView, *, whole: bool) -> Iterable[Diagnostic]:
+    return ()
+
+
 def validate(
-    folder: Path, *, environment: str | None = None, sources: VariableSources = NO_SOURCES
+    folder: Path,
+    *,
+    environment: str | None = None,
+    sources: VariableSources = NO_SOURCES,
+    judge: Judge = _silent,
 ) -> tuple[Diagnostic, ...]:
     """Return what is wrong with the manifests of a folder, warnings included, in the order of places.
 
     Without `environment`, the default one and each of `environments/` are checked, and a variable may lack a value.
+    `judge` adds what it has to say of each one's objects.
     Raises UsageError for a missing folder, Stack, environment or variable file.
     """
     manifests = load(folder)
@@ -39,8 +57,10 @@ def validate(
         examined = examine(manifests, checked, environment=name, sources=sources, strict=bool(environment))
         objects += len(examined.view.resources) if examined.view else 0
         text += examined.spent
-        told += len(examined.findings)
-        for finding in dict.fromkeys(examined.findings):
+        judged = judge(examined.view, whole=examined.whole) if examined.view is not None else ()
+        findings = dict.fromkeys((*examined.findings, *judged))
+        told += len(findings)
+        for finding in findings:
             found.setdefault(finding, []).append(name)
     own = {file.shown for file in manifests.environments.values()}
     worded = [

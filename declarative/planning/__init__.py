@@ -5,6 +5,7 @@ from __future__ import annotations
 from declarative.planning.dangers import parse_consent, unconsented, with_consents
 from declarative.planning.document import decode_plan, encode_plan, plan_digest, plan_document, summarize
 from declarative.planning.imported import as_described
+from declarative.planning.offline import offline_findings
 from declarative.planning.outputs import evaluate_outputs
 from declarative.planning.planner import make_plan
 from declarative.planning.selection import PlanRequest
@@ -18,6 +19,7 @@ __all__ = [
     "encode_plan",
     "evaluate_outputs",
     "make_plan",
+    "offline_findings",
     "parse_consent",
     "plan_digest",
     "plan_document",

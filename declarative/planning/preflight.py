@@ -150,12 +150,15 @@ def _attachments(situation: Situation) -> Iterator[Diagnostic]:
     for step in situation.steps:
         if step.action is Action.CREATE and step.address.kind == _ATTACHMENT:
             desired = situation.scene.desired[step.address]
-            yield from _two_groups(situation, desired)
+            yield from group_findings(situation.belonging, desired)
             yield from _taken_device(situation, step, desired, deleted)
 
 
-def _two_groups(situation: Situation, desired: Desired) -> Iterator[Diagnostic]:
-    groups = sorted(visible(group, limit=200) for group in situation.belonging.joins(desired.address))
+def group_findings(belonging: Belonging, desired: Desired) -> Iterator[Diagnostic]:
+    """Yield an error for an attachment that ties together what is in different groups."""
+    if desired.address.kind != _ATTACHMENT:
+        return
+    groups = sorted(visible(group, limit=200) for group in belonging.joins(desired.address))
     if len(groups) > 1:
         yield Diagnostic(
             f"{desired.address} joins an instance and a pair of different groups: {' and '.join(groups)}",

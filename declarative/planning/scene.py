@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from declarative.errors import Diagnostic, Position, visible
 from declarative.kinds import KINDS
-from declarative.model import Address, Attributes, Desired, Health, Kind, Observed, Reference, Resource
+from declarative.model import Address, Attributes, Desired, Health, Kind, Lookups, Observed, Reference, Resource
 from declarative.planning.differences import sent_field
 from declarative.planning.graph import by_address, loops
 from declarative.planning.wishes import Sight
@@ -80,14 +80,20 @@ def with_moves(scene: Scene, moves: Mapping[Address, Address]) -> Scene:
 def _completed(desired: Desired, recorded: Resource | None, observed: Observed) -> tuple[Attributes, list[Diagnostic]]:
     """What to send for a desired object, and the findings if that can't be told."""
     kind, lookups = KINDS[desired.address.kind], observed.lookups
-    inputs, problems = kind.complete(desired.spec, lookups)
+    inputs, findings = completed(desired, lookups)
+    if lookups.domains is None and not kind.lookups.keys().isdisjoint(desired.spec):
+        inputs, missing = _without_lookups(desired, recorded, inputs)
+        findings.extend(missing)
+    return inputs, findings
+
+
+def completed(desired: Desired, lookups: Lookups) -> tuple[Attributes, list[Diagnostic]]:
+    """What to send for a desired object as far as the lookups tell, and what speaks against it."""
+    inputs, problems = KINDS[desired.address.kind].complete(desired.spec, lookups)
     findings = [
         Diagnostic(problem.summary, problem.fix, desired.position(*problem.path), str(desired.address))
         for problem in problems
     ]
-    if lookups.domains is None and not kind.lookups.keys().isdisjoint(desired.spec):
-        inputs, missing = _without_lookups(desired, recorded, inputs)
-        findings.extend(missing)
     return inputs, findings
 
 
@@ -121,6 +127,12 @@ def dependency_findings(desired: Mapping[Address, Desired]) -> Iterable[Diagnost
                     _place(desired[address], target),
                     str(address),
                 )
+    yield from loop_findings(desired)
+
+
+def loop_findings(desired: Mapping[Address, Desired]) -> Iterable[Diagnostic]:
+    """Yield an error for each loop of dependencies."""
+    needs = {address: one.depends_on for address, one in desired.items() if one.depends_on}
     for loop in loops(
         {address: [one for one in targets if one in desired] for address, targets in needs.items()}, key=by_address
     ):
