@@ -40,6 +40,7 @@ from declarative.model import (
     Operation,
     Plan,
     Put,
+    Reason,
     Record,
     Resource,
     Run,
@@ -445,7 +446,7 @@ async def _make_plan(
     state = session.ledger.state
     observed = await observe(request, desired, session)
     note_ids(session, observed)
-    return make_plan(
+    made = make_plan(
         desired,
         state.resources,
         observed,
@@ -456,6 +457,10 @@ async def _make_plan(
         # Where nobody listens to events, the plan itself says what was noticed while it was made.
         warnings=(*warnings, *(session.findings if session.emit is _nobody else ())),
     )
+    gone = {step.address for step in made.steps if step.reason is Reason.GONE_FROM_MANIFESTS}
+    if not gone:
+        return made
+    return replace(made, warnings=(*made.warnings, *manifest.still_written(project.folder, gone)))
 
 
 def _basis(project: Project, request: PlanRequest, desired: DesiredView, state: State, binding: Binding) -> Basis:

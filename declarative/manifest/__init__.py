@@ -1,10 +1,11 @@
 """Reading: the files of a folder to what they want.
 
     files        which files are manifests        patterns     regular expressions that end in time
+                                                  budget       how large a stack may grow
     nodes        YAML text to plain values        variables    declarations, and the values from all sources
     loading      files to documents               stack        the settings of the Stack
     schemas      the JSON Schemas                 checking     each document by itself
-    bundle       the same for editors
+    bundle       the same for editors             leftout      files that look like manifests and are not read
     findings     what a schema says, in words     resolution   documents to desired objects
     expressions  `${…}` in text                   directory    which objects there are, and what to say of others
     uniqueness   what no two objects may share    digest       one hash of all that is desired
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from declarative.manifest.bundle import schema_text
+    from declarative.manifest.leftout import still_written
     from declarative.manifest.loading import Manifests, StackMissing, holds_manifests, load
     from declarative.manifest.resolution import resolve, stack_of
     from declarative.manifest.schemas import schema_root
@@ -36,6 +38,7 @@ __all__ = [
     "schema_root",
     "schema_text",
     "stack_of",
+    "still_written",
     "validate",
 ]
 
@@ -49,6 +52,7 @@ _HOMES = {
     "schema_root": "schemas",
     "schema_text": "bundle",
     "stack_of": "resolution",
+    "still_written": "leftout",
     "validate": "validation",
 }
 

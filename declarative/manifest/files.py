@@ -16,10 +16,10 @@ from declarative.manifest.nodes import MAX_BYTES
 ENVIRONMENTS = "environments"
 IGNORE_FILE = ".declarativeignore"
 
-_SKIPPED_FOLDERS = frozenset({ENVIRONMENTS, "policies"})
+SKIPPED_FOLDERS = frozenset({ENVIRONMENTS, "policies"})
 _SKIPPED_FILES = re.compile(r"clouds.*\.yaml|secure\.yaml", re.DOTALL)
-_MAX_FOLDERS = 32
-_OPEN_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+MAX_FOLDERS = 32
+OPEN_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _OPEN_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
@@ -37,24 +37,24 @@ def manifest_files(folder: Path) -> Iterator[Found]:
 
     Raises UsageError when there is no such folder.
     """
-    root = _open_folder(folder)
+    root = open_folder(folder)
     try:
-        yield from _walk(root, folder, "", _ignored(folder, root), 1)
+        yield from _walk(root, folder, "", read_ignored(folder, root), 1)
     finally:
         os.close(root)
 
 
 def environment_files(folder: Path) -> Iterator[Found]:
     """Yield the regular files of `environments/`, whatever they are called, in the order of their names."""
-    root = _open_folder(folder)
+    root = open_folder(folder)
     try:
-        inner = os.open(ENVIRONMENTS, _OPEN_FOLDER | os.O_NOFOLLOW, dir_fd=root)
+        inner = os.open(ENVIRONMENTS, OPEN_FOLDER | os.O_NOFOLLOW, dir_fd=root)
     except OSError:
         return
     finally:
         os.close(root)
     try:
-        for entry in _entries(inner):
+        for entry in entries_of(inner):
             if not entry.name.startswith(".") and entry.is_file(follow_symlinks=False):
                 path = f"{ENVIRONMENTS}/{entry.name}"
                 yield Found(path, str(folder / path), _content(entry.name, str(folder / path), inner))
@@ -74,9 +74,10 @@ def read_named(path: Path) -> bytes:
         raise UsageError(f"{path} can't be read: {error.strerror}", "Name a file with a map of values.") from error
 
 
-def _open_folder(folder: Path) -> int:
+def open_folder(folder: Path) -> int:
+    """Return a descriptor of the stack's folder. Raises UsageError."""
     try:
-        return os.open(folder, _OPEN_FOLDER)
+        return os.open(folder, OPEN_FOLDER)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise UsageError(f"the folder {folder} can't be read: {reason}", "Name the stack's folder with -C.") from error
@@ -84,7 +85,7 @@ def _open_folder(folder: Path) -> int:
 
 def _walk(fd: int, folder: Path, prefix: str, ignored: Ignored, depth: int) -> Iterator[Found]:
     try:
-        entries = _entries(fd)
+        entries = entries_of(fd)
     except OSError as error:
         yield _unreadable(prefix, str(folder / prefix), error)
         return
@@ -93,20 +94,20 @@ def _walk(fd: int, folder: Path, prefix: str, ignored: Ignored, depth: int) -> I
         if entry.name.startswith(".") or entry.is_symlink():
             continue
         if entry.is_dir(follow_symlinks=False):
-            if entry.name not in _SKIPPED_FOLDERS and not ignored.matches(path, folder=True):
+            if entry.name not in SKIPPED_FOLDERS and not ignored.matches(path, folder=True):
                 yield from _subfolder(entry.name, fd, folder, path, ignored, depth)
-        elif _is_manifest(entry.name) and not ignored.matches(path, folder=False):
+        elif is_manifest(entry.name) and not ignored.matches(path, folder=False):
             yield Found(path, str(folder / path), _content(entry.name, str(folder / path), fd))
 
 
 def _subfolder(name: str, parent: int, folder: Path, path: str, ignored: Ignored, depth: int) -> Iterator[Found]:
     shown = str(folder / path)
-    if depth > _MAX_FOLDERS:
-        summary = f"folders are nested deeper than {_MAX_FOLDERS} levels"
+    if depth > MAX_FOLDERS:
+        summary = f"folders are nested deeper than {MAX_FOLDERS} levels"
         yield Found(path, shown, Diagnostic(summary, f"Name it in {IGNORE_FILE}.", Position(shown)))
         return
     try:
-        fd = os.open(name, _OPEN_FOLDER | os.O_NOFOLLOW, dir_fd=parent)
+        fd = os.open(name, OPEN_FOLDER | os.O_NOFOLLOW, dir_fd=parent)
     except OSError as error:
         yield _unreadable(path, shown, error)
         return
@@ -116,13 +117,21 @@ def _subfolder(name: str, parent: int, folder: Path, path: str, ignored: Ignored
         os.close(fd)
 
 
-def _entries(fd: int) -> list[os.DirEntry[str]]:
+def entries_of(fd: int) -> list[os.DirEntry[str]]:
+    """What a folder holds, in the order of names. Raises OSError."""
     with os.scandir(fd) as entries:
         return sorted(entries, key=lambda entry: entry.name)
 
 
-def _is_manifest(name: str) -> bool:
+def is_manifest(name: str) -> bool:
+    """True for the name of a file that must be a manifest."""
     return name.endswith((".yaml", ".yml")) and not _SKIPPED_FILES.fullmatch(name)
+
+
+def regular_content(name: str, fd: int) -> bytes:
+    """The bytes of a regular file, up to just past the limit of a manifest; none of anything else."""
+    content = _content(name, name, fd)
+    return content if isinstance(content, bytes) else b""
 
 
 def _content(name: str, shown: str, fd: int) -> bytes | Diagnostic:
@@ -196,7 +205,8 @@ def _fits(pattern: tuple[re.Pattern[str] | None, ...], segments: tuple[str, ...]
     return len(segments) in reachable
 
 
-def _ignored(folder: Path, root: int) -> Ignored:
+def read_ignored(folder: Path, root: int) -> Ignored:
+    """Read `.declarativeignore`. Raises UsageError when it can't be."""
     content = _content(IGNORE_FILE, str(folder / IGNORE_FILE), root)
     if isinstance(content, Diagnostic):
         if _exists(IGNORE_FILE, root):

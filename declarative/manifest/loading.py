@@ -13,6 +13,7 @@ from pathlib import Path
 from declarative.errors import Diagnostic, InputError, Position, Severity, UsageError, did_you_mean, visible
 from declarative.manifest.files import IGNORE_FILE, Found, environment_files, manifest_files
 from declarative.manifest.findings import shown
+from declarative.manifest.leftout import left_out_warnings
 from declarative.manifest.nodes import Node, Reader, Source
 from declarative.manifest.schemas import STACK, kinds
 from declarative.model import Json
@@ -67,7 +68,7 @@ def load(folder: Path) -> Manifests:
         loading = _Loading(folder)
         for found in manifest_files(folder):
             loading.add_file(found)
-        return loading.manifests()
+        return loading.manifests(left_out_warnings(folder))
 
 
 def holds_manifests(folder: Path) -> bool:
@@ -152,7 +153,7 @@ class _Loading:
             if document is not None:
                 self._add(document, found.path)
 
-    def manifests(self) -> Manifests:
+    def manifests(self, warnings: Iterable[Diagnostic] = ()) -> Manifests:
         environments = self._environments()
         if not self.stacks and not any(finding.severity is Severity.ERROR for finding in self._findings):
             raise StackMissing(
@@ -160,6 +161,7 @@ class _Loading:
                 "Name the stack's folder with -C, or write a document with `kind: Stack`.",
             )
         self._check_stacks()
+        self._findings.extend(warnings)
         return Manifests(
             folder=self._folder,
             stack=self.stacks[0][1] if self.stacks else None,

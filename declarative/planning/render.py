@@ -273,17 +273,22 @@ def _open(plan: Plan) -> list[Line]:
 
 def _steps(plan: Plan) -> list[Line]:
     lines: list[Line] = []
+    written = {one.address: one.position.file for one in plan.warnings if one.position}
     for entry in entries(plan.steps):
-        lines.append(_entry_line(entry))
+        ends = entry.verb in ("delete", "forget")
+        lines.append(_entry_line(entry, written.get(str(entry.step.address), "") if ends else ""))
         lines += _change_lines(entry)
     return lines
 
 
-def _entry_line(entry: Entry) -> Line:
+def _entry_line(entry: Entry, written: str) -> Line:
+    """`written`: the file that speaks of an object which is gone from the manifests."""
     symbol, tone = _LOOK[entry.verb]
     step = entry.step
     target = f"{step.source} → {step.address}" if step.action is Action.MOVE and step.source else str(step.address)
     reason = _SAID.get((step.action, step.reason), _REASONS[step.reason])
+    if written and step.reason is Reason.GONE_FROM_MANIFESTS:
+        reason += f"; stands in {shown(written)}, which is left out"
     return (
         Span(f"{symbol:>5} {entry.verb} ", tone),
         Span(target, Tone.STRONG),

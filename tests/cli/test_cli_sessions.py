@@ -244,3 +244,16 @@ def test_a_variable_names_the_state(cli, write, monkeypatch, folder):
     monkeypatch.setenv("DECLARATIVE_STATE", "local:elsewhere")
     assert cli("apply", "--auto-approve").code == 0
     assert (folder / "elsewhere" / "default" / "state.json").exists()
+
+
+def test_a_deletion_tells_of_the_file_that_is_left_out(cli, write, folder):
+    write("shop")
+    cli("apply", "--auto-approve")
+    (folder / ".team").mkdir()
+    (folder / "groups.yaml").rename(folder / ".team" / "g.yaml")
+    ran = cli("plan")
+    assert "(gone from the manifests; stands in .team/g.yaml, which is left out)" in ran.out
+    (folder / ".team" / "g.yaml").rename(folder / "g.YAML")
+    assert cli("validate").out.startswith("g.YAML:1:1: warning: this file, which holds ProtectionGroup/shop,")
+    cli("plan", "-o", "plan.json")
+    assert "stands in g.YAML, which is left out" in cli("show", "plan.json").out
