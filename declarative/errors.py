@@ -50,9 +50,27 @@ _MAX_KNOWN = 1000  # comparing texts is slow
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return `Did you mean 'x'?`, or an empty text when nothing known is near to `word`."""
-    near = difflib.get_close_matches(word[:128], list(itertools.islice(known, _MAX_KNOWN)), n=1, cutoff=0.6)
+    """Return `Did you mean 'x'?`, or an empty text when nothing known is near to `word`.
+
+    Near is a slip of the pen, two letters in each other's place, a beginning or a part of the name, such as `subnet_id`
+    of `primary_subnet_id`, and an address of the same name. Short words are alike too easily for more.
+    """
+    word = word[:128]
+    candidates = list(itertools.islice(known, _MAX_KNOWN))
+    alike = difflib.get_close_matches(word, candidates, n=3, cutoff=0.6)
+    near = [one for one in alike if _is_near(word, one)]
     return f"Did you mean '{visible(near[0])}'?" if near else ""
+
+
+def _is_near(word: str, known: str) -> bool:
+    if f"_{known}".endswith(f"_{word}") or (known.startswith(word) and len(word) > 2) or sorted(word) == sorted(known):
+        return True
+    if "/" in word and word.rpartition("/")[2] == known.rpartition("/")[2]:
+        return True
+    return difflib.SequenceMatcher(None, word, known).ratio() >= _NEAR
+
+
+_NEAR = 0.75
 
 
 @dataclass(frozen=True, slots=True, order=True)

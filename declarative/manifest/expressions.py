@@ -24,6 +24,9 @@ _PIECE = re.compile(r"\$\$\{|\$\{([^{}]*)\}|\$\{")
 _VARIABLE = re.compile(rf"var\.({VARIABLE_PATTERN})(?:\.({KEY_PATTERN}))?")
 _EACH = re.compile(rf"each\.(?:key|value(?:\.({KEY_PATTERN}))?)")
 _OBJECT = re.compile(rf"([A-Z][A-Za-z]{{0,63}})\.({NAME_PATTERN})(?:\[({KEY_PATTERN})\])?\.([A-Za-z_][A-Za-z0-9_]*)")
+_QUOTED_KEY = re.compile(rf"\[(['\"])({KEY_PATTERN})\1\]")
+_ROOTS = ("var", "each", "stack", "environment")
+_OBJECT_FORMS = "Kind.name.attribute or Kind.name[key].attribute"
 _FORMS = ("var.X", "var.X.key", "each.key", "each.value", "each.value.X", "stack.name", "environment")
 
 
@@ -111,8 +114,18 @@ def _expression(text: str) -> Expression:
     if match := _OBJECT.fullmatch(text):
         address = Address(match[1], match[2], match[3] or "")
         return Expression(text, Root.OBJECT, reference=Reference(address, match[4]))
-    known = f"Known are {', '.join(_FORMS)}; write $${{ for a literal ${{."
-    raise BadExpression(f"${{{_shown(text)}}} is not an expression", f"{did_you_mean(text, _FORMS)} {known}".strip())
+    raise BadExpression(f"${{{_shown(text)}}} is not an expression", _remedy(text))
+
+
+def _remedy(text: str) -> str:
+    """Say how to write what a text that is no expression may mean."""
+    for spelt in (_QUOTED_KEY.sub(r"[\2]", text), _QUOTED_KEY.sub(r".\2", text)):
+        if spelt != text and any(form.fullmatch(spelt) for form in (_OBJECT, _VARIABLE, _EACH)):
+            return f"Write ${{{spelt}}}: a key takes no quotes."
+    root = text.partition(".")[0]
+    near = did_you_mean(text, _FORMS) if root in _ROOTS else did_you_mean(root, _ROOTS).replace("'var'", "'var.X'")
+    known = f"Known are {', '.join(_FORMS)}, and in outputs {_OBJECT_FORMS}; write $${{ for a literal ${{."
+    return f"{near} {known}".strip()
 
 
 @dataclass(frozen=True, slots=True)

@@ -249,8 +249,27 @@ def _unknown_fields(error: _Error) -> Iterator[Finding]:
     for name in error.value:
         if name not in known:
             summary = f"{field_name(error.path)} has no field '{visible(name, limit=_SHOWN)}'"
-            fix = did_you_mean(name, known) or f"Its fields are {', '.join(known)}."
+            fix = _meant(name, error.value[name], known) or f"Its fields are {', '.join(known)}."
             yield Finding((*error.path, name), summary, fix, at_key=True)
+
+
+def _meant(name: str, value: Json, known: list[str]) -> str:
+    """Say what a field that isn't there was meant for; empty when that can't be told."""
+    stripped = name.strip()
+    if stripped != name and stripped in known:
+        return f"Write {stripped} without what looks like a blank beside it."
+    if name in ("enable", "enabled") and "protection" in known:
+        return f"Write `protection: {'disabled' if value is False else 'enabled'}`."
+    return did_you_mean(name, known) or _ELSEWHERE.get(name, "")
+
+
+# Fields that other tools have where we have none.
+_ELSEWHERE = {
+    "region": "The region stands in spec.provider of the Stack.",
+    "timeouts": "Deadlines stand in spec.timeouts of the Stack.",
+    "project_id": "The project is given by --project-id or SDRS_PROJECT_ID.",
+    "count": "Use for_each, beside spec.",
+}
 
 
 def _missing_fields(error: _Error) -> Iterator[Finding]:

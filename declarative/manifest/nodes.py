@@ -37,6 +37,7 @@ _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?")
 _UNFIT_IN_FILE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff\ud800-\udfff]")
 _UNFIT_IN_VALUE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 _MISSING = object()
+_FIRST_KEY = "apiVersion"  # no document can have it twice: it is where the next one begins
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -198,7 +199,7 @@ class Reader:
             pass
         except yaml.YAMLError as error:
             self._findings.append(_syntax(file, text, error))
-        return Reading(tuple(nodes), tuple(self._findings), whole)
+        return Reading(tuple(nodes), tuple(sorted(self._findings, key=Diagnostic.order)), whole)
 
     def _document(self, text: str, start: _Event, nodes: list[Node]) -> None:
         if start.version or start.tags:
@@ -231,6 +232,7 @@ class Reader:
         following, values, keys = self._next, self._values, self._keys
         found: dict[str, Json] = {}
         marks: dict[str, _Mark] = {}
+        again: list[tuple[str, _Event]] = []
         while type(event := following()) is not MappingEndEvent:
             key = None
             if event.__class__ is ScalarEvent and event.style == "" and not event.tag and not event.anchor:
@@ -248,10 +250,12 @@ class Reader:
             if key is None:
                 continue
             if key in found:
-                self._duplicate(event, key, marks[key])
+                again.append((key, event))
             else:
                 found[key] = value
                 marks[key] = event.start_mark
+        if again:
+            self._repeated(again, marks, whole=depth == 1)
         return found
 
     def _sequence(self, depth: int) -> list[Json]:
@@ -301,9 +305,20 @@ class Reader:
         if self._nodes > MAX_NODES:
             self._stop(event, f"the file holds more than {MAX_NODES} values", "Split it into several files.")
 
-    def _duplicate(self, event: _Event, key: str, first: _Mark) -> None:
-        summary = f"the key '{visible(key, limit=80)}' is given twice"
-        self._refuse(event, summary, f"It is given first at {self._place(first)}. Remove one of the two.")
+    def _repeated(self, again: list[tuple[str, _Event]], marks: dict[str, _Mark], *, whole: bool) -> None:
+        """Refuse keys that stand twice in a map; `whole`: it is the document, which then may be several."""
+        if whole and any(key == _FIRST_KEY for key, _ in again):
+            seen: set[str] = set()
+            for key, event in again:
+                if not seen or key in seen:
+                    seen.clear()
+                    summary = "another document begins here, without a line --- before it"
+                    self._refuse(event, summary, "Put a line with --- alone between the two documents.")
+                seen.add(key)
+            return
+        for key, event in again:
+            summary = f"the key '{visible(key, limit=80)}' is given twice"
+            self._refuse(event, summary, f"It is given first at {self._place(marks[key])}. Remove one of the two.")
 
     def _refuse(self, event: _Event, summary: str, fix: str) -> None:
         self._findings.append(Diagnostic(summary, fix, self._place(event.start_mark)))
@@ -327,15 +342,26 @@ def _syntax(file: str, text: str, error: yaml.YAMLError) -> Diagnostic:
     line, column = (mark.line, mark.column) if mark else (0, 0)
     if line >= len(lines):  # the parser counts a line after the last one
         line, column = len(lines) - 1, len(lines[-1])
-    fix = _syntax_fix(problem, lines[line], column)
+    fix = _strange_indent(file, lines, line) or _syntax_fix(problem, lines[line], column)
     if begin is not None and begin.line < line:
         fix += f" What is being read begins at {Position(file, begin.line + 1, begin.column + 1)}."
     return Diagnostic(f"the YAML can't be read: {problem}", fix, Position(file, line + 1, column + 1))
 
 
+def _strange_indent(file: str, lines: list[str], at: int) -> str:
+    """Speak of a character that looks like a blank and is none, in front of the line or of the one before it."""
+    for number in range(max(at - 1, 0), at + 1):
+        if strange := _STRANGE_INDENT.match(lines[number]):
+            place = Position(file, number + 1, strange.start(1) + 1)
+            return f"Indent with blanks alone: the character at {place} is {_named(strange[1])}."
+    return ""
+
+
 def _syntax_fix(problem: str, line: str, column: int) -> str:
     if "\t" in line[: column + 1]:
         return "Indent with blanks, not with tabs."
+    if "mapping values" in problem and column <= _MAX_KEY and _KEY_BEFORE.fullmatch(line[:column]):
+        return "Check the indentation, here and in the line before: a key begins in the column of the ones beside it."
     if "${" in line:
         return 'Quote it: inside { } and [ ], and beside a colon, an expression needs quotes: "${var.x}".'
     if "node content" in problem or ("," in problem and ("}" in problem or "]" in problem)):
@@ -349,6 +375,12 @@ def _syntax_fix(problem: str, line: str, column: int) -> str:
     if "escape" in problem:
         return "Put the text in single quotes, where a backslash is just that."
     return "Check the line, and the one before it."
+
+
+# A key is all that stands before the colon: what is wrong is where it begins.
+_KEY_BEFORE = re.compile(r"""[\s-]*(?:[^\s:#"'{}\[\],][^:#"'{}\[\],]*|"[^"]*"|'[^']*')""")
+_MAX_KEY = 256
+_STRANGE_INDENT = re.compile(r" *([^\S \t\n])")
 
 
 _Spot: TypeAlias = tuple[int, int]
