@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -19,6 +20,7 @@ from declarative.errors import (
     PlanRefused,
     StateError,
     UsageError,
+    visible,
 )
 from declarative.execution import Applied, carry_out, raise_trouble, record
 from declarative.imports import chosen_imports, new_imports, read_imports
@@ -347,20 +349,27 @@ def _stack(project: Project) -> Stack:
 
 def _stack_to_export_from(project: Project, target: Path) -> tuple[Stack, str]:
     """The settings of the folder's stack, empty ones where there is none, and the name of the new one's folder."""
-    place, own = target.resolve(), project.folder.resolve()
-    if not manifest.holds_manifests(project.folder):
-        return Stack(name=""), place.name
-    try:
-        stack = _stack(project)
-    except manifest.StackMissing:
-        return Stack(name=""), place.name
-    if place.is_relative_to(own):
-        beside = place.name if place != own else "exported"
+    place = target.resolve()
+    for folder in (place, *place.parents):
+        if _is_of_a_stack(folder):
+            beside = folder.parent / (place.name if place != folder else "exported")
+            raise UsageError(
+                f"{visible(target)} lies in the folder of a stack, {visible(folder)}, which can't hold a second one",
+                f"Name a folder beside it, for example {visible(os.path.relpath(beside, project.folder))}.",
+            )
+    if _is_of_a_stack(place, below=True):
         raise UsageError(
-            f"{target} lies in the folder of the stack {stack.name}, which can't hold a second one",
-            f"Name a folder beside it, for example ../{beside}.",
+            f"{visible(target)} holds other stacks, which would become a part of the new one",
+            "Name a folder of its own, for example exported.",
         )
-    return stack, place.name
+    return (_stack(project) if manifest.holds_stack(project.folder) else Stack(name="")), place.name
+
+
+def _is_of_a_stack(folder: Path, *, below: bool = False) -> bool:
+    try:
+        return manifest.holds_stack(folder, below=below)
+    except DeclarativeError:
+        return False  # not there yet, or nothing that we may read
 
 
 def _session(

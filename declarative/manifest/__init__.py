@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from declarative.manifest.bundle import schema_text
     from declarative.manifest.leftout import still_written
-    from declarative.manifest.loading import Manifests, StackMissing, holds_manifests, load
+    from declarative.manifest.loading import Manifests, StackMissing, holds_stack, load
     from declarative.manifest.resolution import resolve, stack_of
     from declarative.manifest.schemas import schema_root
     from declarative.manifest.validation import validate
@@ -32,7 +32,7 @@ __all__ = [
     "Manifests",
     "StackMissing",
     "VariableSources",
-    "holds_manifests",
+    "holds_stack",
     "load",
     "resolve",
     "schema_root",
@@ -46,7 +46,7 @@ _HOMES = {
     "Manifests": "loading",
     "StackMissing": "loading",
     "VariableSources": "variables",
-    "holds_manifests": "loading",
+    "holds_stack": "loading",
     "load": "loading",
     "resolve": "resolution",
     "schema_root": "schemas",

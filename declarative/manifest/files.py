@@ -32,14 +32,14 @@ class Found:
     content: bytes | Diagnostic
 
 
-def manifest_files(folder: Path) -> Iterator[Found]:
-    """Yield every YAML file that must be a manifest, in the order of their paths.
+def manifest_files(folder: Path, *, below: bool = True) -> Iterator[Found]:
+    """Yield every YAML file that must be a manifest, in the order of their paths; without `below` of this folder alone.
 
     Raises UsageError when there is no such folder.
     """
     root = open_folder(folder)
     try:
-        yield from _walk(root, folder, "", read_ignored(folder, root), 1)
+        yield from _walk(root, folder, "", read_ignored(folder, root), 1 if below else None)
     finally:
         os.close(root)
 
@@ -83,7 +83,7 @@ def open_folder(folder: Path) -> int:
         raise UsageError(f"the folder {folder} can't be read: {reason}", "Name the stack's folder with -C.") from error
 
 
-def _walk(fd: int, folder: Path, prefix: str, ignored: Ignored, depth: int) -> Iterator[Found]:
+def _walk(fd: int, folder: Path, prefix: str, ignored: Ignored, depth: int | None) -> Iterator[Found]:
     try:
         entries = entries_of(fd)
     except OSError as error:
@@ -94,7 +94,8 @@ def _walk(fd: int, folder: Path, prefix: str, ignored: Ignored, depth: int) -> I
         if entry.name.startswith(".") or entry.is_symlink():
             continue
         if entry.is_dir(follow_symlinks=False):
-            if entry.name not in SKIPPED_FOLDERS and not ignored.matches(path, folder=True):
+            skipped = depth is None or entry.name in SKIPPED_FOLDERS or ignored.matches(path, folder=True)
+            if depth is not None and not skipped:
                 yield from _subfolder(entry.name, fd, folder, path, ignored, depth)
         elif is_manifest(entry.name) and not ignored.matches(path, folder=False):
             yield Found(path, str(folder / path), _content(entry.name, str(folder / path), fd))

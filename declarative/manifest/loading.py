@@ -71,13 +71,21 @@ def load(folder: Path) -> Manifests:
         return loading.manifests(left_out_warnings(folder))
 
 
-def holds_manifests(folder: Path) -> bool:
-    """True when a file below the folder speaks of a manifest; other YAML alone makes no stack.
+def holds_stack(folder: Path, *, below: bool = False) -> bool:
+    """True when a file of the folder itself, or with `below` of any folder in it, holds a Stack.
 
-    Raises UsageError when there is no such folder.
+    Raises UsageError when there is no such folder, InputError when a file that may hold one can't be read.
     """
-    prefix = API_VERSION.partition("/")[0].encode() + b"/"
-    return any(isinstance(found.content, bytes) and prefix in found.content for found in manifest_files(folder))
+    reader = Reader()
+    for found in manifest_files(folder, below=below):
+        if not isinstance(found.content, bytes) or STACK.encode() not in found.content:
+            continue
+        reading = reader.read(found.shown, found.content)
+        if any(isinstance(node.value, dict) and node.value.get("kind") == STACK for node in reading.nodes):
+            return True
+        if not reading.whole:
+            raise InputError(reading.findings)
+    return False
 
 
 def load_stack(folder: Path) -> Manifests:

@@ -192,6 +192,51 @@ def test_an_export_needs_no_stack_in_the_folder(tmp_path, cloud):
         asyncio.run(workflow.export(elsewhere, target=tmp_path / "copy"))
 
 
+STACK = "apiVersion: sdrs/v1\nkind: Stack\nmetadata: {name: other}\nspec: {provider: {region: eu-de}}\n"
+
+
+@pytest.mark.parametrize("folder", [".", "a/sub", "c"], ids=["above-them", "below-one", "beside-them"])
+def test_an_export_works_wherever_other_stacks_are(tmp_path, folder):
+    """Without a stack of its own the cloud is that of the environment."""
+    for name in "ab":
+        (tmp_path / name / "sub").mkdir(parents=True)
+        (tmp_path / name / "stack.yaml").write_text(STACK)
+    (tmp_path / "c").mkdir()
+    environ = {"SDRS_ENDPOINT": "http://127.0.0.1", "OS_AUTH_TOKEN": "t", "SDRS_PROJECT_ID": "p1"}
+    elsewhere = Project(folder=tmp_path / folder, environ=environ, transport=Cloud())
+    found = asyncio.run(workflow.export(elsewhere, target=tmp_path / "new"))
+    assert "stack.yaml" in found.files
+
+
+@pytest.mark.parametrize(
+    ("name", "beside"), [("a", "exported"), ("a/new", "new"), ("a/deep/new", "new"), ("../stacks/b/new", "new")]
+)
+def test_an_export_into_another_stack_is_refused(tmp_path, name, beside):
+    place = tmp_path / "stacks"
+    for folder in "ab":
+        (place / folder).mkdir(parents=True)
+        (place / folder / "stack.yaml").write_text(STACK)
+    elsewhere = Project(folder=place, environ={}, transport=Cloud())
+    with pytest.raises(UsageError, match="can't hold a second one") as refused:
+        asyncio.run(workflow.export(elsewhere, target=place / name))
+    assert refused.value.fix == f"Name a folder beside it, for example {beside}."
+
+
+def test_an_export_above_other_stacks_into_their_folder_is_refused(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "stack.yaml").write_text(STACK)
+    elsewhere = Project(folder=tmp_path, environ={}, transport=Cloud())
+    with pytest.raises(UsageError, match="holds other stacks"):
+        asyncio.run(workflow.export(elsewhere, target=tmp_path))
+
+
+def test_a_stack_that_can_not_be_read_is_told_and_not_passed_over(tmp_path):
+    (tmp_path / "stack.yaml").write_text("# the Stack\napiVersion: [")
+    elsewhere = Project(folder=tmp_path, environ={}, transport=Cloud())
+    with pytest.raises(InputError, match="can't be read"):
+        asyncio.run(workflow.export(elsewhere, target=tmp_path.parent / "new"))
+
+
 @pytest.mark.parametrize("name", [".", "copy", "deep/copy"])
 def test_an_export_into_the_folder_of_a_stack_is_refused(project, cloud, name):
     with pytest.raises(UsageError, match="can't hold a second one"):
