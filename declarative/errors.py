@@ -6,10 +6,13 @@ into text and an exit code. `visible` is the sink that all untrusted text passes
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import enum
 import hashlib
 import itertools
+import re
+import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -34,6 +37,7 @@ def visible(text: object, *, limit: int | None = None) -> str:
     """
     shown = str(text)
     if not shown.isprintable():
+        shown = _decoded(shown)
         shown = "".join(char if char.isprintable() else _escape(char) for char in shown)
     if limit is not None and len(shown) > limit:
         digest = hashlib.sha256(shown.encode("utf-8", "backslashreplace")).hexdigest()[:8]
@@ -41,9 +45,29 @@ def visible(text: object, *, limit: int | None = None) -> str:
     return shown
 
 
+def _decoded(text: str) -> str:
+    """A name that the file system gave, with the bytes read as UTF-8 that the locale could not read."""
+    if not _UNDECODED.search(text):
+        return text
+    with contextlib.suppress(UnicodeEncodeError):
+        return text.encode("utf-8", "surrogateescape").decode("utf-8", "surrogateescape")
+    return text
+
+
+_UNDECODED = re.compile("[\udc80-\udcff]")
+
+
 def _escape(char: str) -> str:
     code = ord(char)
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{{{code:x}}}"
+
+
+def pasteable(path: object) -> str:
+    """Return a path quoted for a shell; empty where what a reader would see and paste is not what it is."""
+    plain = _decoded(str(path))
+    if visible(plain) != plain:
+        return ""
+    return shlex.quote(f"./{plain}" if plain.startswith("-") else plain)
 
 
 _MAX_KNOWN = 1000  # comparing texts is slow

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -98,7 +99,8 @@ class Declined(DeclarativeError):
 def validate(project: Project) -> tuple[Diagnostic, ...]:
     """All findings of all files: of the manifests themselves, and what every plan would refuse."""
     chosen = None if project.environment == "default" else project.environment
-    return manifest.validate(project.folder, environment=chosen, sources=project.sources(), judge=offline_findings)
+    with _environment_known(project):
+        return manifest.validate(project.folder, environment=chosen, sources=project.sources(), judge=offline_findings)
 
 
 async def plan(project: Project, request: PlanRequest) -> Plan:
@@ -340,11 +342,42 @@ async def state_restore(project: Project, serial: int) -> Restored:
 
 def _resolve(project: Project) -> tuple[DesiredView, tuple[Diagnostic, ...]]:
     loaded = manifest.load(project.folder)
-    return manifest.resolve(loaded, environment=project.environment, sources=project.sources())
+    with _environment_known(project):
+        return manifest.resolve(loaded, environment=project.environment, sources=project.sources())
 
 
 def _stack(project: Project) -> Stack:
-    return manifest.stack_of(project.folder, environment=project.environment)
+    with _environment_known(project):
+        return manifest.stack_of(project.folder, environment=project.environment)
+
+
+@contextmanager
+def _environment_known(project: Project) -> Iterator[None]:
+    """Where the environment's file is gone and its objects are not, say so: they go on costing."""
+    try:
+        yield
+    except manifest.EnvironmentMissing as error:
+        count = _recorded(project)
+        if not count:
+            raise
+        file = project.folder / "environments" / f"{project.environment}.yaml"
+        objects = "1 object is" if count == 1 else f"{count} objects are"
+        raise manifest.EnvironmentMissing(
+            f"{error.summary}, yet {objects} recorded for it",
+            f"Bring {visible(file)} back to look at or destroy what is recorded; where every variable has a default,"
+            f" an empty file will do. {error.fix}",
+        ) from error
+
+
+def _recorded(project: Project) -> int:
+    """How many objects are recorded for an environment without a file; 0 also when that can't be told."""
+    stack = Stack(name="")
+    with suppress(DeclarativeError):
+        stack = manifest.stack_of(project.folder)
+    try:
+        return len(store_of(project, stack).read().resources)
+    except DeclarativeError:
+        return 0
 
 
 def _stack_to_export_from(project: Project, target: Path) -> tuple[Stack, str]:

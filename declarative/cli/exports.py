@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import shlex
 from pathlib import Path
 
 import click
 
 from declarative.cli.files import write_new
 from declarative.cli.options import Setting, with_project
-from declarative.errors import visible
+from declarative.errors import pasteable, visible
 from declarative.planning.render import many, shown
 from declarative.project import Project
 
@@ -38,6 +37,13 @@ def export(setting: Setting, project: Project, folder: str) -> None:
         setting.screen.out(f"wrote {visible(path)}")
     for note in found.notes:
         setting.screen.err(f"note: {shown(note)}")
-    where = f"-C {visible(shlex.quote(str(target)))} " if target != Path() else ""
-    script = visible(shlex.quote(str(target / "imports.sh")))
-    setting.screen.err(f"\n{many(len(found.imports), 'object')}. Next:\n  sh {script}\n  declarative {where}plan")
+    setting.screen.err(f"\n{many(len(found.imports), 'object')}. {_next(target)}")
+
+
+def _next(target: Path) -> str:
+    """What to do with the stack in `target`, with commands to paste."""
+    place = pasteable(target)
+    if not place:
+        return "Next, in that folder:\n  sh imports.sh\n  declarative plan"
+    where = f"-C {place} " if target != Path() else ""
+    return f"Next:\n  sh {pasteable(target / 'imports.sh')}\n  declarative {where}plan"

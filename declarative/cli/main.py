@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from declarative.errors import DeclarativeError
 
 _INTERRUPTED = 130
+_POOR = ("ascii", "us-ascii", "ansi_x3.4-1968", "646")
 _SECRET_WORDS = ("TOKEN", "PASSWORD", "PASSWD", "SECRET", "CREDENTIAL", "_KEY", "_AK", "_SK")
 
 
@@ -40,11 +41,15 @@ def _occupy_standard_descriptors() -> None:
 
 def main(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code; nothing is raised, and no traceback is ever printed."""
+    import os
+
     from declarative.cli.screen import Screen
 
     for stream in (sys.stdout, sys.stderr):
         if reconfigure := getattr(stream, "reconfigure", None):
             reconfigure(errors="backslashreplace")  # a terminal that can't show a character is no reason to end
+            if stream.encoding.lower() in _POOR and not os.environ.get("PYTHONIOENCODING"):
+                reconfigure(encoding="utf-8")  # the C locale says nothing of the terminal; names of files are UTF-8
     screen = Screen()
     try:
         code = _command(list(arguments), screen)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shlex
 from pathlib import Path
 
 import click
@@ -11,7 +10,7 @@ import click
 from declarative.cli.files import read_plan, write_private
 from declarative.cli.options import Given, PlanningCommand, Setting, formats, option, planning_options, with_project
 from declarative.cli.requests import request_from
-from declarative.errors import DeclarativeError, ExitCode, did_you_mean, visible
+from declarative.errors import DeclarativeError, ExitCode, did_you_mean, pasteable, visible
 from declarative.model import Plan
 from declarative.planning import decode_plan, encode_plan, plan_digest, unconsented
 from declarative.planning.records import operation_json, operation_lines, resource_json, resource_lines
@@ -59,9 +58,11 @@ def _save(setting: Setting, path: Path, made: Plan) -> None:
     digest = plan_digest(made)
     write_private(path, encode_plan(made) + "\n")
     setting.screen.err(f"\nThe plan is in {visible(path)}, its digest is {digest}. Carry it out with:")
-    folder = f"-C {shlex.quote(str(setting.folder))} " if setting.folder != Path() else ""
-    name = path.relative_to(setting.folder) if path.is_relative_to(setting.folder) else path
-    setting.screen.err(f"  declarative {visible(folder)}apply {visible(shlex.quote(str(name)))} --plan-sha256 {digest}")
+    folder = f"-C {pasteable(setting.folder)} " if setting.folder != Path() else ""
+    name = pasteable(path.relative_to(setting.folder) if path.is_relative_to(setting.folder) else path)
+    if not pasteable(path):  # a command that names it would not do what it says
+        folder, name = "", "FILE"
+    setting.screen.err(f"  declarative {folder}apply {name} --plan-sha256 {digest}")
 
 
 @click.command()

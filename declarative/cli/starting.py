@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 
 import click
 
 from declarative.cli.files import write_quickstart
 from declarative.cli.options import Setting, formats, with_project
-from declarative.errors import ExitCode, InputError, Severity, visible
+from declarative.errors import ExitCode, InputError, Severity, pasteable, visible
 from declarative.project import Project
 
 
@@ -26,8 +25,10 @@ def init(setting: Setting, folder: str) -> None:
     target = setting.path(folder)
     for path in write_quickstart(target):
         setting.screen.out(f"wrote {visible(path)}")
-    enter = f"  cd {visible(shlex.quote(str(target)))}\n" if target != Path() else ""
-    setting.screen.err(f"\nNext:\n{enter}  declarative plan\n  declarative apply")
+    place = pasteable(target)
+    where = "" if place else ", in that folder"
+    enter = f"  cd {place}\n" if place and target != Path() else ""
+    setting.screen.err(f"\nNext{where}:\n{enter}  declarative plan\n  declarative apply")
 
 
 @click.command()

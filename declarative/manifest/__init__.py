@@ -22,13 +22,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from declarative.manifest.bundle import schema_text
     from declarative.manifest.leftout import still_written
-    from declarative.manifest.loading import Manifests, StackMissing, holds_stack, load
+    from declarative.manifest.loading import EnvironmentMissing, Manifests, StackMissing, holds_stack, load
     from declarative.manifest.resolution import resolve, stack_of
     from declarative.manifest.schemas import schema_root
     from declarative.manifest.validation import validate
     from declarative.manifest.variables import VariableSources
 
 __all__ = [
+    "EnvironmentMissing",
     "Manifests",
     "StackMissing",
     "VariableSources",
@@ -43,6 +44,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "EnvironmentMissing": "loading",
     "Manifests": "loading",
     "StackMissing": "loading",
     "VariableSources": "variables",

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from declarative.errors import Diagnostic, InputError, Position, Severity, UsageError, did_you_mean, visible
+from declarative.errors import Diagnostic, InputError, Position, Severity, UsageError, did_you_mean, pasteable, visible
 from declarative.manifest.files import IGNORE_FILE, Found, environment_files, manifest_files
 from declarative.manifest.findings import shown
 from declarative.manifest.leftout import left_out_warnings
@@ -27,6 +27,10 @@ _OURS = f"Every YAML file below the stack's folder must be a manifest; name othe
 
 class StackMissing(UsageError):
     """The folder holds no Stack document."""
+
+
+class EnvironmentMissing(UsageError):
+    """No file makes the environment."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -249,7 +253,8 @@ class _Loading:
             fix = f"They are at {listed}. Keep one, or name the folder of the other in {IGNORE_FILE}."
             self._findings.append(Diagnostic("the folder holds more than one Stack", fix, places[-1]))
         elif self.stacks and "/" in self.stacks[0][0]:
-            fix = f"Move it up, or name that folder with -C {(self._folder / self.stacks[0][0]).parent}."
+            place = pasteable((self._folder / self.stacks[0][0]).parent)
+            fix = f"Move it up, or name that folder with -C{f' {place}' if place else ''}."
             self._findings.append(Diagnostic("the Stack lies in a subfolder", fix, places[0]))
 
     def _environments(self) -> dict[str, Found]:
@@ -281,7 +286,7 @@ def _environment_fault(name: str, suffix: str) -> tuple[str, str] | None:
 def environment_file(manifests: Manifests, environment: str) -> Found | None:
     """Return the file of an environment, None for the default one.
 
-    Raises UsageError when there is no such environment.
+    Raises EnvironmentMissing when there is no such environment.
     """
     if environment == DEFAULT_ENVIRONMENT:
         return None
@@ -290,5 +295,5 @@ def environment_file(manifests: Manifests, environment: str) -> Found | None:
         known = (DEFAULT_ENVIRONMENT, *manifests.environments)
         near = did_you_mean(environment, known)
         shown_name = visible(environment, limit=80)
-        raise UsageError(f"no environment is named '{shown_name}'", f"{near} Known: {', '.join(known)}".strip())
+        raise EnvironmentMissing(f"no environment is named '{shown_name}'", f"{near} Known: {', '.join(known)}".strip())
     return found

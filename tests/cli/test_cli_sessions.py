@@ -257,3 +257,28 @@ def test_a_deletion_tells_of_the_file_that_is_left_out(cli, write, folder):
     assert cli("validate").out.startswith("g.YAML:1:1: warning: this file, which holds ProtectionGroup/shop,")
     cli("plan", "-o", "plan.json")
     assert "stands in g.YAML, which is left out" in cli("show", "plan.json").out
+
+
+@pytest.mark.parametrize("command", [("state", "list"), ("output",), ("plan",), ("destroy",), ("validate",)], ids=str)
+def test_an_environment_whose_file_is_gone_is_not_forgotten(cli, write, folder, command):
+    write("shop")
+    (folder / "environments").mkdir()
+    file = folder / "environments" / "stage.yaml"
+    file.write_text("")
+    cli("--env", "stage", "apply", "--auto-approve")
+    file.unlink()
+    ran = cli("--env", "stage", *command)
+    assert ran.code == 64
+    assert ran.err == (
+        "error: no environment is named 'stage', yet 1 object is recorded for it. Bring environments/stage.yaml back to"
+        " look at or destroy what is recorded; where every variable has a default, an empty file will do."
+        " Known: default.\n"
+    )
+    file.write_text("")
+    assert cli("--env", "stage", *command).code != 64 or command == ("destroy",)
+
+
+def test_an_environment_that_never_was_is_a_mistake(cli, write):
+    write("shop")
+    ran = cli("--env", "stage", "state", "list")
+    assert (ran.code, ran.err) == (64, "error: no environment is named 'stage'. Known: default.\n")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from declarative.errors import did_you_mean
+from declarative.errors import Position, did_you_mean, pasteable, visible
 
 GROUP = ("description", "domain", "name", "priority_station", "protection", "server_type", "source_vpc_id")
 INSTANCE = ("flavorRef", "name", "primary_ip_address", "primary_subnet_id", "server_group_id", "server_id", "tags")
@@ -38,3 +38,40 @@ def test_only_so_many_names_are_compared():
     known = [f"other{number}" for number in range(5000)]
     assert did_you_mean("lst", [*known, "list"]) == ""
     assert did_you_mean("lst", ["list", *known]) == "Did you mean 'list'?"
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        (b"Prod \xc3\xa4\xc3\xb6", "Prod äö"),
+        (b"caf\xe9", "caf\\u{dce9}"),
+        (b"\xc3\xa4\xe9\x1b", "ä\\u{dce9}\\x1b"),
+        (b"\xe2\x80\xae", "\\u{202e}"),
+        (b"a\nb", "a\\x0ab"),
+    ],
+)
+def test_a_name_of_bytes_is_shown_as_utf_8(name, shown):
+    assert visible(name.decode("ascii", "surrogateescape")) == shown
+    assert str(Position(name.decode("ascii", "surrogateescape"))) == f"{shown}:1:1"
+
+
+def test_other_surrogates_stay_escaped():
+    assert visible("\ud800\udcc3\udca4") == "\\u{d800}\\u{dcc3}\\u{dca4}"
+
+
+@pytest.mark.parametrize(
+    ("name", "pasted"),
+    [
+        (b"shop", "shop"),
+        (b"my shop", "'my shop'"),
+        (b"it's", "'it'\"'\"'s'"),
+        (b"Prod \xc3\xa4", "'Prod ä'"),
+        (b"-x", "./-x"),
+        (b"a\nb", ""),
+        (b"a\x1b[2J", ""),
+        (b"caf\xe9", ""),
+        (b"\xe2\x80\xaeb", ""),
+    ],
+)
+def test_a_path_is_quoted_or_left_out(name, pasted):
+    assert pasteable(name.decode("ascii", "surrogateescape")) == pasted

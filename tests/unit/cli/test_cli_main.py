@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import stat
 import subprocess
 import sys
@@ -217,3 +218,43 @@ def test_a_terminal_of_few_characters_is_no_reason_to_end():
         "plam", "--help", stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={"PYTHONIOENCODING": "ascii"}
     )
     assert done.returncode == 64
+
+
+POOR = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+STACK = "apiVersion: sdrs/v1\nkind: Stack\nmetadata: {name: s}\nspec: {provider: {simulator: true}}\n"
+
+
+def shell(command, **environ):
+    """Run a line as somebody pastes it, where `declarative` is the command of this checkout."""
+    code = "import sys; from declarative.cli.main import run; sys.argv[0] = 'declarative'; run()"
+    function = f'declarative() {{ {sys.executable} -c "{code}" "$@"; }}\n'
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "DECLARATIVE_SIMULATOR_SPEED": "inf", **environ}
+    return subprocess.run(
+        ["sh", "-c", function + command], env=environment, capture_output=True, encoding="utf-8", check=False
+    )
+
+
+@pytest.mark.parametrize("name", ["Prod äöü", "it's", "-x", "a\nb", "caf\udce9"])
+def test_commands_to_paste_work_or_are_left_out(tmp_path, name, monkeypatch):
+    folder = tmp_path / name
+    folder.mkdir()
+    (folder / "stack.yaml").write_text(STACK)
+    (folder / "bad.YAML").write_text("")
+    monkeypatch.chdir(tmp_path)
+    marks = {"XDG_STATE_HOME": str(tmp_path / "marks"), **POOR}
+    planning = ["-C", f"./{name}", "plan", "-o", "p.json"]
+    ran = shell(f"declarative {shlex.join(planning)}", **marks)
+    command = ran.stderr.splitlines()[-1].strip()
+    if "FILE" in command:
+        assert not name.isprintable()
+        return
+    applied = shell(f"{command} --auto-approve", **marks)
+    assert applied.returncode == 0, applied.stderr
+
+
+def test_the_c_locale_shows_names_as_they_are(tmp_path):
+    folder = tmp_path / "Prod äöü"
+    folder.mkdir()
+    (folder / "stack.yaml").write_text(STACK + "unknown: ö\n")
+    ran = shell(f"declarative -C '{folder}' validate", **POOR)
+    assert ran.stdout.startswith(f"{folder}/stack.yaml:5:1: error: ")
