@@ -47,9 +47,11 @@ def embedded(folder: Path, *, environ: Mapping[str, str] = os.environ) -> Embedd
 
     speed = _speed(environ.get("DECLARATIVE_SIMULATOR_SPEED", ""))
     path = world_file(folder)
+    lasting = os.access(path.parent if path.parent.exists() else folder, os.W_OK)
     try:
-        path.parent.mkdir(mode=0o700, exist_ok=True)
-        world = World.open(path, speed=speed)
+        if lasting:
+            path.parent.mkdir(mode=0o700, exist_ok=True)
+        world = World.open(path, speed=speed, lasting=lasting)  # a read-only checkout can be planned on all the same
     except (WorldError, OSError) as error:
         raise SimulatorFailed(str(error)) from error
     world.accept_token(SIMULATOR)

@@ -9,7 +9,9 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import shutil
 import sqlite3
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -26,16 +28,21 @@ Fill = Callable[[sqlite3.Connection], None]
 """Makes the tables of an empty database and what a fresh world holds."""
 
 
-def open_database(path: Path | None, fill: Fill) -> sqlite3.Connection:
-    """Open the world at `path`, or one in memory; `fill` makes it if there is none. WorldError if it can't be used."""
+def open_database(path: Path | None, fill: Fill, *, lasting: bool = True) -> sqlite3.Connection:
+    """Open the world at `path`, or one in memory; `fill` makes it if there is none. WorldError if it can't be used.
+
+    Not `lasting`: a copy in memory, and nothing is written beside the file.
+    """
     if path is None:
         database = _connect(":memory:")
         _make(database, fill)
         return database
     try:
         if not _is_file(path):
+            if not lasting:
+                return open_database(None, fill)
             _make_file(path, fill)
-        database = _connect(str(path))
+        database = _connect(str(path)) if lasting else _copied(path)
     except (OSError, sqlite3.Error) as error:
         raise WorldError(f"The simulator can't open {str(path)!r}: {error}.") from error
     try:
@@ -81,6 +88,18 @@ def transaction(database: sqlite3.Connection) -> Iterator[None]:
         database.execute("ROLLBACK")
         raise
     database.execute("COMMIT")
+
+
+def _copied(path: Path) -> sqlite3.Connection:
+    """The database at `path` in memory, with what a killed process has left in its log."""
+    database = _connect(":memory:")
+    with tempfile.TemporaryDirectory() as aside:
+        for suffix in ("", "-wal"):
+            with contextlib.suppress(FileNotFoundError):
+                shutil.copyfile(f"{path}{suffix}", f"{aside}/world{suffix}")
+        with contextlib.closing(_connect(f"{aside}/world")) as source:
+            source.backup(database)
+    return database
 
 
 def _connect(name: str) -> sqlite3.Connection:

@@ -99,8 +99,11 @@ class World:
         origin: Origin = _ORIGIN,
         clock: Callable[[], float] = time.time,
         seed: int | None = None,
+        lasting: bool = True,
     ) -> World:
         """Open the world in the file `path`, making it from `origin` if there is none; without a path, one in memory.
+
+        Not `lasting`, it is a copy of what the file holds: what happens in it is forgotten, and nothing is written.
 
         `speed` divides the durations of jobs; with `math.inf` they end at once. `clock` gives seconds since 1970.
         Worlds opened with one `seed`, one after the other, draw the same ids and the same chances each time.
@@ -111,7 +114,7 @@ class World:
         if origin.estate is not None:
             check_estate(origin.estate)
         fresh = Draw(None if seed is None else f"{seed}/fresh", has_dashes=not rules.dashless_ids)
-        database = open_database(path, lambda empty: _fill(empty, origin, fresh))
+        database = open_database(path, lambda empty: _fill(empty, origin, fresh), lasting=lasting)
         try:
             facts, token, openings = _read(database, rules, speed)
             drawn = None if seed is None else f"{seed}/{openings}"

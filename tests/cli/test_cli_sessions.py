@@ -1,6 +1,7 @@
 """Whole sessions at the command line against golden files: exit code, standard output, standard error."""
 
 import json
+import os
 import stat
 from pathlib import Path
 
@@ -282,3 +283,48 @@ def test_an_environment_that_never_was_is_a_mistake(cli, write):
     write("shop")
     ran = cli("--env", "stage", "state", "list")
     assert (ran.code, ran.err) == (64, "error: no environment is named 'stage'. Known: default.\n")
+
+
+def tree(folder):
+    """Every file below the folder, with its content and the moment it was last written."""
+    return {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+@pytest.fixture
+def read_only(monkeypatch):
+    """Let the system call say of every folder that it can't be written to, as it does for a read-only checkout."""
+    monkeypatch.setattr("os.access", lambda path, mode, **options: not mode & os.W_OK)
+
+
+@pytest.mark.parametrize("command", [("plan",), ("drift",), ("status",), ("plan", "--destroy"), ("graph",)], ids=str)
+def test_a_read_only_checkout_can_be_looked_at(cli, write, folder, read_only, monkeypatch, command):
+    write("shop")
+    with monkeypatch.context() as writable:
+        writable.setattr("os.access", lambda *_, **__: True)
+        cli("apply", "--auto-approve")
+    before = tree(folder)
+    assert cli(*command).code == 0
+    assert tree(folder) == before
+
+
+def test_a_read_only_checkout_without_a_world_can_be_planned_on(cli, write, folder, read_only):
+    write("shop")
+    before = tree(folder)
+    ran = cli("plan")
+    assert (ran.code, "Plan: 1 to create." in ran.out) == (0, True)
+    assert tree(folder) == before
+    assert sorted(path.name for path in folder.iterdir()) == ["groups.yaml", "stack.yaml"]
+
+
+def test_a_copy_of_a_world_has_what_its_log_holds(write, folder, cli, world):
+    write("shop")
+    cli("apply", "--auto-approve")
+    path = folder / ".declarative" / "simulator.sqlite"
+    with world() as cloud:  # as long as it is open, the change stands in the log alone
+        (group,) = cloud.groups()
+        cloud.rename_group(str(group["id"]), "renamed")
+        assert path.with_name("simulator.sqlite-wal").stat().st_size
+        with World.open(path, lasting=False) as copy:
+            assert [group["name"] for group in copy.groups()] == ["renamed"]
+            copy.delete_group(str(group["id"]))
+        assert [group["name"] for group in cloud.groups()] == ["renamed"]
