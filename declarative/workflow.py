@@ -341,7 +341,7 @@ async def state_restore(project: Project, serial: int) -> Restored:
 
 
 def _resolve(project: Project) -> tuple[DesiredView, tuple[Diagnostic, ...]]:
-    loaded = manifest.load(project.folder)
+    loaded = manifest.load(project.folder, variable_files=project.var_files)
     with _environment_known(project):
         return manifest.resolve(loaded, environment=project.environment, sources=project.sources())
 

@@ -25,7 +25,11 @@ def run() -> None:
     ):  # asked often, by scripts: answered without loading anything
         from declarative import __version__
 
-        sys.stdout.write(f"declarative {__version__}\n")
+        try:
+            sys.stdout.write(f"declarative {__version__}\n")
+            sys.stdout.flush()
+        except OSError:
+            sys.exit(main(sys.argv[1:]))  # which knows what to say of it
         return
     sys.exit(main(sys.argv[1:]))
 
@@ -59,6 +63,9 @@ def main(arguments: Sequence[str]) -> int:
     except BrokenPipeError:
         screen.flush()
         code = 0  # whoever read the help has seen enough
+    except OSError as error:
+        screen.flush()
+        code = 0 if screen.lost else _crashed(error, screen)  # help is written by click, without the screen
     except SystemExit as leaving:
         code = leaving.code if isinstance(leaving.code, int) else 1
     except Exception as error:  # the process's edge: whatever it is, a person reads one line

@@ -25,7 +25,7 @@ class LazyGroup(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if not args and not ctx.resilient_parsing:
-            click.echo(ctx.get_help(), err=True)
+            ctx.ensure_object(Screen).err(ctx.get_help())
             ctx.exit(ExitCode.USAGE)
         return super().parse_args(ctx, args)
 

@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import gc
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,6 +22,8 @@ API_VERSION = "sdrs/v1"
 DEFAULT_ENVIRONMENT = "default"
 
 _ENVIRONMENT = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+_FAMILY = API_VERSION.partition("/")[0].encode() + b"/"  # what the bytes of every manifest hold
+_ENVELOPE = frozenset({"apiVersion", "kind", "metadata", "spec"})
 _OURS = f"Every YAML file below the stack's folder must be a manifest; name others in {IGNORE_FILE}."
 
 
@@ -63,13 +65,14 @@ class Manifests:
     whole: bool = True
 
 
-def load(folder: Path) -> Manifests:
+def load(folder: Path, *, variable_files: Collection[Path] = ()) -> Manifests:
     """Read all manifests of a folder; what is wrong with them stays in `findings`.
 
+    `variable_files`, which hold values of variables, may lie among them.
     Raises UsageError when there is no such folder, StackMissing when it holds readable manifests but no Stack.
     """
     with _collection_paused():
-        loading = _Loading(folder)
+        loading = _Loading(folder, variable_files)
         for found in manifest_files(folder):
             loading.add_file(found)
         return loading.manifests(left_out_warnings(folder))
@@ -137,8 +140,10 @@ def _collection_paused() -> Iterator[None]:
 
 
 class _Loading:
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, variable_files: Collection[Path] = ()) -> None:
         self._folder = folder
+        self._given = {path.resolve() for path in variable_files}
+        self._strangers: list[tuple[Node, Diagnostic]] = []  # documents that may be files of variables
         self._reader = Reader()
         self._documents: dict[tuple[str, str], Document] = {}
         self._unnamed: list[Document] = []
@@ -153,6 +158,8 @@ class _Loading:
             self._findings.append(found.content)
             self._whole = False
             return
+        if self._given and Path(found.shown).resolve() in self._given and _FAMILY not in found.content:
+            return  # whoever reads the values says what is wrong with it
         reading = self._reader.read(found.shown, found.content)
         self._whole &= reading.whole
         self._findings.extend(reading.findings)
@@ -167,6 +174,7 @@ class _Loading:
 
     def manifests(self, warnings: Iterable[Diagnostic] = ()) -> Manifests:
         environments = self._environments()
+        self._judge_strangers()
         if not self.stacks and not any(finding.severity is Severity.ERROR for finding in self._findings):
             raise StackMissing(
                 f"{self._folder} holds no Stack",
@@ -197,12 +205,31 @@ class _Loading:
         name = name if isinstance(name, str) else ""
         if version == API_VERSION and kind in kinds():
             return Document(kind, name, content, node.source, node.expressions)
+        if not content.keys() & _ENVELOPE:
+            fix = f"A manifest begins with `apiVersion: {API_VERSION}`. {_OURS}"
+            told = Diagnostic("apiVersion is missing", fix, node.source.position(()))
+            self._strangers.append((node, told))
+            return None
         self._unplaced.add(name)
         if version != API_VERSION:
             self._wrong_version(node, version)
         else:
             self._wrong_kind(node, kind)
         return None
+
+    def _judge_strangers(self) -> None:
+        """Warn of what gives values to variables of the Stack alone; refuse what is nothing that we know."""
+        spec = self.stacks[0][1].content.get("spec") if self.stacks else None
+        declared = spec.get("variables") if isinstance(spec, dict) else None
+        names = declared.keys() if isinstance(declared, dict) else ()
+        for node, told in self._strangers:
+            if node.value and all(name in names for name in node.value):
+                summary = "this file holds values of variables, and is read where --var-file names it"
+                fix = f"Name it there, or in {IGNORE_FILE}."
+                told = Diagnostic(summary, fix, told.position, severity=Severity.WARNING)
+            else:
+                self._unplaced.add("")
+            self._findings.append(told)
 
     def _wrong_version(self, node: Node, version: Json) -> None:
         if "apiVersion" not in node.value:

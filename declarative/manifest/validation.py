@@ -45,7 +45,7 @@ def validate(
     `judge` adds what it has to say of each one's objects.
     Raises UsageError for a missing folder, Stack, environment or variable file.
     """
-    manifests = load(folder)
+    manifests = load(folder, variable_files=sources.files)
     checked = check_documents(manifests)
     environments = (environment,) if environment else (DEFAULT_ENVIRONMENT, *sorted(manifests.environments))
     found: dict[Diagnostic, list[str]] = {}

@@ -198,18 +198,30 @@ def test_light_commands_stay_light(arguments):
     assert not loaded(*arguments) & (HEAVY if arguments == ["--help"] else HEAVY - {"asyncio"})
 
 
-def test_a_full_disk_is_no_success():
+@pytest.mark.parametrize(
+    "arguments",
+    [["version"], ["--version"], ["-v", "--version"], ["--help"], ["plan", "--help"], ["state", "--help"]],
+    ids=" ".join,
+)
+def test_a_full_disk_is_no_success(arguments):
     with Path("/dev/full").open("w") as full:
-        done = run_apart("version", stdout=full, stderr=subprocess.PIPE)
+        done = run_apart(*arguments, stdout=full, stderr=subprocess.PIPE)
     assert done.returncode == 1
-    assert "standard output can't be written to" in done.stderr
+    assert done.stderr == "error: standard output can't be written to: [Errno 28] No space left on device\n"
 
 
-def test_a_reader_that_leaves_is_no_error():
+def test_a_full_disk_for_errors_changes_no_exit_code():
+    with Path("/dev/full").open("w") as full:
+        assert run_apart(stdout=subprocess.PIPE, stderr=full).returncode == 64
+        assert run_apart("plam", stdout=subprocess.PIPE, stderr=full).returncode == 64
+
+
+@pytest.mark.parametrize("arguments", [["schema", "--help"], ["--version"], ["schema"]], ids=" ".join)
+def test_a_reader_that_leaves_is_no_error(arguments):
     reading, writing = os.pipe()
     os.close(reading)
     with os.fdopen(writing, "w") as gone:
-        done = run_apart("schema", "--help", stdout=gone, stderr=subprocess.PIPE)
+        done = run_apart(*arguments, stdout=gone, stderr=subprocess.PIPE)
     assert (done.returncode, done.stderr) == (0, "")
 
 

@@ -266,3 +266,49 @@ def test_no_message_shows_more_than_a_glimpse_of_a_value(folder):
     (found,) = told(folder, options=("number=" + "\x1b[31m" * 1000,))
     assert "\x1b" not in found
     assert len(found) < 300
+
+
+LAYOUT = {"vars.yaml": "text: a\nnumber: 5\n", "sub/vars.yml": "map: {a: 1}\n"}
+
+
+def lay_out(folder, files):
+    for name, text in files.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(text)
+
+
+def test_a_file_of_variables_may_lie_beside_the_manifests(folder, monkeypatch):
+    lay_out(folder, LAYOUT)
+    monkeypatch.chdir(folder)
+    files = (folder / "vars.yaml", folder / "elsewhere" / ".." / "sub" / "vars.yml")
+    (folder / "elsewhere").mkdir()
+    view, warnings = resolve(load(folder, variable_files=files), sources=VariableSources(files=files))
+    assert (view.inputs["number"], view.inputs["map"]) == (5, {"a": 1})
+    assert [str(one) for one in warnings if "vars" in str(one)] == []
+
+
+def test_a_file_of_variables_that_nobody_names_is_known_all_the_same(folder):
+    lay_out(folder, LAYOUT)
+    _, warnings = resolve(load(folder))
+    told = [str(one).removeprefix(f"{folder}/") for one in warnings if "vars" in str(one)]
+    assert told == [
+        f"{name}:1:1: warning: this file holds values of variables, and is read where --var-file names it."
+        " Name it there, or in .declarativeignore."
+        for name in ("sub/vars.yml", "vars.yaml")
+    ]
+
+
+@pytest.mark.parametrize("text", ["text: a\nother: 1\n", "txet: a\n", "{}\n", "kind: a\ntext: b\n", "- text\n"])
+def test_what_holds_anything_else_is_no_file_of_variables(folder, text):
+    lay_out(folder, {"vars.yaml": text})
+    (found,) = told(folder)
+    assert "vars.yaml:1:1: error: " in found
+
+
+def test_a_manifest_that_is_named_as_a_file_of_variables_stays_one(folder):
+    """Else its objects would be gone from the manifests."""
+    text = "apiVersion: sdrs/v1\nkind: ReplicationPair\nmetadata: {name: p}\n"
+    lay_out(folder, {"pair.yaml": text + "spec: {server_group_id: g, volume_id: v, name: p}\n"})
+    files = (folder / "pair.yaml",)
+    assert [one.name for one in load(folder, variable_files=files).documents] == ["p"]
+    assert any("no variable is named 'apiVersion'" in one for one in told(folder, files=files))
