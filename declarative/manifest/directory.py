@@ -12,7 +12,7 @@ from declarative.kinds import KINDS
 from declarative.manifest.loading import Document
 from declarative.model import Address, Json, Reference
 
-_MAX_SEARCHES = 1000
+_MAX_SEARCHES = 200
 _MAX_CANDIDATES = 100
 _MAX_KEYS = 10
 

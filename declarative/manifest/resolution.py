@@ -12,7 +12,7 @@ from declarative.errors import Diagnostic, InputError, Severity, did_you_mean, v
 from declarative.kinds import KINDS
 from declarative.manifest import stack as stack_document
 from declarative.manifest.budget import DEPENDENCY, MAX_OBJECTS, MAX_TEXT, Budget, Exhausted
-from declarative.manifest.checking import Checked, SchemaCheck, check_documents, diagnostic
+from declarative.manifest.checking import MAX_FOUND, Checked, SchemaCheck, check_documents, diagnostic
 from declarative.manifest.digest import sealed
 from declarative.manifest.directory import Directory, Made
 from declarative.manifest.expressions import Each, Scope, Substitution, literal
@@ -137,6 +137,9 @@ def examine(
         view = resolution.view(checked.documents)
     except Exhausted as end:
         resolution.say_exhausted(end)
+    if len(resolution.findings) >= MAX_FOUND:
+        summary = f"more than {MAX_FOUND} faults were found, and the others are not told"
+        resolution.findings.append(Diagnostic(summary, "Correct the first ones and try again."))
     faultless = not any(one.severity is Severity.ERROR for one in (*checked.findings, *resolution.findings))
     whole = (
         faultless
@@ -210,7 +213,7 @@ class _Resolution:
     def say_exhausted(self, end: Exhausted) -> None:
         """Report that the stack has grown too large, at the value that was the last to be put in."""
         document, path = self._at or (self.stack, ())
-        self._say(document, Problem(path, end.summary, end.fix))
+        self.findings.append(diagnostic(document, Problem(path, end.summary, end.fix)))
 
     def _filled(self, document: Document, substitution: Substitution, value: Json, path: Path) -> Json:
         """The value with its expressions replaced."""
@@ -370,7 +373,8 @@ class _Resolution:
 
     def check_uniqueness(self) -> None:
         """Find objects that share what their kind's schema wants to be unique."""
-        self.findings.extend(repetitions(self.directory.objects))
+        left = max(MAX_FOUND - len(self.findings), 0)
+        self.findings.extend(itertools.islice(repetitions(self.directory.objects), left))
 
     def resources(self) -> dict[Address, Desired]:
         """Return the desired objects, by address and in the order of addresses."""
@@ -444,7 +448,7 @@ class _Resolution:
     def _say(self, document: Document, problem: Problem, note: str = "") -> None:
         """Report a problem once, also when each object of a document has it."""
         said = (id(document), problem.path, problem.summary)
-        if said not in self._said:
+        if said not in self._said and len(self.findings) < MAX_FOUND:
             self._said.add(said)
             self.findings.append(diagnostic(document, problem, note))
 

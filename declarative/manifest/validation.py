@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -58,7 +59,7 @@ def validate(
         objects += len(examined.view.resources) if examined.view else 0
         text += examined.spent
         judged = judge(examined.view, whole=examined.whole) if examined.view is not None else ()
-        findings = dict.fromkeys((*examined.findings, *judged))
+        findings = dict.fromkeys((*examined.findings, *itertools.islice(judged, _MAX_FINDINGS)))
         told += len(findings)
         for finding in findings:
             found.setdefault(finding, []).append(name)
