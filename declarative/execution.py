@@ -54,7 +54,7 @@ async def carry_out(
     `finished`: the ids of steps that an interrupted run of the same plan has done; `digest`: of a saved plan. Raises
     ConsentMissing, what the store raises before anything is sent, and a defect once all is recorded.
     """
-    from declarative.apply import Runner
+    from declarative.apply import Runner, unknown_until_now
 
     if missing := unconsented(reviewed):
         raise ConsentMissing(f"nobody has consented to: {', '.join(sorted({danger.cls.value for danger in missing}))}")
@@ -63,7 +63,7 @@ async def carry_out(
     clock, begun = session.clock, session.clock.monotonic()
     run = _new_run(project, command, reviewed, digest or plan_digest(reviewed))
     await session.ledger.bind(session.provider.binding)
-    await session.ledger.intend(RunStarted(run), *_pre_images(session))
+    await session.ledger.intend(RunStarted(run), *_pre_images(session), *unknown_until_now(session))
     todo = len(reviewed.steps) - len(finished or ())
     session.emit(Event("run-started", clock.stamp(), detail={"steps": todo, "plan": run.plan}))
     runner = Runner(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -81,6 +81,7 @@ class _Document:
     id: str
     spec: Mapping[str, Json]
     ignored: tuple[str, ...] = ()
+    adopted: bool = False
 
 
 class _Unfit(Exception):
@@ -124,14 +125,23 @@ class _Writer:
         attached = self._attached()
         self._all(_GROUP, self._group)
         self._all(_INSTANCE, self._instance)
-        own = {pair for pair, places in attached.items() if len(places) == 1 and not self._is_of_a_shared_disk(pair)}
-        self._all(_PAIR, self._pair, leave=own)
-        made_by_hand = {one for pair, places in attached.items() if pair not in own for one in places}
+        single = {pair for pair, places in attached.items() if len(places) == 1 and not self._is_of_a_shared_disk(pair)}
+        bootable = {pair for pair in single if self._metadata(pair).get("bootable") in (True, "true")}
+        self._all(_PAIR, self._pair, leave=bootable, adopt=single)
+        made_by_hand = {one for pair, places in attached.items() if pair not in single for one in places}
         self._all(_ATTACHMENT, self._attachment, leave=self._objects(_ATTACHMENT).keys() - made_by_hand)
         self._all(_DRILL, self._drill)
-        if children := len(own & self._objects(_PAIR).keys()):
-            pairs = "1 pair is" if children == 1 else f"{children} pairs are"
-            self.notes.append(f"{pairs} attached to one instance, and taken for made with it: not written")
+        if children := len(bootable & self._objects(_PAIR).keys()):
+            self.notes.append(
+                "1 pair of a system disk is not written: it goes with the instance that brought it"
+                if children == 1
+                else f"{children} pairs of system disks are not written: they go with the instances that brought them"
+            )
+        for pair in sorted(single & self._objects(_PAIR).keys()):
+            if "bootable" not in self._metadata(pair):
+                self.notes.append(
+                    f"the cloud doesn't tell whether replication pair {pair} is that of a system disk: it is written"
+                )
 
     def _objects(self, kind: str) -> Mapping[str, Attributes]:
         return self.observed.objects.get(kind, {})
@@ -145,10 +155,21 @@ class _Writer:
 
     def _is_of_a_shared_disk(self, pair: str) -> bool:
         """True for a disk that several servers may have: no instance is made with such a pair."""
-        metadata = self._objects(_PAIR).get(pair, {}).get("record_metadata")
-        return isinstance(metadata, dict) and metadata.get("multiattach") in (True, "true")
+        return self._metadata(pair).get("multiattach") in (True, "true")
 
-    def _all(self, kind: str, describe: Callable[[Attributes], dict[str, Json]], *, leave: Iterable[str] = ()) -> None:
+    def _metadata(self, pair: str) -> Mapping[str, Json]:
+        metadata = self._objects(_PAIR).get(pair, {}).get("record_metadata")
+        return metadata if isinstance(metadata, dict) else {}
+
+    def _all(
+        self,
+        kind: str,
+        describe: Callable[[Attributes], dict[str, Json]],
+        *,
+        leave: Iterable[str] = (),
+        adopt: Collection[str] = (),
+    ) -> None:
+        """Describe all objects of a kind but those to `leave`; those to `adopt` are attached to an instance."""
         left = set(leave)
         ordered = sorted(self._objects(kind).items(), key=lambda one: (str(one[1].get("name")), one[0]))
         for object_id, shown in ordered:
@@ -161,7 +182,8 @@ class _Writer:
                 self.notes.append(f"{KINDS[kind].noun} {object_id} is not written: {reason}")
                 continue
             address = self._address(kind, object_id, shown, spec)
-            self.documents.append(self._named(_Document(address, object_id, spec), shown))
+            document = _Document(address, object_id, spec, adopted=object_id in adopt)
+            self.documents.append(self._named(document, shown))
 
     def _refuse_unhealthy(self, kind: str, shown: Attributes) -> None:
         health = KINDS[kind].health(shown, {"priority_station": shown.get("priority_station")})
@@ -363,8 +385,11 @@ def _document_text(document: _Document, variables: Mapping[tuple[str, str], str]
         "metadata": {"name": document.address.name},
         "spec": {name: _written(name, value, variables) for name, value in document.spec.items()},
     }
+    lifecycle: dict[str, Value] = {"adopt": True} if document.adopted else {}
     if document.ignored:
-        content["lifecycle"] = {"ignore_changes": list(document.ignored)}
+        lifecycle["ignore_changes"] = list(document.ignored)
+    if lifecycle:
+        content["lifecycle"] = lifecycle
     return to_yaml(content)
 
 

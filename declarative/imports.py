@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from declarative.addresses import declared_address
 from declarative.apply.together import all_of
 from declarative.errors import Diagnostic, InputError, UsageError, visible
 from declarative.kinds import KINDS
-from declarative.model import Address, DesiredView, Lookups, Resource
+from declarative.model import Address, Attributes, Desired, DesiredView, Lookups, Resource
 from declarative.planning import as_described
+from declarative.planning.company import PAIR, newly_known
 from declarative.refresh import REFRESH_TIME, domains_of
 
 if TYPE_CHECKING:
@@ -84,7 +86,31 @@ async def read_imports(session: Session, desired: DesiredView, new: Mapping[Addr
     lookups = Lookups(await domains_of(session)) if by_name else Lookups()
     session.say_what_is_missing()
     recorded = {**session.ledger.state.resources, **bare}
-    return tuple({**bare, **as_described(wanted, recorded, lookups, imported=new.keys())}.values())
+    described = {**bare, **as_described(wanted, recorded, lookups, imported=new.keys())}
+    return tuple({**described, **await _with_company(session, wanted, described, deadline=deadline)}.values())
+
+
+async def _with_company(
+    session: Session, wanted: Mapping[Address, Desired], imported: Mapping[Address, Resource], *, deadline: float
+) -> dict[Address, Resource]:
+    """Those of the imported objects of which it can be told what the service made with them; a warning says so."""
+    makers = {one: resource for one, resource in imported.items() if KINDS[one.kind].makes}
+    if not makers:
+        return {}
+    from declarative.apply.company import say_what_is_taken_for_brought
+
+    pairs = (await session.provider.listing(KINDS[PAIR], deadline=deadline)).objects
+    known = {**session.ledger.state.resources, **imported}
+    known = {
+        one: replace(resource, lifecycle=wanted[one].lifecycle) if one in wanted else resource
+        for one, resource in known.items()
+    }
+    objects: dict[str, dict[str, Attributes]] = {PAIR: dict(pairs)}
+    for address, resource in makers.items():
+        objects.setdefault(address.kind, {})[resource.id] = resource.attributes
+    found = {one.address: one for one in newly_known(known, objects) if one.address in makers}
+    say_what_is_taken_for_brought(session, found.values(), pairs)
+    return {address: replace(makers[address], brought=one.brought) for address, one in found.items()}
 
 
 def _absent(address: Address, object_id: str) -> Diagnostic:

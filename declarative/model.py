@@ -296,6 +296,7 @@ class Resource:
 
     `normalized`: fields of which the service has made something else, by name: the value as sent, and as shown then.
     Only the state has it; a step's resource is without.
+    `brought`: the ids of what the service made by itself beside it, and takes with it; None while that isn't known.
     """
 
     address: Address
@@ -305,6 +306,7 @@ class Resource:
     lifecycle: Lifecycle = Lifecycle()
     depends_on: tuple[Address, ...] = ()
     normalized: Mapping[str, tuple[Json, Json]] = field(default_factory=dict)
+    brought: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,6 +48,7 @@ from declarative.model import (
     Resource,
     Run,
     Stack,
+    Step,
 )
 from declarative.planning import (
     PlanRequest,
@@ -542,9 +543,16 @@ def _reviewed(watch: Watch, made: Plan, interrupt: asyncio.Event) -> Plan:
 
 
 async def _know_what_is_there(session: Session, made: Plan) -> None:
-    """A plan that was made without a refresh under this lock still needs the pre-image of what it creates."""
-    if not made.basis.refreshed and any(step.action is Action.CREATE for step in made.steps):
+    """A plan that was made without a refresh under this lock still needs the pre-image of what it creates.
+
+    Of what it deletes, it needs to know what came with it.
+    """
+    if not made.basis.refreshed and any(_needs_a_look(step) for step in made.steps):
         note_ids(session, await refresh(session, planned=True))
+
+
+def _needs_a_look(step: Step) -> bool:
+    return step.action is Action.CREATE or (step.action is Action.DELETE and bool(KINDS[step.address.kind].makes))
 
 
 def _nobody(event: Event) -> None:

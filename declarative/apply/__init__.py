@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
+from declarative.apply.company import unknown_until_now
 from declarative.apply.ledger import Ledger
 from declarative.apply.lookout import Lookout
 from declarative.apply.run import Runner
 from declarative.apply.session import LOOKED, Session
 from declarative.apply.settle import glance, settle
 
-__all__ = ["LOOKED", "Ledger", "Lookout", "Runner", "Session", "glance", "settle"]
+__all__ = ["LOOKED", "Ledger", "Lookout", "Runner", "Session", "glance", "settle", "unknown_until_now"]

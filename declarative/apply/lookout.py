@@ -142,6 +142,10 @@ class Lookout:
             view.foreign = found.keys() - recorded.get(kind, set())
             view.is_known_whole = kind not in partial
 
+    def as_refreshed(self, kind: Kind) -> Mapping[str, Attributes]:
+        """The objects of a kind that the refresh has shown, by id; {} when there was none."""
+        return self._view(kind.name).refreshed
+
     def claim(self, kind: Kind, object_id: str) -> bool:
         """Take `object_id` for one step; False when another has it already."""
         free = self.is_free(kind, object_id)

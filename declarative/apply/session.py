@@ -224,7 +224,8 @@ class Session:
         known = {
             name: pair for name, pair in recorded.normalized.items() if resource.inputs.get(name, pair[0]) == pair[0]
         }
-        return replace(resource, normalized=known, attributes=resource.attributes or recorded.attributes)
+        attributes = resource.attributes or recorded.attributes
+        return replace(resource, normalized=known, attributes=attributes, brought=recorded.brought)
 
     def filled(self, step: Step) -> Step:
         """The step with what its plan could not know: the ids of objects that have been made since.

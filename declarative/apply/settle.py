@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from declarative.apply.company import left_pairs, with_brought
 from declarative.apply.groups import parts_busy
 from declarative.apply.search import Made, ambiguous, created_by, lost
 from declarative.apply.sending import job_of
@@ -121,7 +122,7 @@ async def _record_create(session: Session, operation: Operation, made: Made | No
     if made is None:
         await session.ledger.intend(Closed(operation.id))
         return "an earlier create has left nothing in the cloud; it is planned anew"
-    resource = session.as_made(replace(operation.resource, id=made.id), made.shown)
+    resource = with_brought(session, session.as_made(replace(operation.resource, id=made.id), made.shown))
     await session.ledger.intend(Put(resource, operation.step), Closed(operation.id))
     return f"an earlier create has made {made.id}, which is now recorded"
 
@@ -193,10 +194,13 @@ async def _settle_delete(session: Session, operation: Operation, *, deadline: fl
         observed = None
     if observed is not None and unknown is not None:
         raise unreadable(unknown)
-    return await _record_delete(session, operation, is_gone=observed is None)
+    return await _record_delete(session, operation, is_gone=observed is None, deadline=deadline)
 
 
-async def _record_delete(session: Session, operation: Operation, *, is_gone: bool) -> str:
+async def _record_delete(session: Session, operation: Operation, *, is_gone: bool, deadline: float) -> str:
+    if is_gone and await left_pairs(session, operation.resource, deadline=deadline):
+        await session.ledger.intend(Closed(operation.id))
+        return "an earlier delete had its effect, but left pairs that came with it; their delete is planned"
     if is_gone:
         await session.ledger.intend(Dropped(operation.resource.address, operation.step), Closed(operation.id))
         return "an earlier delete had its effect, which is now recorded"
@@ -252,7 +256,7 @@ async def _glance_at_change(
                 return replace(undecided, message="it is being deleted; apply waits for it")
             if observed is not None and unknown is not None:
                 raise unreadable(unknown)
-            await _record_delete(session, operation, is_gone=observed is None)
+            await _record_delete(session, operation, is_gone=observed is None, deadline=deadline)
         elif operation.action is Action.UPDATE:
             await _settle_update(session, operation, deadline=deadline, unknown=unknown)
         else:

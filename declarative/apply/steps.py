@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
+from declarative.apply.company import delete_left_pairs, left_pairs, with_brought
 from declarative.apply.groups import (
     GroupGone,
     busy,
@@ -105,7 +106,7 @@ def _in_its_group(session: Session, step: Step) -> Check:
 
 async def _record_made(session: Session, step: Step, operation: Operation, made: Made) -> None:
     session.made[made.id] = session.clock.monotonic()
-    resource = session.as_made(replace(step.resource, id=made.id), made.shown)
+    resource = with_brought(session, session.as_made(replace(step.resource, id=made.id), made.shown))
     await session.ledger.note(Put(resource, step.id), Closed(operation.id))
 
 
@@ -226,6 +227,11 @@ async def _delete(session: Session, step: Step) -> str:
     kind = session.kind(step.address)
     deadline = session.deadline(kind, Action.DELETE)
     closed = await _delete_until_gone(session, kind, step, deadline=deadline)
+    if kind.makes and await left_pairs(session, step.resource, deadline=deadline):
+        if closed:
+            await session.ledger.note(*closed)
+        await delete_left_pairs(session, step.resource, deadline=deadline)
+        closed = ()
     await session.ledger.note(Dropped(step.address, step.id), *closed)
     return ""
 

@@ -7,6 +7,8 @@ from collections.abc import Collection, Iterable, Mapping
 
 from declarative.kinds import KINDS
 from declarative.model import Address, Attributes, Desired, Health, Kind, OpenOperation, Reason, Reference, Resource
+from declarative.planning.company import PAIR, instances_with
+from declarative.planning.losses import attached
 from declarative.planning.moves import Homes, Key, Old, find_alike, find_followed, find_moves, known_key, present_key
 from declarative.planning.scene import Scene, with_moves
 from declarative.planning.selection import PlanRequest
@@ -16,11 +18,12 @@ from declarative.planning.takeover import (
     Claims,
     adoption,
     clashes,
+    going_homes,
     instances_of,
     shrinks,
     still_adopted,
 )
-from declarative.planning.wishes import Wanted, adjust, create, delete, forget, refresh
+from declarative.planning.wishes import Wanted, adjust, clear, create, delete, deletes, forget, refresh
 
 
 def draft(
@@ -29,7 +32,8 @@ def draft(
     """Return what every desired and recorded address wants, whatever the selectors say. `replaced`: on request."""
     sketch = Sketch(scene, request.refreshed, replaced, {operation.address for operation in open_})
     if request.destroy or request.refresh_only:
-        for recorded in scene.recorded.values():
+        level = {name: number for number, name in enumerate(KINDS)}
+        for recorded in sorted(scene.recorded.values(), key=lambda one: level[one.address.kind]):
             _ending(sketch, recorded, request)
         return sketch
     addresses = _by_kind(scene)
@@ -64,12 +68,33 @@ def _remove(sketch: Sketch, recorded: Resource, reason: Reason) -> None:
     """Delete what is there no more use for; what is gone, or goes with what brought it, is only forgotten."""
     address, kind, sight = recorded.address, KINDS[recorded.address.kind], sketch.scene.sights[recorded.address]
     if sight is None:
-        sketch.wishes[address] = (forget(recorded),)
-    elif recorded.lifecycle.adopt:
-        sketch.after[address] = instances_of(sketch, sight.seen)
+        sketch.wishes[address] = (clear(recorded) if _left_pairs(sketch, recorded) else forget(recorded),)
+    elif recorded.lifecycle.adopt and (homes := _taken_along(sketch, recorded, sight.seen)) is not None:
+        sketch.after[address] = homes
         sketch.wishes[address] = (forget(recorded, reason),)
     else:
         sketch.wishes[address] = (delete(kind, recorded, sight, reason),)
+
+
+def _taken_along(sketch: Sketch, recorded: Resource, seen: Attributes) -> set[Address] | None:
+    """The instances with which a pair that was taken over goes, or stays; None when nothing but a delete ends it."""
+    if not isinstance(seen.get("attachment"), list):
+        return set()
+    if going := going_homes(sketch, recorded.id, seen):
+        return going
+    homes = instances_of(sketch, seen)
+    stays = any(not deletes(sketch.steps(home)) for home in homes) or len(homes) < len(list(attached(seen)))
+    return homes if stays else None
+
+
+def _left_pairs(sketch: Sketch, recorded: Resource) -> list[str]:
+    """The pairs that came with an instance which is gone, and that are still there, held by nothing and nobody."""
+    pairs = sketch.scene.observed.objects.get(PAIR, {})
+    return [
+        one
+        for one in recorded.brought or ()
+        if one in pairs and instances_with(pairs[one]) <= {recorded.id} and sketch.owner(PAIR, one) is None
+    ]
 
 
 # ---------------------------------------------------------------- what is wanted
@@ -205,7 +230,11 @@ def _want(sketch: Sketch, kind: Kind, wanted: Wanted, claims: Claims | None) -> 
     elif recorded is None:
         steps = create(kind, wanted, Reason.NEW)
     elif sight is None:
-        steps = create(kind, wanted, Reason.GONE_FROM_CLOUD, old_id=recorded.id)
+        first = (clear(recorded),) if _left_pairs(sketch, recorded) else ()
+        again = create(
+            kind, wanted, Reason.GONE_FROM_CLOUD, old_id=recorded.id, requires=tuple(step.id for step in first)
+        )
+        steps = (*first, *again)
     else:
         steps = adjust(kind, wanted, recorded, sight)
     if recorded is not None and sight is not None:

@@ -1,7 +1,8 @@
 """What each step waits for: dependencies, and the order that SDRS demands around groups and their protection.
 
 Source: SDRS API reference, "Dependencies and ordering". Creates: group, instances and pairs, attachments, enable,
-drills. Deletes: drills, disable, detach, pairs and instances, group.
+drills. Deletes: drills, disable, detach, pairs and instances, group; a pair that nothing detaches goes after its
+instance.
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ from dataclasses import replace
 from typing import TypeAlias
 
 from declarative.kinds import KINDS
-from declarative.model import Action, Step
+from declarative.model import Action, Address, Step
 from declarative.planning.belonging import Belonging, Group
+from declarative.planning.company import ATTACHMENT, INSTANCE, PAIR, instances_with, with_what_stays
 from declarative.planning.differences import SIDE
 from declarative.planning.graph import closure, linked, reversed_edges
 from declarative.planning.sketch import Sketch
@@ -29,15 +31,32 @@ def with_links(steps: Iterable[Step], sketch: Sketch, belonging: Belonging) -> t
     steps = tuple(steps)
     if not steps:
         return steps
+    steps = with_what_stays(steps, sketch.brought, sketch.scene.observed.objects.get(PAIR, {}))
     ends = {
-        step.address: belonging.hangs_on(step.resource)
+        step.address: _needed_to_the_end(step, sketch, belonging)
         for step in steps
         if step.action is Action.DELETE and KINDS[step.address.kind].refers
     }
     web = _Web(linked(steps, ends))
+    web.around_attached_pairs(sketch)
     web.around_adoptions(sketch)
     web.around_groups(sketch, belonging)
     return web.steps()
+
+
+def _needed_to_the_end(step: Step, sketch: Sketch, belonging: Belonging) -> tuple[Address, ...]:
+    """What the object of a delete hangs on; but an attached pair outlives its instance, unless it is detached."""
+    hangs_on = belonging.hangs_on(step.resource)
+    if step.address.kind != PAIR:
+        return hangs_on
+    homes = {sketch.owner(INSTANCE, one) for one in _attached_to(step, sketch)}
+    return tuple(one for one in hangs_on if one not in homes)
+
+
+def _attached_to(step: Step, sketch: Sketch) -> set[str]:
+    """The ids of the instances to which the pair of a step is seen attached."""
+    sight = sketch.scene.sights.get(sketch.source(step.address))
+    return instances_with(sight.seen) if sight is not None else set()
 
 
 class _Web:
@@ -94,6 +113,17 @@ class _Web:
             deletes = [step_id(Action.DELETE, other) for other in sorted(others)]
             for action in (Action.CREATE, Action.FORGET):
                 self._let_wait_for_all(step_id(action, address), deletes)
+
+    def around_attached_pairs(self, sketch: Sketch) -> None:
+        """A pair that is deleted waits until it is attached to nothing: detached, or its instance is gone."""
+        deletes = {step.resource.id: step for step in self._steps.values() if step.action is Action.DELETE}
+        for step in list(deletes.values()):
+            if step.address.kind != PAIR:
+                continue
+            for instance in sorted(_attached_to(step, sketch)):
+                end = deletes.get(f"{instance}/{step.resource.id}") or deletes.get(instance)
+                if end is not None and end.address.kind in (ATTACHMENT, INSTANCE):
+                    self._let_wait_for_all(step.id, (end.id,))
 
     # ------------------------------------------------------------ groups
 

@@ -159,12 +159,13 @@ def _dangers(
     request: PlanRequest,
     max_deletes: int,
 ) -> tuple[Danger, ...]:
+    cleared = {step.address for step in steps if step.action is Action.DELETE}
     stakes = Stakes(
         kinds=KINDS,
         desired=scene.desired,
         recorded=scene.recorded,
         seen=seen,
-        gone=sum(1 for sight in scene.sights.values() if sight is None),
+        gone=sum(1 for address, sight in scene.sights.items() if sight is None and address not in cleared),
         max_deletes=max_deletes,
         destroy=request.destroy,
         refresh_only=request.refresh_only,

@@ -9,17 +9,18 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from declarative.errors import Diagnostic, visible
+from declarative.errors import Diagnostic, Position, visible
 from declarative.kinds import KINDS
 from declarative.kinds.compare import same
 from declarative.model import Action, Address, Attributes, Desired, Kind, Prerequisite, Reference, Step
 from declarative.planning.belonging import GROUP, Belonging
+from declarative.planning.company import ATTACHMENT, INSTANCE, PAIR, instances_with, pair_document, pair_in_words
 from declarative.planning.differences import DISABLED, ENABLED
 from declarative.planning.losses import attached, called, counted, in_words, listed, number
 from declarative.planning.scene import Scene
-from declarative.planning.takeover import INSTANCE
+from declarative.planning.sketch import Sketch
 
-_ATTACHMENT, _PAIR = "ReplicationAttachment", "ReplicationPair"
+_TOLD = 5  # pairs of a group that are told of one by one
 _MEMBERS = [kind for kind in KINDS.values() if f"{kind.noun}s" in GROUP.member_counts.values()]
 
 # What a change in place needs elsewhere, by field.
@@ -31,15 +32,26 @@ class Situation:
     """The steps that are left, and what they are judged by. `seen`: what is shown of the objects they delete."""
 
     steps: tuple[Step, ...]
-    scene: Scene
+    sketch: Sketch
     belonging: Belonging
     seen: Mapping[Address, Attributes]
+
+    @property
+    def scene(self) -> Scene:
+        """The three views."""
+        return self.sketch.scene
+
+    @property
+    def pairs(self) -> Mapping[str, Attributes]:
+        """All pairs that the cloud shows, by id."""
+        return self.scene.observed.objects.get(PAIR, {})
 
 
 def findings(situation: Situation, *, refreshed: bool) -> Iterator[Diagnostic]:
     """Yield an error for each thing that SDRS would refuse."""
     if refreshed:
         yield from _held_members(situation)
+        yield from _held_pairs(situation)
         yield from _closed_groups(situation)
     yield from _attachments(situation)
     yield from _full_quotas(situation)
@@ -57,35 +69,37 @@ def _held_members(situation: Situation) -> Iterator[Diagnostic]:
         if step.action is not Action.DELETE or shown is None or not kind.member_counts:
             continue
         census = census or _Census(situation)
-        if left := in_words(census.left(step, shown)):
-            wanted = situation.scene.desired.get(step.address)
-            what = "replaced" if step.address in created else "deleted"
-            yield Diagnostic(
-                f"the {called(kind, step.resource, shown)} can't be {what}: it still holds {listed(left)}"
-                " that this stack does not manage",
-                "Delete them first, in the console or where they are managed.",
-                wanted.position("metadata", "name") if wanted is not None else None,
-                str(step.address),
-            )
+        what = "replaced" if step.address in created else "deleted"
+        head = f"the {called(kind, step.resource, shown)} can't be {what}: it still holds"
+        place = _place(situation, step.address)
+        for summary, fix in (*census.pairs_left(step), *_others_left(census.left(step, shown))):
+            yield Diagnostic(f"{head} {summary}", fix, place, str(step.address))
+
+
+def _place(situation: Situation, address: Address) -> Position | None:
+    wanted = situation.scene.desired.get(address)
+    return wanted.position("metadata", "name") if wanted is not None else None
+
+
+def _others_left(counts: dict[str, int]) -> Iterator[tuple[str, str]]:
+    if left := in_words(counts):
+        yield (
+            f"{listed(left)} that this stack does not manage",
+            "Delete them first, in the console or where they are managed.",
+        )
 
 
 def _going(situation: Situation) -> dict[str, set[str]]:
-    """The ids of what goes, by kind: what steps delete or forget, and the pairs that go with their instances."""
+    """The ids of what goes, by kind: what steps delete, and the pairs that came with instances that go."""
     going: dict[str, set[str]] = {}
     for step in situation.steps:
-        if step.action in (Action.DELETE, Action.FORGET):
+        if step.action is Action.DELETE:
             going.setdefault(step.address.kind, set()).add(step.resource.id)
-    instances, pairs = going.get(INSTANCE, set()), going.setdefault(_PAIR, set())
+    instances, pairs = going.get(INSTANCE, set()), going.setdefault(PAIR, set())
     for step in situation.steps:
         if step.action is Action.DELETE and step.address.kind == INSTANCE:
-            shown = situation.seen.get(step.address, step.resource.attributes)
-            pairs.update(str(one.get("replication")) for one in attached(shown))
-    for object_id, shown in situation.scene.observed.objects.get(_PAIR, {}).items():
-        homes = {str(one.get("protected_instance")) for one in attached(shown)}
-        if homes and homes <= instances:
-            pairs.add(object_id)
-        elif homes - instances:
-            pairs.discard(object_id)
+            brought = situation.sketch.brought(situation.sketch.source(step.address))
+            pairs.update(one for one in brought if instances_with(situation.pairs.get(one, {})) <= instances)
     return going
 
 
@@ -94,6 +108,7 @@ class _Census:
 
     def __init__(self, situation: Situation) -> None:
         objects = situation.scene.observed.objects
+        self._situation = situation
         self._going = _going(situation)
         self._listed = {kind.name: self._count(kind, objects[kind.name]) for kind in _MEMBERS if kind.name in objects}
 
@@ -102,15 +117,72 @@ class _Census:
         return Counter(str(shown.get(kind.group)) for one, shown in listed.items() if one not in gone)
 
     def left(self, group: Step, shown: Attributes) -> dict[str, int]:
-        """How many members of each sort stay: by the lists, where they were read, else by the group's own counts."""
+        """How many members of each sort stay: by the lists, where they were read, else by the group's own counts.
+
+        Pairs that were listed are told of by `pairs_left`.
+        """
         counts = counted(KINDS[group.address.kind], shown)
         left = {
             f"{kind.noun}s": self._listed[kind.name][group.resource.id]
             if kind.name in self._listed
             else counts.get(f"{kind.noun}s", 0) - len(self._going.get(kind.name, ()))
             for kind in _MEMBERS
+            if kind.name != PAIR or kind.name not in self._listed
         }
         return {noun: count for noun, count in left.items() if count > 0}
+
+    def pairs_left(self, group: Step) -> Iterator[tuple[str, str]]:
+        """Each pair that stays in a group, and what would take it out."""
+        if PAIR not in self._listed or not self._listed[PAIR][group.resource.id]:
+            return
+        gone, field = self._going[PAIR], KINDS[PAIR].group
+        shown = self._situation.pairs.items()
+        left = [(one, pair) for one, pair in shown if one not in gone and str(pair.get(field)) == group.resource.id]
+        for object_id, pair in left[:_TOLD]:
+            yield self._pair_left(group.address, object_id, pair)
+        if len(left) > _TOLD:
+            yield f"{len(left) - _TOLD} more replication pairs", "`declarative export` describes them all."
+
+    def _pair_left(self, group: Address, object_id: str, pair: Attributes) -> tuple[str, str]:
+        sketch, name = self._situation.sketch, pair_in_words(object_id, pair)
+        foreign = sorted(one for one in instances_with(pair) if sketch.owner(INSTANCE, one) is None)
+        if foreign:
+            home = f"instance {visible(foreign[0], limit=160)}"
+            return (
+                f"{name}, attached to {home}, which this stack does not manage",
+                "Delete that instance first, where it is managed.",
+            )
+        if owner := sketch.owner(PAIR, object_id):
+            return f"{name}, which is recorded as {owner} and stays", "Plan without selectors."
+        return f"{name}, {_why_it_stays(sketch, pair)}", pair_document(sketch.scene, group, object_id, pair)
+
+
+def _why_it_stays(sketch: Sketch, pair: Attributes) -> str:
+    homes = sorted(str(home) for one in instances_with(pair) if (home := sketch.owner(INSTANCE, one)))
+    return f"which is attached to {homes[0]} but did not come with it" if homes else "which is not recorded here"
+
+
+def _held_pairs(situation: Situation) -> Iterator[Diagnostic]:
+    """Pairs to delete that are attached, with no step that detaches them or deletes the instance (SDRS.1605)."""
+    deletes = [step for step in situation.steps if step.action is Action.DELETE]
+    going = {step.resource.id for step in deletes}
+    created = {step.address for step in situation.steps if step.action is Action.CREATE}
+    for step in deletes:
+        if step.address.kind != PAIR:
+            continue
+        homes = instances_with(situation.seen.get(step.address, {}))
+        held = sorted(one for one in homes if one not in going and f"{one}/{step.resource.id}" not in going)
+        if held:
+            owner = situation.sketch.owner(INSTANCE, held[0])
+            where = str(owner) if owner is not None else f"instance {visible(held[0], limit=160)}"
+            yield Diagnostic(
+                f"{step.address} can't be {'replaced' if step.address in created else 'deleted'} now: it is attached to"
+                f" {where}, and no step of this plan detaches it",
+                "Describe the attachment (kind ReplicationAttachment) and import it, or detach the pair first; or leave"
+                " the pair with its instance: describe it with lifecycle.adopt set to true.",
+                _place(situation, step.address),
+                str(step.address),
+            )
 
 
 # ---------------------------------------------------------------- groups that take no members
@@ -148,7 +220,7 @@ def _tried_again(status: str) -> str:
 def _attachments(situation: Situation) -> Iterator[Diagnostic]:
     deleted = {step.resource.id for step in situation.steps if step.action is Action.DELETE}
     for step in situation.steps:
-        if step.action is Action.CREATE and step.address.kind == _ATTACHMENT:
+        if step.action is Action.CREATE and step.address.kind == ATTACHMENT:
             desired = situation.scene.desired[step.address]
             yield from group_findings(situation.belonging, desired)
             yield from _taken_device(situation, step, desired, deleted)
@@ -170,7 +242,7 @@ def group_findings(belonging: Belonging, desired: Desired) -> Iterator[Diagnosti
 
 def _taken_device(situation: Situation, step: Step, desired: Desired, deleted: Collection[str]) -> Iterator[Diagnostic]:
     """The device must be free on an instance that stays."""
-    kind, inputs = KINDS[_ATTACHMENT], step.resource.inputs
+    kind, inputs = KINDS[ATTACHMENT], step.resource.inputs
     instance = inputs.get("protected_instance_id")
     if isinstance(instance, Reference):
         return

@@ -211,10 +211,10 @@ class _Work:
 
     def _stays(self, object_id: str, pair: Attributes) -> bool:
         owner = self._sketch.owner(_PAIR, object_id)
-        if owner is not None and not self._sketch.scene.recorded[owner].lifecycle.adopt:
-            return not deletes(self.wishes.get(owner, ()))
+        if owner is not None and deletes(self.wishes.get(owner, ())):
+            return False
         homes = instances_of(self._sketch, pair)
-        return not homes or not all(deletes(self.wishes.get(home, ())) for home in homes)
+        return not any(deletes(self.wishes.get(home, ())) and object_id in self._sketch.brought(home) for home in homes)
 
     def _joined(self, *, there: bool) -> set[Group]:
         """The groups for which the manifests describe an instance or a pair that will be there, or one that won't."""

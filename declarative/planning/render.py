@@ -168,6 +168,7 @@ _REASONS = {
 _SAID = {
     (Action.ADOPT, Reason.NEW): "the service makes it with its instance",
     (Action.ADOPT, Reason.REPLACED): "its instance is replaced",
+    (Action.DELETE, Reason.GONE_FROM_CLOUD): "gone from the cloud; pairs that came with it are left",
     (Action.FORGET, Reason.REPLACED): "it goes with its instance",
     (Action.UPDATE, Reason.REPLACED): "after it is replaced",
     (Action.DISABLE, Reason.REPLACED): "the group is replaced",

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from declarative.errors import Diagnostic, Severity
-from declarative.model import Action, Address, Attributes, Desired, Reference, Step
+from declarative.model import Action, Address, Attributes, Desired, Reference, Resource, Step
+from declarative.planning.company import PAIR, brought_by
 from declarative.planning.scene import Scene
 from declarative.planning.wishes import creates, deletes
 
@@ -38,6 +39,7 @@ class Sketch:
     findings: dict[Address, list[Diagnostic]] = field(default_factory=dict)
     notes: dict[Address, list[Diagnostic]] = field(default_factory=dict)
     _owners: dict[tuple[str, str], Address] = field(default_factory=dict)
+    _brought: dict[Address, frozenset[str]] = field(default_factory=dict)
 
     def steps(self, address: Address) -> tuple[Step, ...]:
         """What the address wants so far."""
@@ -52,6 +54,24 @@ class Sketch:
         if not self._owners:
             self._owners.update({(one.kind, recorded.id): one for one, recorded in self.scene.recorded.items()})
         return self._owners.get((kind, object_id))
+
+    def brought(self, address: Address) -> frozenset[str]:
+        """The ids of the pairs that came with the instance recorded at an address.
+
+        While that isn't recorded, those that look as if they had are taken for it.
+        """
+        if address not in self._brought:
+            recorded, sight = self.scene.recorded[address], self.scene.sights[address]
+            found = recorded.brought
+            if found is None and sight is not None:
+                pairs = self.scene.observed.objects.get(PAIR, {})
+                found = brought_by(recorded.id, sight.seen, pairs=pairs, owner=self._recorded)
+            self._brought[address] = frozenset(found or ())
+        return self._brought[address]
+
+    def _recorded(self, kind: str, object_id: str) -> Resource | None:
+        owner = self.owner(kind, object_id)
+        return self.scene.recorded[owner] if owner is not None else None
 
     def is_remade(self, address: Address) -> bool:
         """True when the recorded object of the address makes way for a new one."""

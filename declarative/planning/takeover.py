@@ -1,7 +1,8 @@
-"""What is in the cloud already: pairs that came with an instance and are taken over, and objects that aren't ours.
+"""What is in the cloud already: pairs that are attached to an instance and taken over, and objects that aren't ours.
 
-Creating a protected instance makes the service create a pair for each of the server's disks. Unless a manifest takes
-such a pair over (`lifecycle.adopt`), it is left alone. One server is in one instance, one disk in one pair at most.
+Creating a protected instance makes the service create a pair for each of the server's disks, and pairs are attached by
+hand. Unless a manifest takes such a pair over (`lifecycle.adopt`), it is left alone. One server is in one instance, one
+disk in one pair at most.
 Source: SDRS API reference, "Dependencies and ordering".
 """
 
@@ -12,13 +13,13 @@ from collections.abc import Iterable, Iterator
 from declarative.errors import visible
 from declarative.kinds.compare import same
 from declarative.model import Address, Attributes, Desired, Health, Json, Kind, Reason, Reference, Resource, Step
+from declarative.planning.company import INSTANCE
 from declarative.planning.differences import differing, ignored_fields, must_replace
 from declarative.planning.losses import attached, number
 from declarative.planning.moves import Key, known_key, present_key
 from declarative.planning.sketch import Sketch
 from declarative.planning.wishes import Sight, Wanted, adjust, creates, deletes, take_over, take_over_later
 
-INSTANCE = "ProtectedInstance"
 SIZE = "volume_size"
 _DEVICE = "device"
 
@@ -33,6 +34,12 @@ def instances_of(sketch: Sketch, pair: Attributes) -> set[Address]:
     """The addresses of our instances that a pair, as it is seen, is attached to."""
     ids = (one.get("protected_instance") for one in attached(pair))
     return {owner for one in ids if (owner := sketch.owner(INSTANCE, str(one))) is not None}
+
+
+def going_homes(sketch: Sketch, pair_id: str, pair: Attributes) -> set[Address]:
+    """Those of our instances that are deleted, for good or to be remade, and take the pair with them."""
+    homes = instances_of(sketch, pair)
+    return {home for home in homes if deletes(sketch.steps(home)) and pair_id in sketch.brought(home)}
 
 
 class Claims:
@@ -70,17 +77,17 @@ class Claims:
 def adoption(
     sketch: Sketch, kind: Kind, wanted: Wanted, claims: Claims, *, recorded: Resource | None, sight: Sight | None
 ) -> tuple[Step, ...]:
-    """What an object that the service makes by itself needs: to be taken over, and then to be brought in line."""
+    """What an object that others have made needs: to be taken over, and then to be brought in line."""
     key = known_key(kind, wanted.inputs)
     if recorded is None or sight is None or present_key(kind, recorded, sight.seen) != key:
         return _search(sketch, kind, wanted, claims, recorded=recorded, gone=sight is None)
-    homes = instances_of(sketch, sight.seen)
-    if any(sketch.is_remade(home) for home in homes):
-        makers = {home for home in homes if sketch.is_remade(home)}
+    going = going_homes(sketch, recorded.id, sight.seen)
+    if any(sketch.is_remade(home) for home in going):
+        makers = {home for home in going if sketch.is_remade(home)}
         makers |= _makers(sketch, kind, wanted, claims)
         return _await(sketch, kind, wanted, makers, reason=Reason.REPLACED, old=recorded)
-    if homes and all(sketch.is_leaving(home) for home in homes):
-        _say_it_goes(sketch, wanted.desired, homes)
+    if going:
+        _say_it_goes(sketch, wanted.desired, going)
         return ()
     return _kept(sketch, kind, wanted, recorded=recorded, sight=sight)
 
@@ -94,15 +101,15 @@ def _search(
     recorded: Resource | None,
     gone: bool,
 ) -> tuple[Step, ...]:
-    """Take over what an instance of ours has brought, or will bring."""
+    """Take over what is attached to an instance of ours, or what one will bring."""
     reason = Reason.NEW if recorded is None else Reason.GONE_FROM_CLOUD if gone else Reason.EDITED
     makers: set[Address] = set()
     strange = ""
     for object_id, shown in claims.of(known_key(kind, wanted.inputs)):
-        homes = instances_of(sketch, shown)
-        if any(not (sketch.is_leaving(home) or sketch.is_remade(home)) for home in homes):
+        homes, going = instances_of(sketch, shown), going_homes(sketch, object_id, shown)
+        if homes and not going:
             return _taken(sketch, kind, wanted, (object_id, shown), reason=reason, old=recorded)
-        makers |= {home for home in homes if sketch.is_remade(home)}
+        makers |= {home for home in going if sketch.is_remade(home)}
         strange = strange or ("" if homes else object_id)
     # A remade instance may come back with another server: whichever is made in the group can bring the pair.
     makers |= _makers(sketch, kind, wanted, claims)
@@ -169,7 +176,7 @@ def _kept(sketch: Sketch, kind: Kind, wanted: Wanted, *, recorded: Resource, sig
     if wanted.requested:
         sketch.find(
             wanted.desired,
-            f"{address} came with its instance and can't be replaced by itself",
+            f"{address} was taken over (lifecycle.adopt) and can't be replaced by itself",
             "Ask for the replacement of its ProtectedInstance.",
             "lifecycle",
             "adopt",
@@ -177,7 +184,9 @@ def _kept(sketch: Sketch, kind: Kind, wanted: Wanted, *, recorded: Resource, sig
         return ()
     if sight.health in (Health.BROKEN, Health.LEAVING):
         status = visible(sight.attributes.get("status"), limit=80)
-        sketch.warn(address, f"{address} is left alone: it came with its instance, and its status is {status}")
+        sketch.warn(
+            address, f"{address} is left alone: it was taken over (lifecycle.adopt), and its status is {status}"
+        )
         return ()
     ignored = ignored_fields(kind, wanted.desired.lifecycle)
     names = differing(kind, wanted.inputs, recorded=recorded.inputs, seen=sight.seen, normalized=recorded.normalized)
@@ -187,12 +196,12 @@ def _kept(sketch: Sketch, kind: Kind, wanted: Wanted, *, recorded: Resource, sig
 
 
 def still_adopted(sketch: Sketch, wanted: Wanted, sight: Sight) -> None:
-    """Find fault with a document that no longer says of an adopted pair that its instance brought it."""
+    """Find fault with a document that no longer says of an adopted pair that it was taken over."""
     homes = instances_of(sketch, sight.seen)
     if homes and not wanted.desired.lifecycle.adopt:
         sketch.find(
             wanted.desired,
-            f"this pair came with {min(homes, key=str)} and can't be managed apart from it",
+            f"this pair is attached to {min(homes, key=str)} and can't be managed apart from it",
             "Set lifecycle.adopt to true again.",
             "lifecycle",
         )
@@ -204,7 +213,7 @@ def _check(sketch: Sketch, kind: Kind, wanted: Wanted, names: Iterable[str]) -> 
     for name in wrong:
         sketch.find(
             wanted.desired,
-            f"{name} of a {kind.noun} that came with its instance is another one, and can't be changed",
+            f"{name} of a {kind.noun} that is taken over is another one, and can't be changed",
             f"Take {name} out, or let it say what the cloud shows.",
             "spec",
             _written(kind, wanted.desired, name),
@@ -284,15 +293,16 @@ def _after(sketch: Sketch, kind: Kind, wanted: Wanted, other: Address) -> None:
 def _strange(sketch: Sketch, kind: Kind, wanted: Wanted, found: tuple[str, Attributes]) -> None:
     """Something that we don't know has the natural key."""
     homes = instances_of(sketch, found[1]) if kind.natural_key == ("volume_id",) else set()
+    going = going_homes(sketch, *found)
     if not homes:
         _say_not_ours(sketch, kind, wanted, found[0])
-    elif all(sketch.is_leaving(home) for home in homes):
+    elif going and all(sketch.is_leaving(home) for home in homes):
         sketch.after.setdefault(wanted.desired.address, set()).update(homes)
     else:
         home = min(homes, key=str)
         sketch.find(
             wanted.desired,
-            f"{_named(kind, wanted.inputs)} is in a pair already, which came with {home}",
+            f"{_named(kind, wanted.inputs)} is in a pair already, which is attached to {home}",
             "Set lifecycle.adopt to true to take that pair over, or take this document out.",
             *_place(kind),
         )

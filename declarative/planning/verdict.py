@@ -145,7 +145,7 @@ class _Judge:
 
     def _seen(self, wishes: Wishes) -> Situation:
         steps = in_order(step for group in wishes.values() for step in group)
-        return Situation(steps, self._sketch.scene, self._belonging, _shown(self._sketch, steps))
+        return Situation(steps, self._sketch, self._belonging, _shown(self._sketch, steps))
 
 
 def _shown(sketch: Sketch, steps: Iterable[Step]) -> Mapping[Address, Attributes]:

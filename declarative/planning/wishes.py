@@ -81,8 +81,13 @@ def new_step(
     source: Address | None = None,
     leaves: tuple[str, ...] = (),
 ) -> Step:
-    """A step with the id that its action and address give it."""
+    """A step with the id that its action and address give it.
+
+    What an object has brought is no step's affair: the record of it stays as it is.
+    """
     address = resource.address
+    if resource.brought is not None:
+        resource = replace(resource, brought=None)
     return Step(
         step_id(action, address), address, action, reason, resource, changes, requires, before or {}, source, leaves
     )
@@ -191,6 +196,11 @@ def delete(kind: Kind, recorded: Resource, sight: Sight, reason: Reason) -> Step
         before=before(kind, recorded.id, sight.attributes),
         leaves=kind.leaves(recorded.inputs),
     )
+
+
+def clear(recorded: Resource) -> Step:
+    """Delete what an object that is gone has left behind."""
+    return new_step(Action.DELETE, Reason.GONE_FROM_CLOUD, recorded)
 
 
 def forget(recorded: Resource, reason: Reason = Reason.GONE_FROM_CLOUD) -> Step:

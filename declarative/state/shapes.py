@@ -156,11 +156,11 @@ def read_address(value: Json) -> Address:
 
 
 _RESOURCE = frozenset({"address", "id"})
-_RESOURCE_MORE = frozenset({"inputs", "attributes", "lifecycle", "depends_on", "normalized"})
+_RESOURCE_MORE = frozenset({"inputs", "attributes", "lifecycle", "depends_on", "normalized", "brought"})
 
 
 def write_resource(resource: Resource) -> dict[str, Json]:
-    """Return `{address, id, inputs, attributes, lifecycle, depends_on, normalized}`."""
+    """Return `{address, id, inputs, attributes, lifecycle, depends_on, normalized, brought}`."""
     shape: dict[str, Json] = {"address": write_address(resource.address), "id": resource.id}
     if resource.inputs:
         shape["inputs"] = resource.inputs
@@ -174,6 +174,8 @@ def write_resource(resource: Resource) -> dict[str, Json]:
         shape["normalized"] = {
             name: {"sent": sent, "shown": shown} for name, (sent, shown) in resource.normalized.items()
         }
+    if resource.brought is not None:
+        shape["brought"] = list(resource.brought)
     return shape
 
 
@@ -188,6 +190,7 @@ def read_resource(value: Json) -> Resource:
         _read_lifecycle(shape["lifecycle"]) if "lifecycle" in shape else _PLAIN_LIFE,
         tuple(array(shape["depends_on"], "depends_on", read_address)) if "depends_on" in shape else (),
         _read_normalized(shape["normalized"]) if "normalized" in shape else {},
+        texts(shape["brought"], "brought") if "brought" in shape else None,
     )
 
 

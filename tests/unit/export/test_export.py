@@ -105,16 +105,35 @@ def test_members_refer_to_each_other_by_name():
     assert written["DRDrill/q2"] == {"name": "q2", "protection_group": shop}
 
 
-def test_pairs_that_came_with_an_instance_are_not_written():
+def disk(object_id, name, **metadata):
+    return pair(object_id, name, record_metadata={"volume_size": 40, **metadata})
+
+
+def test_only_pairs_of_system_disks_are_left_out():
+    pairs = [disk("r1", "vda", bootable=True), disk("r2", "vdb", bootable=False), disk("r3", "spare", bootable=True)]
+    found = exported(observed(groups=[group("g1", "shop")], instances=[instance("i1", "web", "r1", "r2")], pairs=pairs))
+    written = resolved(found)[0].resources
+    kept = {str(address): one.lifecycle.adopt for address, one in written.items() if address.kind == "ReplicationPair"}
+    assert kept == {"ReplicationPair/vdb": True, "ReplicationPair/spare": False}
+    assert not any(address.kind == "ReplicationAttachment" for address in written)
+    assert found.notes == ("1 pair of a system disk is not written: it goes with the instance that brought it",)
+
+
+def test_pairs_of_one_instance_are_to_be_adopted_and_those_of_several_are_attached():
     found = exported(SHOP)
-    pairs = [name for name in documents(found) if name.startswith(("ReplicationPair", "ReplicationAttachment"))]
-    assert pairs == [
-        "ReplicationAttachment/shared-on-web-1",
-        "ReplicationAttachment/shared-on-web-2",
-        "ReplicationPair/shared",
-        "ReplicationPair/spare",
-    ]
-    assert found.notes == ("2 pairs are attached to one instance, and taken for made with it: not written",)
+    written = {str(address): one.lifecycle.adopt for address, one in resolved(found)[0].resources.items()}
+    assert {name: adopt for name, adopt in written.items() if name.startswith("Replication")} == {
+        "ReplicationAttachment/shared-on-web-1": False,
+        "ReplicationAttachment/shared-on-web-2": False,
+        "ReplicationPair/shared": False,
+        "ReplicationPair/spare": False,
+        "ReplicationPair/web-1-vda": True,
+        "ReplicationPair/web-2-vda": True,
+    }
+    assert found.notes == tuple(
+        f"the cloud doesn't tell whether replication pair {one} is that of a system disk: it is written"
+        for one in ("r1", "r2")
+    )
 
 
 def test_a_shared_disk_is_written_when_one_server_has_it_so_far():

@@ -144,13 +144,17 @@ class World:
         resource = self._filled(step)
         action = getattr(self, f"_{step.action.value}")
         object_id = action(resource.address.kind, resource, step)
+        known = self.state.get(step.source or step.address)
         if step.source:
             del self.state[step.source]
         if step.action in (Action.DELETE, Action.FORGET):
             del self.state[step.address]
             return
         shown = self.observed().objects[resource.address.kind][object_id]
-        self.state[step.address] = replace(resource, id=object_id, attributes=dict(shown))
+        brought = known.brought if known is not None and known.id == object_id else None
+        if step.action is Action.CREATE and resource.address.kind == INSTANCE:
+            brought = tuple(one["replication"] for one in shown["attachment"])
+        self.state[step.address] = replace(resource, id=object_id, attributes=dict(shown), brought=brought)
 
     def _filled(self, step):
         """As the applier fills a step in: what a reference stands for is recorded by now."""
@@ -300,9 +304,11 @@ class World:
 
     def _delete_instance(self, raw):
         for one in raw["attachment"]:
-            if self.raw[PAIR][one["replication"]]["came_with"] != raw["id"]:
-                raise Refused("a pair of another origin is still attached")
-            del self.raw[PAIR][one["replication"]]
+            other = self.raw[PAIR][one["replication"]]
+            if other["came_with"] == raw["id"]:
+                del self.raw[PAIR][other["id"]]
+            else:
+                other["attachment"] = [two for two in other["attachment"] if two["protected_instance"] != raw["id"]]
 
     def _delete_pair(self, raw):
         if raw["attachment"]:

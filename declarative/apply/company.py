@@ -1,0 +1,143 @@
+"""The pairs that came with an instance: written down when it has been made, and deleted with it if they are left.
+
+Which pairs came is known best just after the create, before anything else is attached. What is missing is written
+down at the beginning of the next run, from what is attached then.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from declarative.apply.groups import busy, check_group, held
+from declarative.apply.search import job_failed
+from declarative.apply.session import Busy, Session, StepContinues, Unneeded
+from declarative.errors import NotFound, NotSent, OutcomeUnknown, Rejected, Unauthorized, visible
+from declarative.kinds import KINDS
+from declarative.model import Action, Attributes, Health, Kind, Put, Resource
+from declarative.planning.company import PAIR, brought_by, instances_with, newly_known, pair_in_words
+from declarative.provider import JobTimeout, JobUnknown, JobUnreadable, job_id_of
+
+_PAIR = KINDS[PAIR]
+_NAMED = 5  # pairs that a warning names
+
+
+def with_brought(session: Session, resource: Resource) -> Resource:
+    """An object that was just made, as it was seen first, with what it has brought; nothing when that isn't shown."""
+    if not session.kind(resource.address).makes:
+        return resource
+    found = brought_by(resource.id, resource.attributes, pairs={}, owner=session.ledger.recorded)
+    return replace(resource, brought=found or None)
+
+
+def unknown_until_now(session: Session) -> tuple[Put, ...]:
+    """What is to be written down of instances of which it isn't recorded what they brought; a warning says so."""
+    objects = {name: session.lookout.as_refreshed(kind) for name, kind in KINDS.items()}
+    found = tuple(newly_known(session.ledger.state.resources, objects))
+    say_what_is_taken_for_brought(session, found, objects[PAIR])
+    return tuple(map(Put, found))
+
+
+def say_what_is_taken_for_brought(session: Session, found: Iterable[Resource], pairs: Mapping[str, Attributes]) -> None:
+    """Warn of the pairs that are recorded as brought for no better reason than that they are attached now."""
+    for resource in found:
+        ids = resource.brought or ()
+        if not ids:
+            continue
+        named = ", ".join(pair_in_words(one, pairs.get(one, {})) for one in ids[:_NAMED])
+        more = f" and {len(ids) - _NAMED} more" if len(ids) > _NAMED else ""
+        session.warn(
+            f"{resource.address}: what is attached now is taken to have come with it: {named}{more}",
+            "That goes with it when it is deleted.",
+            address=resource.address,
+        )
+
+
+# ---------------------------------------------------------------- at the end
+
+
+async def left_pairs(session: Session, resource: Resource, *, deadline: float) -> tuple[str, ...]:
+    """The ids of the pairs that came with an instance that is gone, and that the service has left behind."""
+    recorded = session.ledger.state.resources.get(resource.address)
+    if recorded is None or recorded.id != resource.id:
+        return ()
+    found = []
+    for pair_id in recorded.brought or ():
+        seen = await session.look(_PAIR, pair_id, max_age=0.0, deadline=deadline)
+        if _is_left(session, resource, pair_id, seen):
+            found.append(pair_id)
+    return tuple(found)
+
+
+def _is_left(session: Session, instance: Resource, pair_id: str, seen: Attributes | None) -> bool:
+    """False for a pair that is gone, in other use, or recorded by itself."""
+    own = session.ledger.recorded(PAIR, pair_id)
+    if seen is None or (own is not None and not own.lifecycle.adopt):
+        return False
+    return instances_with(seen) <= {instance.id}
+
+
+async def delete_left_pairs(session: Session, resource: Resource, *, deadline: float) -> None:
+    """Delete what an instance that is gone has left behind.
+
+    Its record stays until that is done, and is the intent: a run that is killed meanwhile is gone on with.
+    """
+    for pair_id in await left_pairs(session, resource, deadline=deadline):
+        await _delete_left(session, resource, pair_id, deadline=deadline)
+
+
+async def _delete_left(session: Session, instance: Resource, pair_id: str, *, deadline: float) -> None:
+    sends, what = session.sends(deadline), f"{_PAIR.noun} {visible(pair_id, limit=160)}, which came with the instance,"
+    while True:
+        try:
+            job_id = await _sent(session, instance, pair_id, deadline=deadline)
+            job = await session.provider.wait(_PAIR, Action.DELETE, job_id, deadline=deadline, grace=session.grace)
+            if not job.succeeded:
+                raise job_failed("delete", job, f"{what} is left behind: run again.")
+        except (Unneeded, NotFound):
+            return
+        except JobTimeout as error:
+            raise StepContinues(f"job {error.job_id} is still running", job_id=error.job_id) from error
+        except (Busy, NotSent, OutcomeUnknown, JobUnknown, JobUnreadable):
+            pass  # a look tells
+        except Rejected as error:
+            if isinstance(error, Unauthorized) or error.code not in _PAIR.wait_codes | _PAIR.look_again_codes:
+                raise
+        session.lookout.changed(_PAIR, pair_id)
+        if not await sends.again():
+            raise StepContinues(f"{what} is still there")
+
+
+async def _sent(session: Session, instance: Resource, pair_id: str, *, deadline: float) -> str:
+    """Look at the pair and its group, and delete it at once; the job's id. Raises Unneeded when it isn't left."""
+    asked = math.inf
+    async with session.slot() as slot:
+
+        async def look_at(kind: Kind, object_id: str) -> Attributes | None:
+            nonlocal asked
+            until = session.until(2 * session.trust)
+            look = await session.lookout.look(kind, object_id, max_age=0.0, deadline=until, slot=slot)
+            asked = min(asked, look.asked)
+            return look.shown
+
+        await check_group(session, instance, look_at)
+        seen = await look_at(_PAIR, pair_id)
+        if seen is None or not _is_left(session, instance, pair_id, seen):
+            raise Unneeded(seen)
+        health = _PAIR.health(seen, {})
+        if health is Health.HELD:
+            raise held(_PAIR, seen)
+        if health is Health.BUSY or seen.get("status") == "deleting":
+            raise busy(_PAIR, pair_id, seen)
+        call = _PAIR.delete(pair_id, _options(instance, seen))
+        answer = await slot.send(call, deadline=deadline, leaves_by=asked + session.trust)
+    return job_id_of(answer)
+
+
+def _options(instance: Resource, seen: Attributes) -> Attributes:
+    """Its DR disk goes with the DR server, as with the instance."""
+    return {
+        "server_group_id": seen.get("server_group_id"),
+        "delete_target_volume": bool(instance.inputs.get("delete_target_server")),
+    }
