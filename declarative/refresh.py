@@ -31,7 +31,7 @@ async def observe(request: PlanRequest, desired: DesiredView, session: Session) 
     )
     wants = not request.destroy and not request.refresh_only
     async with together() as group:
-        view = group.create_task(read_kinds(session, {address.kind for address in desired.resources}))
+        view = group.create_task(_with_members(session, request, desired))
         domains = quotas = None
         if wants and (by_name or any(KINDS[name].lookups for name in new)):
             domains = group.create_task(domains_of(session))
@@ -40,6 +40,24 @@ async def observe(request: PlanRequest, desired: DesiredView, session: Session) 
     session.say_what_is_missing()
     lookups = Lookups(domains.result() if domains else None, quotas.result() if quotas else None)
     return replace(view.result(), lookups=lookups)
+
+
+async def _with_members(session: Session, request: PlanRequest, desired: DesiredView) -> Observed:
+    """What a plan needs, and where a group goes that holds members of no kind in use, those too: they hold it."""
+    observed = await read_kinds(session, {address.kind for address in desired.resources})
+    members = [kind for kind in KINDS.values() if kind.group and kind.name not in observed.objects]
+    going = [
+        observed.objects.get(address.kind, {}).get(resource.id, {})
+        for address, resource in session.ledger.state.resources.items()
+        if request.destroy or address not in desired.resources
+    ]
+    counters = {counter for kind in KINDS.values() for counter in kind.member_counts}
+    if not members or not any(seen.get(counter) for seen in going for counter in counters):
+        return observed
+    more = await session.provider.listings(members, deadline=session.until(REFRESH_TIME))
+    partial = observed.partial.union(name for name, listing in more.items() if not listing.is_complete)
+    objects = {name: listing.objects for name, listing in more.items()}
+    return replace(observed, objects={**observed.objects, **objects}, partial=partial)
 
 
 async def domains_of(session: Session) -> tuple[Attributes, ...] | None:

@@ -21,7 +21,7 @@ from declarative.model import (
     Step,
     Withheld,
 )
-from declarative.planning.losses import called, listed, losses
+from declarative.planning.losses import brought, called, listed, losses
 
 _NO_CONSENT = {
     DangerClass.PREVENT_DESTROY: "Set lifecycle.prevent_destroy to false and apply that first.",
@@ -104,7 +104,8 @@ def _of_delete(step: Step, replaced: bool, *, stakes: Stakes) -> Iterable[Danger
     kind, recorded = stakes.kinds[step.address.kind], step.resource
     seen = stakes.seen.get(step.address, recorded.attributes)
     name, lost = called(kind, recorded, seen), losses(kind, seen)
-    also = f", and with it {listed(lost)}" if lost else ""
+    words = lost + brought(kind, stakes.recorded.get(step.address), seen)
+    also = f", and with it {listed(words)}" if words else ""
     if not replaced:
         yield Danger(DangerClass.DELETE, f"deletes the {name}{also}", step.address)
     elif lost:

@@ -44,6 +44,14 @@ def losses(kind: Kind, seen: Attributes) -> tuple[str, ...]:
     return protection + in_words(counted(kind, seen))
 
 
+def brought(kind: Kind, recorded: Resource | None, seen: Attributes) -> tuple[str, ...]:
+    """What goes with the object because it came with it, in words; while that isn't recorded, what is attached."""
+    if not kind.makes or recorded is None:
+        return ()
+    count = len(recorded.brought) if recorded.brought is not None else len(list(attached(seen)))
+    return tuple(f"{words} that came with it" for words in in_words({"replication pairs": count} if count else {}))
+
+
 def _protection(kind: Kind, seen: Attributes) -> str:
     if "replication_id" in kind.natural_key:
         pair, instance = (visible(seen.get(name), limit=80) for name in ("replication_id", "protected_instance_id"))

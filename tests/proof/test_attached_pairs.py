@@ -182,6 +182,15 @@ def test_a_pair_without_attachment_that_nobody_recorded_holds_its_group(site):
     assert "adopt" not in words
 
 
+def test_a_group_that_nothing_else_is_recorded_of_tells_which_pair_holds_it(tmp_path):
+    site = WholeSite(tmp_path, speed=4.0)
+    site.write_all({f"{GROUP}/shop": group(name="shop")})
+    done(site.apply())
+    spare = site.world.add_replication(site.ids()[f"{GROUP}/shop"], "spare", volume_id=free_disk(1))
+    assert f"replication pair 'spare' ({spare}), which is not recorded here" in refused(site, PlanRequest(destroy=True))
+    site.close()
+
+
 # ---------------------------------------------------------------- imported without its attachment
 
 
