@@ -154,12 +154,14 @@ class Field:
     """One recorded field, under the API's name. `empty_is_absent`: null, "" and absent are equal.
 
     `at_creation`: the create call sends it. `same`: when two values are equal, where plain equality isn't the rule.
+    `sent_from`: the statuses of the object in which the service takes a change of it; empty: any.
     """
 
     on_change: OnChange = OnChange.REPLACE
     empty_is_absent: bool = False
     at_creation: bool = True
     same: Callable[[Json, Json], bool] | None = None
+    sent_from: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,6 +257,13 @@ class Kind:
     delete: Callable[[str, Attributes], Call]  # id, recorded inputs
     enable: Switch | None = None
     disable: Switch | None = None
+    # The statuses in which the service creates and deletes: of the object, and of those that it belongs to or names,
+    # by their kind. What isn't here may be in any.
+    deleted_from: frozenset[str] = frozenset()
+    created_beside: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    deleted_beside: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    # Statuses of what it names that a failed create or delete has left, and only a further delete clears.
+    marks: Mapping[str, frozenset[str]] = field(default_factory=dict)
     protected: frozenset[str] = frozenset()  # statuses in which data is, or was a moment ago, copied
     copies_first: bool = False  # its creation waits until a protected group's first copy is complete
     # words of the service

@@ -105,6 +105,20 @@ def busy(kind: Kind, object_id: str, observed: Attributes) -> Busy:
     return Busy(f"{kind.noun} {object_id} is {visible(observed.get('status'), limit=80)}")
 
 
+async def is_marked(
+    session: Session, resource: Resource, look_at: Callable[[Kind, str], Awaitable[Attributes | None]]
+) -> bool:
+    """True while something that an object names tells of a failed create or delete of it, which a delete clears."""
+    kind = session.kind(resource.address)
+    for target in kind.refers.values() if kind.marks else ():
+        object_id = resource.inputs.get(target.field)
+        if target.kind in kind.marks and isinstance(object_id, str):
+            observed = await look_at(KINDS[target.kind], object_id)
+            if observed is not None and observed.get("status") in kind.marks[target.kind]:
+                return True
+    return False
+
+
 async def parts_busy(session: Session, resource: Resource, *, deadline: float) -> str:
     """Wait while a part of an object that is named by its parts is busy. Returns what still is, at the deadline."""
     if not session.kind(resource.address).identity:

@@ -16,10 +16,7 @@ from declarative.model import Action, Address, Attributes, Closed, Health, Kind,
 from declarative.provider import FailedTask, Job, entity
 
 _LIST_GAP = 2.0  # seconds between two lists that look for lost creates; all who look share them
-_UNDO = (
-    "Run again. If the service refuses it then, its pair is still marked by the attempt: detach it in the console, or"
-    " make it anew (--replace)."
-)
+_UNDO = "The attempt has marked the pair: the next plan detaches it and attaches it again. Run again."
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from declarative.apply.groups import (
     check_parts,
     first_copy,
     held,
+    is_marked,
     parts_busy,
     turn_if_narrow,
 )
@@ -356,6 +357,8 @@ def _as_planned(
         await check_group(session, step.resource, look_at)
         observed = await look_at(kind, step.resource.id)
         if observed is None:
+            if step.action is Action.DELETE and await is_marked(session, step.resource, look_at):
+                return
             raise Unneeded
         health = kind.health(observed, step.resource.inputs)
         if health is Health.HELD:

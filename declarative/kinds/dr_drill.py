@@ -6,7 +6,7 @@ Source: SDRS API reference, "DR Drills".
 from __future__ import annotations
 
 from declarative.kinds.spec import recorded_fields
-from declarative.kinds.status import by_status, held_because
+from declarative.kinds.status import DRILL_CREATED_BESIDE, DRILL_DELETED_FROM, by_status, held_because
 from declarative.model import (
     Attributes,
     Call,
@@ -86,6 +86,8 @@ KIND = Kind(
     create=_create,
     update=_update,
     delete=_delete,
+    deleted_from=DRILL_DELETED_FROM,
+    created_beside=DRILL_CREATED_BESIDE,
     copies_first=True,
     entity_keys=("disaster_recovery_drill_id", "drill_id"),
     gone_codes=frozenset({"SDRS.1902"}),

@@ -6,7 +6,15 @@ Source: SDRS API reference, "Protected Instances" and "Tags".
 from __future__ import annotations
 
 from declarative.kinds.spec import recorded_fields
-from declarative.kinds.status import OF_INSTANCES, PROTECTED, by_status, held_because
+from declarative.kinds.status import (
+    INSTANCE_DELETED_FROM,
+    INSTANCE_RESIZED_FROM,
+    OF_INSTANCES,
+    PROTECTED,
+    STEADY,
+    by_status,
+    held_because,
+)
 from declarative.model import (
     Attributes,
     Call,
@@ -27,7 +35,7 @@ _FIELDS = {
     "description": Field(empty_is_absent=True),
     "primary_subnet_id": Field(),
     "primary_ip_address": Field(),
-    "flavorRef": Field(on_change=OnChange.UPDATE),
+    "flavorRef": Field(on_change=OnChange.UPDATE, sent_from=INSTANCE_RESIZED_FROM),
     "cluster_id": Field(),
     "tenancy": Field(),
     "dedicated_host_id": Field(),
@@ -145,6 +153,8 @@ KIND = Kind(
     create=_create,
     update=_update,
     delete=_delete,
+    deleted_from=INSTANCE_DELETED_FROM,
+    created_beside={"ProtectionGroup": STEADY},
     protected=PROTECTED,
     entity_keys=("protected_instance_id",),
     gone_codes=frozenset({"SDRS.1320"}),

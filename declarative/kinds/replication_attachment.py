@@ -7,7 +7,7 @@ attach and detach.
 from __future__ import annotations
 
 from declarative.kinds.spec import recorded_fields
-from declarative.kinds.status import OF_INSTANCES, PROTECTED, by_status, held_because
+from declarative.kinds.status import DETACHED_BESIDE, OF_INSTANCES, PROTECTED, STEADY, by_status, held_because
 from declarative.model import (
     Attributes,
     Call,
@@ -66,8 +66,10 @@ _STATUS = by_status(OF_INSTANCES)
 
 def _health(observed: Attributes, inputs: Attributes) -> Health:
     """The attachment lives as its instance does; what is wrong with that one is mended there."""
+    if observed.get("status") == "deleting":
+        return Health.BUSY
     health = _STATUS(observed, inputs)
-    return Health.BUSY if health in (Health.BROKEN, Health.LEAVING) else health
+    return Health.NORMAL if health in (Health.BROKEN, Health.LEAVING) else health
 
 
 def _complete(spec: Attributes, lookups: Lookups) -> tuple[Attributes, tuple[Problem, ...]]:
@@ -110,6 +112,9 @@ KIND = Kind(
     create=_create,
     update=_update,
     delete=_delete,
+    created_beside={"ProtectionGroup": STEADY, "ProtectedInstance": STEADY, "ReplicationPair": STEADY},
+    deleted_beside=DETACHED_BESIDE,
+    marks={"ReplicationPair": frozenset({"error-attaching", "error-detaching"})},
     protected=PROTECTED,
     gone_codes=frozenset({"SDRS.1320", "SDRS.1604", "SDRS.1608"}),
     malformed_codes=frozenset({"SDRS.0208", "SDRS.0213"}),

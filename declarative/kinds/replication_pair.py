@@ -6,7 +6,16 @@ Source: SDRS API reference, "Replication Pairs".
 from __future__ import annotations
 
 from declarative.kinds.spec import recorded_fields
-from declarative.kinds.status import PROTECTED, SHARED, by_status, held_because
+from declarative.kinds.status import (
+    PAIR_DELETED_BESIDE,
+    PAIR_DELETED_FROM,
+    PAIR_GROWN_FROM,
+    PROTECTED,
+    SHARED,
+    STEADY,
+    by_status,
+    held_because,
+)
 from declarative.model import (
     Attributes,
     Call,
@@ -27,7 +36,7 @@ _FIELDS = {
     "name": Field(on_change=OnChange.UPDATE),
     "description": Field(empty_is_absent=True),
     # GB. Never sent at creation, where the size is the disk's; later it can only grow.
-    "volume_size": Field(on_change=OnChange.UPDATE, at_creation=False),
+    "volume_size": Field(on_change=OnChange.UPDATE, at_creation=False, sent_from=PAIR_GROWN_FROM),
     "delete_target_volume": Field(on_change=OnChange.RECORD, at_creation=False),
 }
 _LONGEST_NUMBER = 10  # digits
@@ -126,6 +135,9 @@ KIND = Kind(
     create=_create,
     update=_update,
     delete=_delete,
+    deleted_from=PAIR_DELETED_FROM,
+    created_beside={"ProtectionGroup": STEADY},
+    deleted_beside=PAIR_DELETED_BESIDE,
     protected=PROTECTED,
     entity_keys=("replication_pair_id", "replication_id"),
     gone_codes=frozenset({"SDRS.1608"}),

@@ -31,6 +31,30 @@ OF_INSTANCES: Final[Mapping[str, Health]] = {
     "invalid": Health.NORMAL,
     "fault": Health.NORMAL,
 }
+# In which statuses the service takes which call (3.3 to 3.7 of the reference).
+STEADY: Final = frozenset({"available", "protected"})
+_UNMOVED: Final = STEADY | {
+    "failed-over",
+    "error-starting",
+    "error-stopping",
+    "error-reversing",
+    "error-failing-over",
+}
+_ILL: Final = frozenset({"error-deleting", "error-reprotecting", "invalid", "fault"})
+INSTANCE_DELETED_FROM: Final = _UNMOVED | _ILL | {"error", "error-resizing"}
+INSTANCE_RESIZED_FROM: Final = STEADY | {"error-resizing"}
+PAIR_DELETED_FROM: Final = _UNMOVED | _ILL | {"error", "error-attaching", "error-extending"}
+PAIR_GROWN_FROM: Final = STEADY | {"error-extending"}
+DETACHED_BESIDE: Final[Mapping[str, frozenset[str]]] = {
+    "ProtectionGroup": _UNMOVED,
+    "ProtectedInstance": INSTANCE_DELETED_FROM - {"error"},
+    "ReplicationPair": _UNMOVED | _ILL | {"error-attaching", "error-detaching", "error-extending"},
+}
+PAIR_DELETED_BESIDE: Final[Mapping[str, frozenset[str]]] = {
+    "ProtectionGroup": _UNMOVED | {"error-deleting", "error-reprotecting"}
+}
+DRILL_CREATED_BESIDE: Final[Mapping[str, frozenset[str]]] = {"ProtectionGroup": _UNMOVED | {"error-reprotecting"}}
+DRILL_DELETED_FROM: Final = frozenset({"available", "error", "error-deleting"})
 PROTECTED: Final = frozenset({"protected", "starting", "stopping", "error-stopping"})
 
 

@@ -49,6 +49,10 @@ class Belonging:
             self._has[address] = _NONE.union(*(self._in(KINDS[address.kind], view) for view in views))
         return self._has[address]
 
+    def of_unrecorded(self, resource: Resource) -> frozenset[Group]:
+        """The groups of an object that no address records, by what it names."""
+        return self._in(KINDS[resource.address.kind], resource.inputs)
+
     def groups(self, address: Address) -> frozenset[Group]:
         """All groups that an address has to do with."""
         return self.joins(address) | self.has(address)

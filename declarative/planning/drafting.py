@@ -10,6 +10,7 @@ from declarative.model import Address, Attributes, Desired, Health, Kind, OpenOp
 from declarative.planning.company import PAIR, instances_with
 from declarative.planning.losses import attached
 from declarative.planning.moves import Homes, Key, Old, find_alike, find_followed, find_moves, known_key, present_key
+from declarative.planning.repairs import with_repairs
 from declarative.planning.scene import Scene, with_moves
 from declarative.planning.selection import PlanRequest
 from declarative.planning.sketch import Sketch
@@ -35,11 +36,13 @@ def draft(
         level = {name: number for number, name in enumerate(KINDS)}
         for recorded in sorted(scene.recorded.values(), key=lambda one: level[one.address.kind]):
             _ending(sketch, recorded, request)
+        with_repairs(sketch)
         return sketch
     addresses = _by_kind(scene)
     for kind in KINDS.values():
         if kind.name in addresses:
             _of_kind(sketch, kind, addresses[kind.name], open_)
+    with_repairs(sketch)
     return sketch
 
 

@@ -17,11 +17,13 @@ from declarative.planning.belonging import Belonging, Group
 from declarative.planning.company import ATTACHMENT, INSTANCE, PAIR, instances_with, with_what_stays
 from declarative.planning.differences import SIDE
 from declarative.planning.graph import closure, linked, reversed_edges
+from declarative.planning.permits import cleared_by
 from declarative.planning.sketch import Sketch
 from declarative.planning.wishes import step_id
 
 _Lookup: TypeAlias = Callable[[Group], list[Step]]
 
+_BLOCKS = "invalid"
 _RECORDS = (Action.UPDATE, Action.ADOPT, Action.MOVE, Action.RECORD)
 _CALLS = (Action.CREATE, Action.UPDATE, Action.DELETE)
 
@@ -37,8 +39,9 @@ def with_links(steps: Iterable[Step], sketch: Sketch, belonging: Belonging) -> t
         for step in steps
         if step.action is Action.DELETE and KINDS[step.address.kind].refers
     }
-    web = _Web(linked(steps, ends))
+    web = _Web(linked(steps, ends), _blocked(sketch))
     web.around_attached_pairs(sketch)
+    web.around_marked_pairs()
     web.around_adoptions(sketch)
     web.around_groups(sketch, belonging)
     return web.steps()
@@ -51,6 +54,12 @@ def _needed_to_the_end(step: Step, sketch: Sketch, belonging: Belonging) -> tupl
         return hangs_on
     homes = {sketch.owner(INSTANCE, one) for one in _attached_to(step, sketch)}
     return tuple(one for one in hangs_on if one not in homes)
+
+
+def _blocked(sketch: Sketch) -> frozenset[str]:
+    """The ids of the members of which a server or disk was deleted outside SDRS."""
+    listed = (sketch.scene.observed.objects.get(name, {}) for name in (INSTANCE, PAIR))
+    return frozenset(one for objects in listed for one, seen in objects.items() if seen.get("status") == _BLOCKS)
 
 
 def _attached_to(step: Step, sketch: Sketch) -> set[str]:
@@ -66,7 +75,9 @@ class _Web:
     many for one step, so that looking for circles costs one walk for all of them.
     """
 
-    def __init__(self, steps: tuple[Step, ...]) -> None:
+    def __init__(self, steps: tuple[Step, ...], ill: frozenset[str]) -> None:
+        """`ill`: ids of members that block their group."""
+        self._ill = ill
         self._steps = {step.id: step for step in steps}
         self._needs = {step.id: set(step.requires) for step in steps}
         self._users = reversed_edges(self._needs)
@@ -125,6 +136,21 @@ class _Web:
                 if end is not None and end.address.kind in (ATTACHMENT, INSTANCE):
                     self._let_wait_for_all(step.id, (end.id,))
 
+    def around_marked_pairs(self) -> None:
+        """What a status stands in the way of waits for the step that clears it: a detach, a growth, a resize."""
+        clearing: dict[str, list[str]] = {}
+        for step in self._steps.values():
+            if step.action is Action.DELETE and KINDS[step.address.kind].marks:
+                clearing.setdefault(step.resource.id.partition("/")[2], []).append(step.id)
+            elif step.action is Action.UPDATE and step.resource.id and cleared_by(step):
+                clearing.setdefault(step.resource.id, []).append(step.id)
+        for step in list(self._steps.values()) if clearing else ():
+            if step.action is Action.CREATE and KINDS[step.address.kind].marks:
+                for target in KINDS[step.address.kind].refers.values():
+                    self._let_wait_for_all(step.id, clearing.get(str(step.resource.inputs.get(target.field)), ()))
+            elif step.action is Action.UPDATE and cleared_by(step):
+                self._let_wait_for_all(step.id, clearing.get(step.resource.id, ()))
+
     # ------------------------------------------------------------ groups
 
     def around_groups(self, sketch: Sketch, belonging: Belonging) -> None:
@@ -155,18 +181,30 @@ class _Web:
             if KINDS[step.address.kind].group:
                 for group in belonging.joins(step.address):
                     joining.setdefault(group, []).append(step)
-                for group in belonging.has(step.address):
+                for group in belonging.has(step.address) or belonging.of_unrecorded(step.resource):
                     leaving.setdefault(group, []).append(step)
         return (lambda group: joining.get(group, [])), (lambda group: leaving.get(group, []))
 
     def _around_disable(self, switch: Step, joining: list[Step], leaving: list[Step], belonging: Belonging) -> None:
-        """Drills go before protection is stopped, and members after that: SDRS stops none without a pair."""
+        """Drills go before protection is stopped, and members after that: SDRS stops none without a pair.
+
+        But members that miss a server or disk block their group: they go first, if a pair is left to be stopped.
+        """
         deletes = [step for step in leaving if step.action is Action.DELETE]
-        self._let_wait_for_all(switch.id, (step.id for step in deletes if _copies_first(step)))
-        self._let_wait((step.id for step in deletes if not _copies_first(step)), for_=switch.id)
+        blocking = self._blocking(deletes)
+        first = [step for step in deletes if _copies_first(step) or step.id in blocking]
+        self._let_wait_for_all(switch.id, (step.id for step in first))
+        self._let_wait((step.id for step in deletes if step not in first), for_=switch.id)
         remade = step_id(Action.CREATE, switch.address) in self._steps
         if not remade and not belonging.takes_members(switch.address):
             self._after_switch(switch, joining)
+
+    def _blocking(self, deletes: list[Step]) -> set[str]:
+        """The deletes of the members that block their group, and all that these wait for; {} when no pair is left."""
+        ill = {step.id for step in deletes if step.resource.id in self._ill}
+        earlier = closure(ill, self._needs)
+        left = [step for step in deletes if step.address.kind in (PAIR, INSTANCE) and step.id not in earlier]
+        return earlier if left else set()
 
     def _around_enable(self, switch: Step, joining: list[Step], belonging: Belonging) -> None:
         """Protection starts when all members are there, and drills when it has.
@@ -188,8 +226,13 @@ class _Web:
         self._let_wait_for_all(drill.id, (step.id for step in of_group if not _copies_first(step)))
 
     def _after_switch(self, switch: Step, joining: list[Step]) -> None:
-        members = (step.id for step in joining if step.action is Action.CREATE and not _copies_first(step))
+        members = (step.id for step in joining if _takes_a_well_group(step) and not _copies_first(step))
         self._let_wait(members, for_=switch.id)
+
+
+def _takes_a_well_group(step: Step) -> bool:
+    """True for what the service refuses to a member of a group whose last switch has failed."""
+    return step.action is Action.CREATE or (step.action is Action.UPDATE and bool(cleared_by(step)))
 
 
 def _copies_first(step: Step) -> bool:

@@ -7,17 +7,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 
-from declarative.errors import Diagnostic, Position, visible
+from declarative.errors import Diagnostic, visible
 from declarative.kinds import KINDS
 from declarative.kinds.compare import same
 from declarative.model import Action, Address, Attributes, Desired, Kind, Prerequisite, Reference, Step
-from declarative.planning.belonging import GROUP, Belonging
+from declarative.planning.belonging import GROUP
 from declarative.planning.company import ATTACHMENT, INSTANCE, PAIR, instances_with, pair_document, pair_in_words
-from declarative.planning.differences import DISABLED, ENABLED
 from declarative.planning.losses import attached, called, counted, in_words, listed, number
-from declarative.planning.scene import Scene
+from declarative.planning.permits import Situation, status_findings, switch_again
 from declarative.planning.sketch import Sketch
 
 _TOLD = 5  # pairs of a group that are told of one by one
@@ -27,32 +25,13 @@ _MEMBERS = [kind for kind in KINDS.values() if f"{kind.noun}s" in GROUP.member_c
 _ON_UPDATE = {"flavorRef": "the DR server must be stopped while its flavor is changed; start it again if needed"}
 
 
-@dataclass(frozen=True, slots=True)
-class Situation:
-    """The steps that are left, and what they are judged by. `seen`: what is shown of the objects they delete."""
-
-    steps: tuple[Step, ...]
-    sketch: Sketch
-    belonging: Belonging
-    seen: Mapping[Address, Attributes]
-
-    @property
-    def scene(self) -> Scene:
-        """The three views."""
-        return self.sketch.scene
-
-    @property
-    def pairs(self) -> Mapping[str, Attributes]:
-        """All pairs that the cloud shows, by id."""
-        return self.scene.observed.objects.get(PAIR, {})
-
-
 def findings(situation: Situation, *, refreshed: bool) -> Iterator[Diagnostic]:
     """Yield an error for each thing that SDRS would refuse."""
     if refreshed:
         yield from _held_members(situation)
         yield from _held_pairs(situation)
         yield from _closed_groups(situation)
+        yield from status_findings(situation)
     yield from _attachments(situation)
     yield from _full_quotas(situation)
 
@@ -71,14 +50,9 @@ def _held_members(situation: Situation) -> Iterator[Diagnostic]:
         census = census or _Census(situation)
         what = "replaced" if step.address in created else "deleted"
         head = f"the {called(kind, step.resource, shown)} can't be {what}: it still holds"
-        place = _place(situation, step.address)
+        place = situation.place(step.address)
         for summary, fix in (*census.pairs_left(step), *_others_left(census.left(step, shown))):
             yield Diagnostic(f"{head} {summary}", fix, place, str(step.address))
-
-
-def _place(situation: Situation, address: Address) -> Position | None:
-    wanted = situation.scene.desired.get(address)
-    return wanted.position("metadata", "name") if wanted is not None else None
 
 
 def _others_left(counts: dict[str, int]) -> Iterator[tuple[str, str]]:
@@ -180,7 +154,7 @@ def _held_pairs(situation: Situation) -> Iterator[Diagnostic]:
                 f" {where}, and no step of this plan detaches it",
                 "Describe the attachment (kind ReplicationAttachment) and import it, or detach the pair first; or leave"
                 " the pair with its instance: describe it with lifecycle.adopt set to true.",
-                _place(situation, step.address),
+                situation.place(step.address),
                 str(step.address),
             )
 
@@ -203,15 +177,10 @@ def _closed_groups(situation: Situation) -> Iterator[Diagnostic]:
             yield Diagnostic(
                 f"{step.address} can't be created now: the status of {visible(group, limit=200)} is {status}, and SDRS"
                 " takes members only while a group is available or protected",
-                f"Set the group's protection to {_tried_again(status)}: that is tried again first.",
+                switch_again(status),
                 situation.scene.desired[step.address].position("metadata", "name"),
                 str(step.address),
             )
-
-
-def _tried_again(status: str) -> str:
-    """The goal whose switch leads a group out of this status, in which the last switch has failed."""
-    return ENABLED if GROUP.enable is not None and status in GROUP.enable.sent_from else DISABLED
 
 
 # ---------------------------------------------------------------- attachments

@@ -14,7 +14,8 @@ from declarative.model import Action, Address, Attributes, Step
 from declarative.planning.belonging import Belonging
 from declarative.planning.graph import in_order
 from declarative.planning.holding import Kept, held_back
-from declarative.planning.preflight import Situation, excess, findings
+from declarative.planning.permits import Situation
+from declarative.planning.preflight import excess, findings
 from declarative.planning.sketch import Sketch, Wishes
 
 

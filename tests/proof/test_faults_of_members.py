@@ -125,11 +125,9 @@ def test_a_call_without_a_clear_answer_has_its_effect_once(tmp_path: Path, case:
 
 
 JOBS = [name for name in CASES if "renamed" not in name and "tagged" not in name]
-# A pair whose attachment has failed has to be detached by hand: SDRS refuses to attach it again.
-RETRIED = [name for name in JOBS if name != "attached"]
 
 
-@pytest.mark.parametrize("name", RETRIED)
+@pytest.mark.parametrize("name", JOBS)
 def test_a_job_that_fails_is_told_and_tried_again_by_the_next_run(tmp_path: Path, name: str) -> None:
     case = CASES[name]
     site = _site(tmp_path, case.start, case.goal)
@@ -140,15 +138,6 @@ def test_a_job_that_fails_is_told_and_tried_again_by_the_next_run(tmp_path: Path
     site.break_with()
     done(site.apply(allow=CONSENTS))
     assert_agreed(site, case.goal)
-
-
-def test_a_failed_attachment_says_how_to_undo_it(tmp_path: Path) -> None:
-    case = CASES["attached"]
-    site = _site(tmp_path, case.start, case.goal)
-    site.break_with(f"{case.call}:fail-job=SDRS.1014")
-    assert "detach it in the console" in why(site.apply())
-    site.break_with()
-    assert "SDRS.1603" in why(site.apply())
 
 
 @pytest.mark.parametrize("name", JOBS)
