@@ -18,6 +18,7 @@ from declarative import workflow
 from declarative.errors import InputError
 from declarative.model import Action, Plan
 from declarative.planning import PlanRequest
+from declarative.simulator import Rules
 from tests.scaffold.cloud import done, why
 from tests.scaffold.whole import (
     GROUP,
@@ -410,3 +411,76 @@ def test_a_saved_plan_destroys_what_an_older_state_recorded(old):
     attach_by_hand(old)
     done(old.apply_saved(old.plan(PlanRequest(destroy=True))))
     assert_nothing_left(old)
+
+
+# ---------------------------------------------------------------- whatever the service does with pairs
+
+RULES = {
+    "as-documented": Rules(),
+    "hand-made-ones-go": Rules(hand_made_pairs_stay=False),
+    "automatic-ones-stay": Rules(automatic_pairs_stay=True),
+    "the-other-way-round": Rules(hand_made_pairs_stay=False, automatic_pairs_stay=True),
+}
+
+
+def _plain(site: WholeSite) -> dict[str, Any]:
+    return SHOP
+
+
+def _taken_over(site: WholeSite) -> dict[str, Any]:
+    attach_by_hand(site)
+    site.write_all({**SHOP, DATA: adopted()})
+    done(site.apply())
+    return {**SHOP, DATA: adopted()}
+
+
+def _imported_pair(site: WholeSite) -> dict[str, Any]:
+    data = attach_by_hand(site)
+    site.write_all({**SHOP, DATA: pair(1, "data")})
+    take_in(site, **{DATA: data})
+    return {**SHOP, DATA: pair(1, "data")}
+
+
+def _imported_instance(site: WholeSite) -> dict[str, Any]:
+    imported_instance(site)
+    return SHOP
+
+
+@pytest.fixture(params=[_plain, _taken_over, _imported_pair, _imported_instance])
+def any_site(request: pytest.FixtureRequest, tmp_path: Path, rules: str) -> Iterator[tuple[WholeSite, dict[str, Any]]]:
+    """A protected stack with a pair of some origin, on a service of some manners, and its manifests."""
+    site = WholeSite(tmp_path, speed=4.0, rules=RULES[rules])
+    site.write_all(SHOP)
+    done(site.apply())
+    yield site, request.param(site)
+    site.close()
+
+
+@pytest.mark.parametrize("rules", RULES)
+def test_a_destroy_goes_through(any_site, rules):
+    site, _ = any_site
+    done(site.destroy())
+    assert_nothing_left(site)
+
+
+@pytest.mark.parametrize("rules", RULES)
+def test_members_whose_documents_go_leave_the_group_empty(any_site, rules):
+    site, _ = any_site
+    site.write_all({f"{GROUP}/shop": group(name="shop")})
+    done(site.apply(allow=ALLOWED))
+    assert list(site.ids()) == [f"{GROUP}/shop"]
+    assert not site.objects()[PAIR]
+    assert not site.plan().has_changes()
+
+
+@pytest.mark.parametrize("rules", RULES)
+def test_an_instance_is_replaced_and_what_is_described_is_there_again(any_site, rules):
+    site, manifests = any_site
+    changed = {**manifests, f"{INSTANCE}/web": instance(1, "web", description="other")}
+    site.write_all(changed)
+    done(site.apply(allow=ALLOWED))
+    if RULES[rules].hand_made_pairs_stay:
+        assert not site.plan().has_changes()
+        assert sorted(site.ids()) == sorted(changed)
+    done(site.destroy())
+    assert_nothing_left(site)
