@@ -358,7 +358,7 @@ def _as_planned(
         observed = await look_at(kind, step.resource.id)
         if observed is None:
             if step.action is Action.DELETE and await is_marked(session, step.resource, look_at):
-                return
+                return None
             raise Unneeded
         health = kind.health(observed, step.resource.inputs)
         if health is Health.HELD:

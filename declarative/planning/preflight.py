@@ -12,7 +12,7 @@ from declarative.errors import Diagnostic, visible
 from declarative.kinds import KINDS
 from declarative.kinds.compare import same
 from declarative.model import Action, Address, Attributes, Desired, Kind, Prerequisite, Reference, Step
-from declarative.planning.belonging import GROUP
+from declarative.planning.belonging import GROUP, Belonging
 from declarative.planning.company import ATTACHMENT, INSTANCE, PAIR, instances_with, pair_document, pair_in_words
 from declarative.planning.losses import attached, called, counted, in_words, listed, number
 from declarative.planning.permits import Situation, status_findings, switch_again
@@ -197,7 +197,7 @@ def _attachments(situation: Situation) -> Iterator[Diagnostic]:
 
 def group_findings(belonging: Belonging, desired: Desired) -> Iterator[Diagnostic]:
     """Yield an error for an attachment that ties together what is in different groups."""
-    if desired.address.kind != _ATTACHMENT:
+    if desired.address.kind != ATTACHMENT:
         return
     groups = sorted(visible(group, limit=200) for group in belonging.joins(desired.address))
     if len(groups) > 1:
