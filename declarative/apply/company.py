@@ -6,16 +6,16 @@ down at the beginning of the next run, from what is attached then.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from declarative.apply.groups import busy, check_group, held
+from declarative.apply.groups import busy, check_group, group_of, held
 from declarative.apply.search import job_failed
+from declarative.apply.sending import Check, LookAt, Sending, send_looked
 from declarative.apply.session import Busy, Session, StepContinues, Unneeded
 from declarative.errors import NotFound, NotSent, OutcomeUnknown, Rejected, Unauthorized, visible
 from declarative.kinds import KINDS
-from declarative.model import Action, Attributes, Health, Kind, Put, Resource
+from declarative.model import Action, Attributes, Health, Put, Resource
 from declarative.planning.company import PAIR, brought_by, instances_with, newly_known, pair_in_words
 from declarative.provider import JobTimeout, JobUnknown, JobUnreadable, job_id_of
 
@@ -89,9 +89,12 @@ async def delete_left_pairs(session: Session, resource: Resource, *, deadline: f
 
 async def _delete_left(session: Session, instance: Resource, pair_id: str, *, deadline: float) -> None:
     sends, what = session.sends(deadline), f"{_PAIR.noun} {visible(pair_id, limit=160)}, which came with the instance,"
+    check = _may_go(session, instance, pair_id)
+    sending = Sending(check=check, deadline=deadline, wait_codes=_PAIR.wait_codes, fresh=True)
+    call = _PAIR.delete(pair_id, _options(session, instance))
     while True:
         try:
-            job_id = await _sent(session, instance, pair_id, deadline=deadline)
+            job_id = job_id_of(await send_looked(session, call, sending))
             job = await session.provider.wait(_PAIR, Action.DELETE, job_id, deadline=deadline, grace=session.grace)
             if not job.succeeded:
                 raise job_failed("delete", job, f"{what} is left behind: run again.")
@@ -109,18 +112,10 @@ async def _delete_left(session: Session, instance: Resource, pair_id: str, *, de
             raise StepContinues(f"{what} is still there")
 
 
-async def _sent(session: Session, instance: Resource, pair_id: str, *, deadline: float) -> str:
-    """Look at the pair and its group, and delete it at once; the job's id. Raises Unneeded when it isn't left."""
-    asked = math.inf
-    async with session.slot() as slot:
+def _may_go(session: Session, instance: Resource, pair_id: str) -> Check:
+    """The check of the delete of a pair: its group isn't held, and it is left and at rest. Raises Unneeded when not."""
 
-        async def look_at(kind: Kind, object_id: str) -> Attributes | None:
-            nonlocal asked
-            until = session.until(2 * session.trust)
-            look = await session.lookout.look(kind, object_id, max_age=0.0, deadline=until, slot=slot)
-            asked = min(asked, look.asked)
-            return look.shown
-
+    async def check(look_at: LookAt) -> Attributes | None:
         await check_group(session, instance, look_at)
         seen = await look_at(_PAIR, pair_id)
         if seen is None or not _is_left(session, instance, pair_id, seen):
@@ -130,14 +125,14 @@ async def _sent(session: Session, instance: Resource, pair_id: str, *, deadline:
             raise held(_PAIR, seen)
         if health is Health.BUSY or seen.get("status") == "deleting":
             raise busy(_PAIR, pair_id, seen)
-        call = _PAIR.delete(pair_id, _options(instance, seen))
-        answer = await slot.send(call, deadline=deadline, leaves_by=asked + session.trust)
-    return job_id_of(answer)
+        return seen
+
+    return check
 
 
-def _options(instance: Resource, seen: Attributes) -> Attributes:
+def _options(session: Session, instance: Resource) -> Attributes:
     """Its DR disk goes with the DR server, as with the instance."""
     return {
-        "server_group_id": seen.get("server_group_id"),
+        "server_group_id": group_of(session, instance) or None,
         "delete_target_volume": bool(instance.inputs.get("delete_target_server")),
     }

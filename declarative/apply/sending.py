@@ -24,7 +24,7 @@ from declarative.errors import (
     visible,
 )
 from declarative.kinds import KINDS
-from declarative.model import Accepted, Action, Attributes, Begun, Call, Closed, Kind, Operation
+from declarative.model import Accepted, Action, Attributes, Begun, Call, Closed, Kind, Operation, Record
 from declarative.provider import Job, JobTimeout, Slot, job_id_of
 
 _GONE_CODES = frozenset[str]().union(*(kind.gone_codes for kind in KINDS.values()))
@@ -232,23 +232,47 @@ def _look_deadline(session: Session) -> float:
 # ---------------------------------------------------------------- the send
 
 
+async def send_looked(
+    session: Session,
+    call: Call,
+    sending: Sending,
+    *,
+    intent: tuple[Record, ...] = (),
+    heard: Callable[[Attributes], Awaitable[None]] | None = None,
+) -> Attributes:
+    """Send one time, soon after the look or not at all. Returns the answer.
+
+    `intent` is durable before the look. `heard` is given the answer while an interrupt still waits for it. Raises what
+    the check raises, StepFailed when the looks are too old, and what the provider raises.
+    """
+    async with session.slot() as slot:
+        if intent:
+            await session.ledger.intend(*intent)
+        leaves_by = await _looked(session, slot, sending)
+        answer = await slot.send(call, deadline=sending.deadline, leaves_by=leaves_by)
+        if heard is not None:
+            await heard(answer)
+    return answer
+
+
 async def _send_once(session: Session, operation: Operation, call: Call, sending: Sending) -> Operation:
-    """Send one time, soon after the look or not at all.
+    """Send one time, with the operation durable before and its job id after.
 
     Whatever is known to have had no effect closes the operation before it is raised, unless an earlier send of it is in
     doubt.
     """
     kind = session.kind(operation.resource.address)
-    try:
-        async with session.slot() as slot:
-            await session.ledger.intend(Begun(operation))
-            leaves_by = await _looked(session, slot, sending)
-            answer = await slot.send(call, deadline=sending.deadline, leaves_by=leaves_by)
-            session.lookout.changed(kind, operation.resource.id)
-            if not call.starts_job:
-                return operation
+    job_id = ""
+
+    async def heard(answer: Attributes) -> None:
+        nonlocal job_id
+        session.lookout.changed(kind, operation.resource.id)
+        if call.starts_job:
             job_id = job_id_of(answer)
             await session.ledger.note(Accepted(operation.id, job_id))
+
+    try:
+        await send_looked(session, call, sending, intent=(Begun(operation),), heard=heard)
     except (Busy, StepFailed, Unneeded):
         if operation.sends == 1:
             await session.ledger.note(Closed(operation.id))
@@ -257,7 +281,8 @@ async def _send_once(session: Session, operation: Operation, call: Call, sending
         if not _is_echo(kind, operation, error):
             await session.ledger.note(Closed(operation.id))
         raise
-    session.tell("step-accepted", operation, job_id=job_id)
+    if job_id:
+        session.tell("step-accepted", operation, job_id=job_id)
     return replace(operation, job_id=job_id)
 
 
