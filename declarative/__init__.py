@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from declarative.errors import DeclarativeError, Diagnostic, ExitCode
     from declarative.execution import Applied
     from declarative.manifest import VariableSources, load, resolve
-    from declarative.planning import PlanRequest, decode_plan, encode_plan
+    from declarative.planning import PlanRequest, agreed, decode_plan, encode_plan
     from declarative.project import Embedded, Project
     from declarative.workflow import (
         Watch,
@@ -53,7 +53,7 @@ _HOMES = {
     "declarative.errors": ("DeclarativeError", "Diagnostic", "ExitCode"),
     "declarative.execution": ("Applied",),
     "declarative.manifest": ("VariableSources", "load", "resolve"),
-    "declarative.planning": ("PlanRequest", "decode_plan", "encode_plan"),
+    "declarative.planning": ("PlanRequest", "agreed", "decode_plan", "encode_plan"),
     "declarative.project": ("Embedded", "Project"),
     "declarative.workflow": (
         "Watch",
@@ -91,6 +91,7 @@ __all__ = [
     "VariableSources",
     "Watch",
     "__version__",
+    "agreed",
     "apply",
     "apply_saved",
     "decode_plan",

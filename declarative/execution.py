@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from declarative.errors import ConsentMissing, ExitCode, LockHeld, StateConflict
+from declarative.errors import ExitCode, LockHeld, StateConflict
 from declarative.kinds import KINDS
 from declarative.model import (
     Action,
@@ -23,7 +23,7 @@ from declarative.model import (
     RunStarted,
     StepOutcome,
 )
-from declarative.planning import evaluate_outputs, plan_digest, unconsented
+from declarative.planning import Unconsented, evaluate_outputs, plan_digest, unconsented
 from declarative.project import Project, new_uuid, who
 
 if TYPE_CHECKING:
@@ -52,12 +52,12 @@ async def carry_out(
     """Do the steps of a reviewed plan, between the two records that frame a run.
 
     `finished`: the ids of steps that an interrupted run of the same plan has done; `digest`: of a saved plan. Raises
-    ConsentMissing, what the store raises before anything is sent, and a defect once all is recorded.
+    Unconsented, what the store raises before anything is sent, and a defect once all is recorded.
     """
     from declarative.apply import Runner, unknown_until_now
 
     if missing := unconsented(reviewed):
-        raise ConsentMissing(f"nobody has consented to: {', '.join(sorted({danger.cls.value for danger in missing}))}")
+        raise Unconsented(missing)
     if not reviewed.has_changes():
         return Applied(reviewed, Outcome(withheld=reviewed.withheld), _exit_code(reviewed, (), session, ""))
     clock, begun = session.clock, session.clock.monotonic()

@@ -87,7 +87,10 @@ class Watch(Protocol):
         """Show one event."""
 
     def review(self, plan: Plan) -> Plan:
-        """Show the plan and ask. Returns it with the consents given; raises what ends the run."""
+        """Show the plan and ask. Returns it, after a person's yes as `agreed(plan)`; raises what ends the run.
+
+        Whether all dangers are consented to is judged afterwards, whatever is returned.
+        """
 
 
 class Declined(DeclarativeError):

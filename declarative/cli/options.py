@@ -301,19 +301,17 @@ _ALLOW = option(
 _SELECTORS_HELP = (
     "SELECTOR is an address such as 'ProtectedInstance/web[web-1]', in which * and ? are wild, or label:KEY=VALUE."
 )
-_CLASSES_HELP = (
-    "CLASS is delete, replace or unprotect, also of one ADDRESS alone, as in delete:ProtectionGroup/shop; or"
-    " mass-delete, mass-vanished or empty-manifests, of the plan as a whole."
-)
 
 
 class PlanningCommand(click.Command):
     """A command with the planning options, whose help ends with what they are given."""
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        from declarative.planning.consents import classes_in_words
+
         formatter.write_paragraph()
         formatter.write_text(_SELECTORS_HELP)
-        formatter.write_text(_CLASSES_HELP)
+        formatter.write_text(classes_in_words())
 
 
 def planning_options(command: Command) -> Command:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from declarative.cli.progress import JsonLines, Progress
 from declarative.cli.screen import Screen, is_terminal
 from declarative.cli.signals import answering
-from declarative.errors import ConsentMissing, Diagnostic, UsageError
-from declarative.model import Consent, Danger, DangerClass, Event, Plan
-from declarative.planning import plan_digest, unconsented, with_consents
-from declarative.planning.render import NO_CONSENT, allow_option, many, plan_lines, shown, summary
+from declarative.errors import UsageError
+from declarative.model import Event, Plan
+from declarative.planning import Unconsented, agreed, plan_digest, unconsented
+from declarative.planning.consents import given_by_yes, takes_consent
+from declarative.planning.render import plan_lines, shown, summary
 
 
 @dataclass
@@ -39,22 +40,19 @@ class Front:
         self._show(plan)
         if not plan.has_changes():
             return plan
-        missing = unconsented(plan)
-        asking = not self.confirmed
-        answerable = asking and is_terminal(sys.stdin)
-        open_dangers = [one for one in missing if not (answerable and one.cls is DangerClass.DELETE)]
-        if open_dangers:
-            raise Unconsented(open_dangers)
-        if not asking:
+        answerable = not self.confirmed and is_terminal(sys.stdin)
+        answered = agreed(plan) if answerable else plan
+        if missing := unconsented(answered):
+            raise Unconsented(missing)
+        if self.confirmed:
             return plan
         if not answerable:
             raise UsageError(
                 "this would have to ask whether to go on, but there is no terminal to ask on",
                 "Review the plan and add --auto-approve.",
             )
-        self._ask(plan, missing)
-        given = tuple(Consent(one.cls, one.address, "prompt") for one in missing)
-        return with_consents(plan, given) if given else plan
+        self._ask(plan)
+        return answered
 
     def _show(self, plan: Plan) -> None:
         """The plan on standard output; where that carries events, one event there and the text for the person."""
@@ -64,12 +62,11 @@ class Front:
         if not (events and self.confirmed):
             self.screen.show(plan_lines(plan, missing=unconsented(plan)), to_stderr=events)
 
-    def _ask(self, plan: Plan, missing: tuple[Danger, ...]) -> None:
+    def _ask(self, plan: Plan) -> None:
         from declarative.workflow import Declined
 
-        if missing:
-            count = many(len(missing), "object")
-            self.screen.err(f"\nA yes also consents to deleting the {count} listed under Dangers.")
+        if more := given_by_yes(plan):
+            self.screen.err(f"\nA yes also consents to {more}, as listed under Dangers.")
         self.screen.ask(
             f"\nCarry out this plan in environment {shown(plan.basis.environment)}? Only yes is taken for a yes: "
         )
@@ -96,7 +93,7 @@ def planned(plan: Plan, time: str) -> Event:
                     "class": one.cls.value,
                     "address": str(one.address) if one.address else None,
                     "message": one.message,
-                    "consented": one not in missing and one.cls not in NO_CONSENT,
+                    "consented": one not in missing and takes_consent(one),
                 }
                 for one in plan.dangers
             ],
@@ -106,23 +103,3 @@ def planned(plan: Plan, time: str) -> Event:
             ],
         },
     )
-
-
-class Unconsented(ConsentMissing):
-    """Dangers of a plan that lack a consent: one finding each, with the option to add."""
-
-    def __init__(self, dangers: Sequence[Danger]) -> None:
-        super().__init__("nothing was done: the plan holds dangers that nobody has consented to")
-        self.dangers = tuple(dangers)
-
-    def diagnostics(self) -> Sequence[Diagnostic]:
-        return (Diagnostic(self.summary), *(Diagnostic(*_demand(one)) for one in self.dangers))
-
-
-def _demand(danger: Danger) -> tuple[str, str]:
-    """What would be lost, and what to add, as a finding's summary and fix."""
-    subject = f" {danger.address}" if danger.address else ""
-    what = f"{danger.cls.value}{subject}: {danger.message}"
-    if danger.cls in NO_CONSENT:
-        return what, "No option overrides this; lift it in the manifest and apply that first"
-    return what, f"To accept it, add: {allow_option(danger)}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from declarative.planning.dangers import parse_consent, unconsented, with_consents
+from declarative.planning.consents import Unconsented, agreed, parse_consent, unconsented, with_consents
 from declarative.planning.document import decode_plan, encode_plan, plan_digest, plan_document, summarize
 from declarative.planning.imported import as_described
 from declarative.planning.offline import offline_findings
@@ -14,6 +14,8 @@ from declarative.planning.selectors import Selector
 __all__ = [
     "PlanRequest",
     "Selector",
+    "Unconsented",
+    "agreed",
     "as_described",
     "decode_plan",
     "encode_plan",

@@ -1,38 +1,24 @@
-"""Dangers: what harm a plan could do, who has consented to which, and what still lacks a consent."""
+"""Dangers: what harm a plan could do."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from declarative.errors import UsageError, did_you_mean, visible
 from declarative.model import (
     Action,
     Address,
     Attributes,
-    Consent,
     Danger,
     DangerClass,
     Desired,
     Kind,
-    Plan,
     Reason,
     Resource,
     Step,
     Withheld,
 )
 from declarative.planning.losses import brought, called, listed, losses
-
-_NO_CONSENT = {
-    DangerClass.PREVENT_DESTROY: "Set lifecycle.prevent_destroy to false and apply that first.",
-    DangerClass.DR_IN_PROGRESS: "End the disaster recovery first; the other objects are not held up by it.",
-}
-_WHOLE_PLAN = frozenset({DangerClass.MASS_DELETE, DangerClass.MASS_VANISHED, DangerClass.EMPTY_MANIFESTS})
-
-DESTROY_CONSENTS = tuple(
-    Consent(cls, by="destroy")
-    for cls in (DangerClass.DELETE, DangerClass.UNPROTECT, DangerClass.MASS_DELETE, DangerClass.EMPTY_MANIFESTS)
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,57 +115,3 @@ def _says(recorded: Resource, desired: Desired | None) -> str:
     if desired is not None and desired.lifecycle.prevent_destroy:
         return "true"
     return "recorded as true; it holds until an apply has recorded false"
-
-
-# ---------------------------------------------------------------- consents
-
-
-def parse_consent(text: str) -> Consent:
-    """Read `CLASS` or `CLASS:ADDRESS`, as `--allow` takes it. Raises UsageError when it is none, or can't be given."""
-    word, colon, address = text.partition(":")
-    try:
-        cls = DangerClass(word)
-    except ValueError as error:
-        known = [one.value for one in DangerClass if one not in _NO_CONSENT]
-        hint = did_you_mean(word, known) or f"Known: {', '.join(known)}."
-        raise UsageError(f"'{visible(word, limit=80)}' is no class of danger", hint) from error
-    if cls in _NO_CONSENT:
-        raise UsageError(f"{cls.value} takes no consent", _NO_CONSENT[cls])
-    if not colon:
-        return Consent(cls)
-    if cls in _WHOLE_PLAN:
-        raise UsageError(f"{cls.value} concerns the plan as a whole", f"Write {cls.value} without an address.")
-    try:
-        return Consent(cls, Address.parse(address))
-    except ValueError as error:
-        summary = f"'{visible(address, limit=80)}' is no address: {error}"
-        raise UsageError(summary, "For example delete:ProtectionGroup/shop.") from error
-
-
-def with_consents(plan: Plan, consents: Iterable[Consent]) -> Plan:
-    """Return the plan with further consents; of two for the same thing the first stays."""
-    return replace(plan, consents=merged(plan.consents, consents))
-
-
-def merged(*groups: Iterable[Consent]) -> tuple[Consent, ...]:
-    """Return the consents of all groups in order, each class and address once."""
-    first: dict[tuple[DangerClass, Address | None], Consent] = {}
-    for consents in groups:
-        for consent in consents:
-            first.setdefault((consent.cls, consent.address), consent)
-    return tuple(first.values())
-
-
-def unconsented(plan: Plan) -> tuple[Danger, ...]:
-    """Return the dangers that stand against applying the plan: those that no consent of it covers.
-
-    `dr-in-progress` is none of them: its steps are withheld already, and all others may go on.
-    """
-    given = {(consent.cls, consent.address) for consent in plan.consents if consent.cls not in _NO_CONSENT}
-    return tuple(
-        danger
-        for danger in plan.dangers
-        if danger.cls is not DangerClass.DR_IN_PROGRESS
-        and (danger.cls, None) not in given
-        and (danger.cls, danger.address) not in given
-    )

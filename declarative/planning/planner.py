@@ -26,7 +26,8 @@ from declarative.model import (
     Withheld,
 )
 from declarative.planning.belonging import Belonging
-from declarative.planning.dangers import DESTROY_CONSENTS, Stakes, find_dangers, merged
+from declarative.planning.consents import DESTROY_CONSENTS, merged
+from declarative.planning.dangers import Stakes, find_dangers
 from declarative.planning.differences import baseline, drifted, field_changes
 from declarative.planning.drafting import draft
 from declarative.planning.forecast import coming_outputs, nothing_stays, output_findings

@@ -36,6 +36,7 @@ from declarative.model import (
     StepOutcome,
     Withheld,
 )
+from declarative.planning.consents import allow_option, takes_consent
 
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_.\[\]-]{0,127}")
 _VALUE_LIMIT = 160
@@ -384,10 +385,6 @@ def _prerequisites(plan: Plan) -> list[Line]:
     return [line(f"    ! {one.address}: {shown(one.message)}", Tone.CHANGE) for one in plan.prerequisites]
 
 
-NO_CONSENT = frozenset({DangerClass.PREVENT_DESTROY, DangerClass.DR_IN_PROGRESS})
-"""The classes of danger that take no consent."""
-
-
 def _dangers(plan: Plan, missing: Sequence[Danger]) -> list[Line]:
     """The dangers, each with its remedy; a hint stands behind the last danger of its address."""
     lines: list[Line] = []
@@ -420,13 +417,7 @@ def _hint(hint: Hint) -> Iterator[Line]:
 
 
 def _remedy(danger: Danger) -> str:
-    return "no option overrides this" if danger.cls in NO_CONSENT else f"needs consent: {allow_option(danger)}"
-
-
-def allow_option(danger: Danger) -> str:
-    """The option that consents to this danger and to no other, to be pasted into a shell."""
-    consent = f"{danger.cls.value}:{danger.address}" if danger.address else danger.cls.value
-    return f"--allow {shlex.quote(consent)}"
+    return f"needs consent: {allow_option(danger)}" if takes_consent(danger) else "no option overrides this"
 
 
 # ---------------------------------------------------------------- the outcome

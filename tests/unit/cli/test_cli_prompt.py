@@ -11,7 +11,7 @@ import jsonschema
 import pytest
 
 from declarative.cli.progress import JsonLines, PlainLines
-from declarative.cli.prompt import Front, Unconsented
+from declarative.cli.prompt import Front
 from declarative.cli.screen import Screen
 from declarative.errors import ExitCode, UsageError
 from declarative.model import (
@@ -28,6 +28,7 @@ from declarative.model import (
     Step,
     Withheld,
 )
+from declarative.planning import Unconsented
 from declarative.workflow import Declined
 
 TIME = "2026-01-02T03:04:05Z"
@@ -80,7 +81,7 @@ def test_a_consent_by_yes_is_told_before_and_recorded_as_such(monkeypatch, capsy
     monkeypatch.setattr(sys, "stdin", Person("yes\n"))
     reviewed = front().review(plan_with(DELETE_OLD))
     assert [consent.by for consent in reviewed.consents] == ["prompt"]
-    assert "A yes also consents to deleting the 1 object listed under Dangers." in capsys.readouterr().err
+    assert "A yes also consents to deleting 1 object, as listed under Dangers." in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("answer", ["y\n", "YES\n", "no\n", "\n", "", "yes please\n"])
@@ -121,7 +122,7 @@ def test_each_missing_consent_is_told_with_the_option_to_add(monkeypatch):
         "error: mass-delete: 11 objects would be deleted. To accept it, add: --allow mass-delete.",
         (
             "error: prevent_destroy ProtectionGroup/old: it must not be deleted."
-            " No option overrides this; lift it in the manifest and apply that first."
+            " No option overrides this. Set lifecycle.prevent_destroy to false and apply that first."
         ),
     ]
 

@@ -1,0 +1,190 @@
+"""Who may consent to which danger: one table, and all that reads it. Nobody else needs to know a class by name."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Final
+
+from declarative.errors import ConsentMissing, Diagnostic, UsageError, did_you_mean, visible
+from declarative.model import Address, Consent, Danger, DangerClass, Plan
+
+OPTION: Final = "option"
+DESTROY: Final = "destroy"
+PROMPT: Final = "prompt"
+
+
+def _never(danger: Danger) -> bool:
+    return False
+
+
+def _always(danger: Danger) -> bool:
+    return True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """What a class of danger takes for a consent. An option (`--allow`) gives it, unless there is a `way_out` instead.
+
+    `whole_plan`: it concerns the plan as a whole, so a consent names no address. `by_destroy`: who destroys consents.
+    `by_yes`: of which of its dangers a person's yes consents to; `doing`: to what, in words. `stops`: without a consent
+    nothing of the plan is done.
+    """
+
+    whole_plan: bool = False
+    by_destroy: bool = False
+    by_yes: Callable[[Danger], bool] = _never
+    doing: str = ""
+    way_out: str = ""
+    stops: bool = True
+
+
+POLICIES: Final[Mapping[DangerClass, Policy]] = MappingProxyType(
+    {
+        DangerClass.DELETE: Policy(by_destroy=True, by_yes=_always, doing="deleting"),
+        DangerClass.REPLACE: Policy(),
+        DangerClass.UNPROTECT: Policy(by_destroy=True),
+        DangerClass.MASS_DELETE: Policy(whole_plan=True, by_destroy=True),
+        DangerClass.MASS_VANISHED: Policy(whole_plan=True),
+        DangerClass.EMPTY_MANIFESTS: Policy(whole_plan=True, by_destroy=True),
+        DangerClass.PREVENT_DESTROY: Policy(way_out="Set lifecycle.prevent_destroy to false and apply that first."),
+        # Its steps are withheld already, and all others may go on.
+        DangerClass.DR_IN_PROGRESS: Policy(
+            way_out="End the disaster recovery first; the other objects are not held up by it.", stops=False
+        ),
+    }
+)
+
+DESTROY_CONSENTS: Final = tuple(Consent(cls, by=DESTROY) for cls, policy in POLICIES.items() if policy.by_destroy)
+
+
+def takes_consent(danger: Danger) -> bool:
+    """False for a danger that can only be put right."""
+    return not POLICIES[danger.cls].way_out
+
+
+def is_possible(consent: Consent) -> bool:
+    """True when somebody may have given the consent in this way to at least some dangers of its class."""
+    policy = POLICIES[consent.cls]
+    if policy.way_out or (policy.whole_plan and consent.address is not None):
+        return False
+    if consent.by == DESTROY:
+        return policy.by_destroy and consent.address is None
+    return consent.by == OPTION or policy.by_yes is not _never
+
+
+# ---------------------------------------------------------------- giving
+
+
+def parse_consent(text: str) -> Consent:
+    """Read `CLASS` or `CLASS:ADDRESS`, as `--allow` takes it. Raises UsageError when it is none, or can't be given."""
+    word, colon, address = text.partition(":")
+    try:
+        cls = DangerClass(word)
+    except ValueError as error:
+        known = [one.value for one, policy in POLICIES.items() if not policy.way_out]
+        hint = did_you_mean(word, known) or f"Known: {', '.join(known)}."
+        raise UsageError(f"'{visible(word, limit=80)}' is no class of danger", hint) from error
+    policy = POLICIES[cls]
+    if policy.way_out:
+        raise UsageError(f"{cls.value} takes no consent", policy.way_out)
+    if not colon:
+        return Consent(cls)
+    if policy.whole_plan:
+        raise UsageError(f"{cls.value} concerns the plan as a whole", f"Write {cls.value} without an address.")
+    try:
+        return Consent(cls, Address.parse(address))
+    except ValueError as error:
+        summary = f"'{visible(address, limit=80)}' is no address: {error}"
+        raise UsageError(summary, "For example delete:ProtectionGroup/shop.") from error
+
+
+def classes_in_words() -> str:
+    """The classes that `--allow` takes, in one sentence for a help text."""
+    of_one = [cls.value for cls, policy in POLICIES.items() if not policy.way_out and not policy.whole_plan]
+    of_all = [cls.value for cls, policy in POLICIES.items() if not policy.way_out and policy.whole_plan]
+    return (
+        f"CLASS is {_either(of_one)}, also of one ADDRESS alone, as in delete:ProtectionGroup/shop; or"
+        f" {_either(of_all)}, of the plan as a whole."
+    )
+
+
+def _either(words: Sequence[str]) -> str:
+    return f"{', '.join(words[:-1])} or {words[-1]}"
+
+
+def agreed(plan: Plan) -> Plan:
+    """Return the plan with the consents that a person gives who has seen it and said yes."""
+    given = [Consent(one.cls, one.address, PROMPT) for one in unconsented(plan) if POLICIES[one.cls].by_yes(one)]
+    return with_consents(plan, given) if given else plan
+
+
+def with_consents(plan: Plan, consents: Iterable[Consent]) -> Plan:
+    """Return the plan with further consents; of two for the same thing the first stays."""
+    return replace(plan, consents=merged(plan.consents, consents))
+
+
+def merged(*groups: Iterable[Consent]) -> tuple[Consent, ...]:
+    """Return the consents of all groups in order, each class and address once."""
+    first: dict[tuple[DangerClass, Address | None], Consent] = {}
+    for consents in groups:
+        for consent in consents:
+            first.setdefault((consent.cls, consent.address), consent)
+    return tuple(first.values())
+
+
+# ---------------------------------------------------------------- missing
+
+
+def unconsented(plan: Plan) -> tuple[Danger, ...]:
+    """Return the dangers that stand against applying the plan: those that no consent of it covers."""
+    given = {(consent.cls, consent.address): consent for consent in plan.consents if is_possible(consent)}
+
+    def covered(danger: Danger) -> bool:
+        found = (given.get((danger.cls, subject)) for subject in (None, danger.address))
+        return any(consent is not None and _covers(consent, danger, plan) for consent in found)
+
+    return tuple(danger for danger in plan.dangers if POLICIES[danger.cls].stops and not covered(danger))
+
+
+def _covers(consent: Consent, danger: Danger, plan: Plan) -> bool:
+    if consent.by == PROMPT:
+        return POLICIES[danger.cls].by_yes(danger)
+    return consent.by != DESTROY or plan.basis.destroy
+
+
+class Unconsented(ConsentMissing):
+    """Dangers of a plan that lack a consent: one finding each, with the option to add."""
+
+    def __init__(self, dangers: Sequence[Danger]) -> None:
+        super().__init__("nothing was done: the plan holds dangers that nobody has consented to")
+        self.dangers = tuple(dangers)
+
+    def diagnostics(self) -> Sequence[Diagnostic]:
+        return (Diagnostic(self.summary), *(Diagnostic(*_demand(one)) for one in self.dangers))
+
+
+def _demand(danger: Danger) -> tuple[str, str]:
+    """What would be lost, and what to do, as a finding's summary and fix."""
+    subject = f" {danger.address}" if danger.address else ""
+    what = f"{danger.cls.value}{subject}: {danger.message}"
+    if takes_consent(danger):
+        return what, f"To accept it, add: {allow_option(danger)}"
+    return what, f"No option overrides this. {POLICIES[danger.cls].way_out}"
+
+
+def allow_option(danger: Danger) -> str:
+    """The option that consents to this danger and to no other, to be pasted into a shell."""
+    return f"--allow {shlex.quote(str(Consent(danger.cls, danger.address)))}"
+
+
+def given_by_yes(plan: Plan) -> str:
+    """What a yes to the plan also consents to, e.g. `deleting 2 objects`; "" when to nothing."""
+    counts: dict[str, int] = {}
+    for danger in unconsented(plan):
+        policy = POLICIES[danger.cls]
+        if policy.by_yes(danger):
+            counts[policy.doing] = counts.get(policy.doing, 0) + 1
+    return " and ".join(f"{doing} {count} object{'' if count == 1 else 's'}" for doing, count in counts.items())
