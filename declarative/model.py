@@ -477,6 +477,7 @@ class Step:
 
     `resource` is what success records (delete and forget: what is recorded now), `before` the observed attributes
     that must still hold just before the call, `source` the old address of a move, `requires` ids of earlier steps.
+    `twins`: ids of objects that nobody here knows, where a create would make its like.
     """
 
     id: str
@@ -489,6 +490,7 @@ class Step:
     before: Attributes = field(default_factory=dict)
     source: Address | None = None
     leaves: tuple[str, ...] = ()  # what stays behind after a delete, and is billed
+    twins: tuple[str, ...] = ()
 
 
 class DangerClass(enum.StrEnum):
@@ -496,6 +498,7 @@ class DangerClass(enum.StrEnum):
 
     DELETE = "delete"
     REPLACE = "replace"
+    DUPLICATE = "duplicate"
     UNPROTECT = "unprotect"
     MASS_DELETE = "mass-delete"
     MASS_VANISHED = "mass-vanished"

@@ -52,7 +52,9 @@ from declarative.model import (
 )
 from declarative.planning import (
     PlanRequest,
+    aware_of_twins,
     decode_plan,
+    kinds_with_twins,
     make_plan,
     offline_findings,
     with_consents,
@@ -65,7 +67,7 @@ from declarative.project import (
     store_of,
     writing,
 )
-from declarative.refresh import domains_of, note_ids, observe, read_kinds, refresh
+from declarative.refresh import REFRESH_TIME, domains_of, note_ids, observe, read_kinds, refresh
 from declarative.saved import refuse_expired, refuse_stale, stack_of_saved
 from declarative.state import Holder, Point, Restored, State, Store
 
@@ -503,6 +505,10 @@ async def _make_plan(
         # Where nobody listens to events, the plan itself says what was noticed while it was made.
         warnings=(*warnings, *(session.findings if session.emit is _nobody else ())),
     )
+    if not request.refreshed and (kinds := kinds_with_twins(made)):
+        listings = await session.provider.listings(kinds, deadline=session.until(REFRESH_TIME))
+        objects = {name: listing.objects for name, listing in listings.items()}
+        made = aware_of_twins(made, objects, state.resources)
     gone = {step.address for step in made.steps if step.reason is Reason.GONE_FROM_MANIFESTS}
     if not gone:
         return made

@@ -7,7 +7,7 @@ from declarative.planning.document import decode_plan, encode_plan, plan_digest,
 from declarative.planning.imported import as_described
 from declarative.planning.offline import offline_findings
 from declarative.planning.outputs import evaluate_outputs
-from declarative.planning.planner import make_plan
+from declarative.planning.planner import aware_of_twins, kinds_with_twins, make_plan
 from declarative.planning.selection import PlanRequest
 from declarative.planning.selectors import Selector
 
@@ -17,9 +17,11 @@ __all__ = [
     "Unconsented",
     "agreed",
     "as_described",
+    "aware_of_twins",
     "decode_plan",
     "encode_plan",
     "evaluate_outputs",
+    "kinds_with_twins",
     "make_plan",
     "offline_findings",
     "parse_consent",

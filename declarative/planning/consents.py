@@ -45,6 +45,7 @@ POLICIES: Final[Mapping[DangerClass, Policy]] = MappingProxyType(
     {
         DangerClass.DELETE: Policy(by_destroy=True, by_yes=_always, doing="deleting"),
         DangerClass.REPLACE: Policy(),
+        DangerClass.DUPLICATE: Policy(),
         DangerClass.UNPROTECT: Policy(by_destroy=True),
         DangerClass.MASS_DELETE: Policy(whole_plan=True, by_destroy=True),
         DangerClass.MASS_VANISHED: Policy(whole_plan=True),

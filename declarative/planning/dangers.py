@@ -19,6 +19,7 @@ from declarative.model import (
     Withheld,
 )
 from declarative.planning.losses import brought, called, listed, losses
+from declarative.planning.twins import duplicate
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,9 @@ def _of_steps(steps: Sequence[Step], stakes: Stakes) -> Iterable[Danger]:
     adopted = {step.address for step in steps if step.action is Action.ADOPT}
     for step in steps:
         replaced = step.address in created
-        if step.action is Action.DELETE:
+        if step.action is Action.CREATE and step.twins:
+            yield duplicate(step)
+        elif step.action is Action.DELETE:
             yield from _of_delete(step, replaced, stakes=stakes)
         elif step.action is Action.FORGET and step.reason is not Reason.GONE_FROM_CLOUD:
             what = "replaced with its instance" if step.address in adopted else "forgotten, nor go with its instance"

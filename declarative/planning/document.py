@@ -197,6 +197,8 @@ def _step(step: Step) -> dict[str, Json]:
     }
     if step.source is not None:
         document["source"] = str(step.source)
+    if step.twins:
+        document["twins"] = list(step.twins)
     if step.leaves:
         document["leaves"] = list(step.leaves)
     return document

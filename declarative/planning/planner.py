@@ -40,6 +40,7 @@ from declarative.planning.protection import with_protection
 from declarative.planning.scene import Scene, dependency_findings, look
 from declarative.planning.selection import Chosen, PlanRequest, Ties, chosen_addresses, replaced_addresses
 from declarative.planning.sketch import Sketch, Wishes
+from declarative.planning.twins import Strangers, duplicate, with_twins
 from declarative.planning.verdict import Found, judged
 
 
@@ -79,6 +80,8 @@ def make_plan(
     if wrong := [*(_of_structure(sketch, desired) if changing else ()), *verdict.errors]:
         raise InputError(wrong)
     kept, steps, seen = verdict.kept, verdict.situation.steps, verdict.situation.seen
+    if request.refreshed:
+        steps = with_twins(steps, Strangers(observed.objects, recorded.values(), open))
     outputs = () if request.destroy and nothing_stays(scene, kept.wishes) else desired.outputs
     return Plan(
         basis=replace(basis, destroy=request.destroy, refresh_only=request.refresh_only, refreshed=request.refreshed),
@@ -100,6 +103,26 @@ def make_plan(
         max_deletes=desired.stack.max_deletes,
         timeouts=desired.stack.timeouts,
     )
+
+
+def aware_of_twins(
+    plan: Plan,
+    objects: Mapping[str, Mapping[str, Attributes]],
+    recorded: Mapping[Address, Resource],
+) -> Plan:
+    """Return a plan that was made without a refresh with the danger of each create that would make a second object.
+
+    `objects`: what the cloud shows of the kinds in `kinds_with_twins`, by kind and id.
+    """
+    steps = with_twins(plan.steps, Strangers(objects, recorded.values(), plan.open))
+    found = [duplicate(step) for step in steps if step.twins]
+    return replace(plan, steps=steps, dangers=(*plan.dangers, *found)) if found else plan
+
+
+def kinds_with_twins(plan: Plan) -> tuple[Kind, ...]:
+    """Return the kinds of which the plan creates objects, and of which two of one name may be in one place."""
+    created = {step.address.kind for step in plan.steps if step.action is Action.CREATE}
+    return tuple(kind for kind in KINDS.values() if kind.name in created and not kind.natural_key)
 
 
 # ---------------------------------------------------------------- wishes

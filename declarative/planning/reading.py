@@ -172,6 +172,7 @@ def _step(document: Json) -> Step:
         before=_mapping(document, "before"),
         source=_address(_text(document, "source")) if "source" in document else None,
         leaves=_list(_string, document, "leaves") if "leaves" in document else (),
+        twins=_list(_string, document, "twins") if "twins" in document else (),
     )
 
 

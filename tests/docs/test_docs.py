@@ -16,6 +16,8 @@ from declarative.cli.options import Setting
 from declarative.cli.root import root
 from declarative.kinds import KINDS
 from declarative.manifest import VariableSources, validate
+from declarative.model import Danger
+from declarative.planning.consents import POLICIES
 from declarative.simulator import Rules, load_estate, read_fault, read_rules
 
 ROOT = Path(__file__).parents[2]
@@ -177,3 +179,19 @@ def test_the_test_of_the_simulator_page_runs(capsys):
     (block,) = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
     exec(block, {})
     assert capsys.readouterr().out == "['failed-over', 'protected']\n"
+
+
+def test_the_table_of_consents_is_the_policy():
+    table = (ROOT / "docs" / "plans.md").read_text().partition("|---|---|---|---|---|\n")[2].split("\n\n")[0]
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in table.splitlines()]
+    told = {row[0].strip("`"): row[2:] for row in rows}
+    assert told == {cls.value: _ways(cls, policy) for cls, policy in POLICIES.items()}
+
+
+def _ways(cls, policy):
+    by_option = "no" if policy.way_out else "class" if policy.whole_plan else "class or address"
+    return [by_option, "yes" if policy.by_destroy else "no", _by_yes(cls, policy)]
+
+
+def _by_yes(cls, policy):
+    return "yes" if policy.by_yes(Danger(cls, "")) else "no"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -160,6 +160,10 @@ def test_one_run_survives_the_loss_of_any_request(tmp_path: Path, flow: Flow, *,
 # ---------------------------------------------------------------- the harness bites
 
 
+# Somebody who takes no notice of twins: the proofs themselves must see the double.
+CARELESS = replace(FLOWS["create"], allow=["duplicate"])
+
+
 def test_an_applier_without_intents_is_caught(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     written = Ledger.intend
 
@@ -168,7 +172,7 @@ def test_an_applier_without_intents_is_caught(tmp_path: Path, monkeypatch: pytes
             await written(self, *records)
 
     monkeypatch.setattr(Ledger, "intend", forgetful)
-    stage = _stage(tmp_path, FLOWS["create"], AT_ONCE)
+    stage = _stage(tmp_path, CARELESS, AT_ONCE)
     with pytest.raises(AssertionError, match="orphans or ghosts"):
         stage.kill_at_every_moment()
 
@@ -178,7 +182,7 @@ def test_an_applier_that_settles_without_looking_is_caught(tmp_path: Path, monke
         return ""
 
     monkeypatch.setattr(importlib.import_module("declarative.apply.settle"), "lost", blind)
-    stage = _stage(tmp_path, FLOWS["create"], STILL_RUNNING)
+    stage = _stage(tmp_path, CARELESS, STILL_RUNNING)
     with pytest.raises(AssertionError, match="orphans or ghosts"):
         stage.kill_at_every_moment()
 
@@ -190,7 +194,7 @@ def test_an_applier_that_blindly_sends_a_create_again_is_caught(
         return ""
 
     monkeypatch.setattr(steps, "lost", blind)
-    stage = _stage(tmp_path, FLOWS["create"], STILL_RUNNING)
+    stage = _stage(tmp_path, CARELESS, STILL_RUNNING)
     with pytest.raises(AssertionError, match="orphans or ghosts"):
         stage.lose_each_request(after=True)
 
@@ -208,7 +212,7 @@ def test_an_applier_that_forgets_a_delete_is_caught(tmp_path: Path, monkeypatch:
 
 
 def test_the_kills_are_real(tmp_path: Path) -> None:
-    stage = _stage(tmp_path, FLOWS["create"], AT_ONCE)
+    stage = _stage(tmp_path, CARELESS, AT_ONCE)
     assert not run_fused(stage.set_back(), stage.flow.act, last=1)
     assert not stage.site.live()
     assert run_fused(stage.set_back(), stage.flow.act, last=MOST_MOMENTS)

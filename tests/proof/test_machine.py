@@ -28,7 +28,7 @@ from tests.scaffold.cloud import Site
 from tests.scaffold.killing import run_fused
 from tests.scaffold.stories import stories
 
-CONSENTS = ("delete", "replace", "unprotect", "mass-delete", "mass-vanished", "empty-manifests")
+CONSENTS = ("delete", "replace", "duplicate", "unprotect", "mass-delete", "mass-vanished", "empty-manifests")
 HELD = ("failed-over", "reprotecting", "error-reversing", "some-new-status")
 OTHERS = ("error", "protected", "error-deleting", "error-starting")
 FAULTS = (

@@ -30,6 +30,7 @@ def test_every_class_has_a_policy():
     [
         ("delete", "option destroy prompt"),
         ("replace", "option"),
+        ("duplicate", "option"),
         ("unprotect", "option destroy"),
         ("mass-delete", "option destroy"),
         ("mass-vanished", "option"),

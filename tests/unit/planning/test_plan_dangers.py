@@ -1,11 +1,11 @@
 """Which plans could do harm, what they say, and what consents cover."""
 
 import pytest
-from planning_stage import at, cloud, desired, plan, recorded, seen
+from planning_stage import at, cloud, desired, inputs, plan, recorded, seen
 
 from declarative.errors import UsageError
-from declarative.model import Consent, Danger, DangerClass
-from declarative.planning import parse_consent, unconsented, with_consents
+from declarative.model import Action, Consent, Danger, DangerClass, OpenOperation
+from declarative.planning import aware_of_twins, kinds_with_twins, parse_consent, unconsented, with_consents
 
 
 def classes(made):
@@ -183,3 +183,72 @@ def test_disaster_recovery_in_progress_does_not_stop_the_others():
     made = plan([desired("a", name="b"), KEPT], known, cloud(seen(status="failed-over"), OTHER.attributes))
     assert classes(made) == ["dr-in-progress"]
     assert unconsented(made) == ()
+
+
+# ---------------------------------------------------------------- twins
+
+VPC_2 = {"source_vpc_id": "vpc-2"}
+TWIN = seen("id-9", description="made elsewhere")
+
+
+@pytest.mark.parametrize(
+    ("known", "shown", "found"),
+    [
+        pytest.param([], [TWIN], True, id="not-recorded"),
+        pytest.param([], [seen("id-9", name=" SHOP ")], True, id="case-and-blanks-apart"),
+        pytest.param([], [{**TWIN, "domain_id": None}], True, id="what-an-answer-lacks-excludes-nothing"),
+        pytest.param([], [{name: value for name, value in TWIN.items() if name != "name"}], True, id="without-a-name"),
+        pytest.param([], [seen("id-9", name="shop-2")], False, id="another-name"),
+        pytest.param([], [seen("id-9", **VPC_2)], False, id="another-vpc"),
+        pytest.param([], [seen("id-9", target_availability_zone="az-1")], False, id="another-zone"),
+        pytest.param([], [seen("id-9", domain_id="domain-2")], False, id="another-domain"),
+        pytest.param([recorded("z", "id-9")], [TWIN], False, id="recorded-elsewhere-in-the-state"),
+    ],
+)
+def test_a_create_beside_an_unknown_object_of_its_name_and_place_is_a_duplicate(known, shown, found):
+    wanted = [desired("a"), *(desired(one.address.name, name="shop") for one in known)]
+    made = plan(wanted, known, cloud(*shown))
+    assert ("duplicate" in classes(made)) is found
+
+
+def test_a_duplicate_tells_how_to_take_the_other_one_over():
+    made = plan([desired("a")], [], cloud(TWIN, seen("id-8\x1b")))
+    (danger,) = made.dangers
+    assert (danger.cls, danger.address) == (DangerClass.DUPLICATE, at("a"))
+    assert "declarative import 'ProtectionGroup/a' id-9" in danger.message
+    assert "id-8\\x1b" in danger.message
+    assert made.steps[0].twins == ("id-8\x1b", "id-9")
+
+
+def test_a_replacement_is_no_duplicate_of_what_it_replaces():
+    made = plan([desired("a", description="other")], [recorded("a")])
+    assert [step.action.value for step in made.steps] == ["delete", "create"]
+    assert "duplicate" not in classes(made)
+
+
+def test_what_an_open_create_may_have_made_is_no_stranger():
+    made = plan(
+        [desired("b", description="new")],
+        [],
+        cloud(seen("id-9")),
+        open_=[OpenOperation(at("a"), Action.CREATE, "", inputs())],
+    )
+    assert [step.id for step in made.steps] == ["create:ProtectionGroup/b"]
+    assert classes(made) == []
+
+
+def test_of_two_that_an_open_create_may_have_made_one_is_a_stranger():
+    made = plan(
+        [desired("b", description="new")],
+        [],
+        cloud(seen("id-8"), seen("id-9")),
+        open_=[OpenOperation(at("a"), Action.CREATE, "", inputs())],
+    )
+    assert classes(made) == ["duplicate"]
+
+
+def test_without_a_refresh_what_is_listed_later_is_judged_alike():
+    blind = plan([desired("a", domain=None, domain_id="domain-1")], [], cloud(), refreshed=False)
+    assert classes(blind) == []
+    assert [kind.name for kind in kinds_with_twins(blind)] == ["ProtectionGroup"]
+    assert classes(aware_of_twins(blind, {"ProtectionGroup": {"id-9": TWIN}}, {})) == ["duplicate"]

@@ -2,6 +2,7 @@
 
 import pytest
 from planning_world import (
+    DRILL,
     INSTANCE,
     PAIR,
     World,
@@ -237,6 +238,27 @@ def test_a_change_of_what_a_delete_leaves_behind_is_always_shown(fields, name):
     shown = [change for step in made.steps for change in step.changes if change.field == "delete_target_server"]
     replaced_elsewhere = "description" in fields and name == "web2"
     assert [(one.old, one.new) for one in shown] == ([] if replaced_elsewhere else [(True, None)])
+
+
+# ---------------------------------------------------------------- twins
+
+
+@pytest.mark.parametrize(
+    ("home", "found"), [pytest.param("shop", ["duplicate"], id="its-group"), pytest.param("db", [], id="another-group")]
+)
+def test_a_drill_beside_an_unknown_one_of_its_name_in_its_group_is_a_duplicate(home, found):
+    stays = (group("shop"), group("db"), instance("web", "shop", "s1"))
+    world = World(DISKS).has(*stays, drill("q1", home))
+    del world.state[of(f"{DRILL}/q1")]
+    made = world.plan(stack(*stays, drill("q2", "shop", name="Q1")))
+    assert [danger.cls.value for danger in made.dangers] == found
+
+
+def test_a_drill_of_a_new_group_has_no_twin():
+    world = World(DISKS).has(group("shop"), drill("q1", "shop"))
+    del world.state[of(f"{DRILL}/q1")]
+    made = world.plan(stack(group("shop"), group("new"), drill("q1", "new")))
+    assert made.dangers == ()
 
 
 # ---------------------------------------------------------------- words
