@@ -509,11 +509,17 @@ class DangerClass(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Danger:
-    """What would be lost, and by which address (None: by the plan as a whole)."""
+    """What would be lost, and by which address (None: by the plan as a whole).
+
+    `group`: the protection group of ours in which the object is recorded. `loses_protection`: a delete or replacement
+    costs a protection that runs, or may run.
+    """
 
     cls: DangerClass
     message: str
     address: Address | None = None
+    group: Address | None = None
+    loses_protection: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,6 +57,16 @@ class Belonging:
         """All groups that an address has to do with."""
         return self.joins(address) | self.has(address)
 
+    def home(self, address: Address) -> Address | None:
+        """The group of ours that a recorded member is in; None when that is unclear, or when it is no member."""
+        homes = self.has(address)
+        (home,) = homes if len(homes) == 1 else (None,)
+        return home if isinstance(home, Address) else None
+
+    def is_sheltered(self, address: Address) -> bool:
+        """True when the protection runs of a group that a recorded member is in."""
+        return any((self.shown(group) or {}).get("status") in GROUP.protected for group in self.has(address))
+
     def shown(self, group: Group) -> Attributes | None:
         """What is seen of a group; None when nothing is."""
         if isinstance(group, str):

@@ -24,17 +24,23 @@ def _always(danger: Danger) -> bool:
     return True
 
 
+def _unless_it_costs_protection(danger: Danger) -> bool:
+    return not danger.loses_protection
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """What a class of danger takes for a consent. An option (`--allow`) gives it, unless there is a `way_out` instead.
 
-    `whole_plan`: it concerns the plan as a whole, so a consent names no address. `by_destroy`: who destroys consents.
+    `whole_plan`: it concerns the plan as a whole, so a consent names no address. `of_members`: a group's consent covers
+    the members that are recorded in it. `by_destroy`: who destroys consents.
     `by_yes`: of which of its dangers a person's yes consents to; `doing`: to what, in words. `stops`: without a consent
     nothing of the plan is done.
     """
 
     whole_plan: bool = False
     by_destroy: bool = False
+    of_members: bool = False
     by_yes: Callable[[Danger], bool] = _never
     doing: str = ""
     way_out: str = ""
@@ -43,8 +49,8 @@ class Policy:
 
 POLICIES: Final[Mapping[DangerClass, Policy]] = MappingProxyType(
     {
-        DangerClass.DELETE: Policy(by_destroy=True, by_yes=_always, doing="deleting"),
-        DangerClass.REPLACE: Policy(),
+        DangerClass.DELETE: Policy(by_destroy=True, by_yes=_always, doing="deleting", of_members=True),
+        DangerClass.REPLACE: Policy(by_yes=_unless_it_costs_protection, doing="replacing", of_members=True),
         DangerClass.DUPLICATE: Policy(),
         DangerClass.UNPROTECT: Policy(by_destroy=True),
         DangerClass.MASS_DELETE: Policy(whole_plan=True, by_destroy=True),
@@ -144,7 +150,8 @@ def unconsented(plan: Plan) -> tuple[Danger, ...]:
     given = {(consent.cls, consent.address): consent for consent in plan.consents if is_possible(consent)}
 
     def covered(danger: Danger) -> bool:
-        found = (given.get((danger.cls, subject)) for subject in (None, danger.address))
+        subjects = (None, danger.address, danger.group if POLICIES[danger.cls].of_members else None)
+        found = (given.get((danger.cls, subject)) for subject in subjects)
         return any(consent is not None and _covers(consent, danger, plan) for consent in found)
 
     return tuple(danger for danger in plan.dangers if POLICIES[danger.cls].stops and not covered(danger))

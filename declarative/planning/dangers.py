@@ -18,6 +18,7 @@ from declarative.model import (
     Step,
     Withheld,
 )
+from declarative.planning.belonging import Belonging
 from declarative.planning.losses import brought, called, listed, losses
 from declarative.planning.twins import duplicate
 
@@ -26,14 +27,15 @@ from declarative.planning.twins import duplicate
 class Stakes:
     """What dangers are judged by, beside the steps.
 
-    `seen`: what the cloud shows of the objects that steps delete, forget or unprotect; `gone`: how many recorded
-    objects it shows no more.
+    `seen`: what the cloud shows of the objects that steps delete, forget or unprotect; `belonging`: which groups these
+    are in; `gone`: how many recorded objects the cloud shows no more.
     """
 
     kinds: Mapping[str, Kind]
     desired: Mapping[Address, Desired]
     recorded: Mapping[Address, Resource]
     seen: Mapping[Address, Attributes]
+    belonging: Belonging
     gone: int
     max_deletes: int
     destroy: bool
@@ -92,13 +94,17 @@ def _of_the_whole(deletes: int, stakes: Stakes) -> Iterable[Danger]:
 def _of_delete(step: Step, replaced: bool, *, stakes: Stakes) -> Iterable[Danger]:
     kind, recorded = stakes.kinds[step.address.kind], step.resource
     seen = stakes.seen.get(step.address, recorded.attributes)
-    name, lost = called(kind, recorded, seen), losses(kind, seen)
-    words = lost + brought(kind, stakes.recorded.get(step.address), seen)
+    name, group = called(kind, recorded, seen), stakes.belonging.home(step.address)
+    lost = losses(kind, seen, sheltered=stakes.belonging.is_sheltered(step.address))
+    words = lost.words + brought(kind, stakes.recorded.get(step.address), seen)
     also = f", and with it {listed(words)}" if words else ""
+    left = kind.leaves(recorded.inputs)
     if not replaced:
-        yield Danger(DangerClass.DELETE, f"deletes the {name}{also}", step.address)
-    elif lost:
-        yield Danger(DangerClass.REPLACE, f"deletes the {name}{also}, before a new one is made", step.address)
+        yield Danger(DangerClass.DELETE, f"deletes the {name}{also}", step.address, group, lost.protection)
+    elif lost.words or left:
+        stays = f"; {listed(left)} {'stays' if len(left) == 1 else 'stay'} behind and cost on" if left else ""
+        message = f"deletes the {name}{also}, before a new one is made{stays}"
+        yield Danger(DangerClass.REPLACE, message, step.address, group, lost.protection)
     yield from _of_prevention(step, "replaced" if replaced else "deleted", stakes=stakes)
 
 

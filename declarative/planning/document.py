@@ -241,7 +241,13 @@ def _address(address: Address | None) -> str | None:
 
 
 def _danger(danger: Danger) -> dict[str, Json]:
-    return {"class": danger.cls.value, "address": _address(danger.address), "message": danger.message}
+    return {
+        "class": danger.cls.value,
+        "address": _address(danger.address),
+        "group": _address(danger.group),
+        "loses_protection": danger.loses_protection,
+        "message": danger.message,
+    }
 
 
 def _hint(hint: Hint) -> dict[str, Json]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from declarative.errors import visible
 from declarative.model import Attributes, Json, Kind, Resource
@@ -37,11 +38,26 @@ def in_words(counts: dict[str, int]) -> tuple[str, ...]:
     return tuple(f"{count} {noun.removesuffix('s') if count == 1 else noun}" for noun, count in counts.items())
 
 
-def losses(kind: Kind, seen: Attributes) -> tuple[str, ...]:
-    """What is lost with the object beside itself, in words; () when it is neither protected nor holds anything."""
+@dataclass(frozen=True, slots=True)
+class Losses:
+    """What is lost with an object beside itself, in words, and whether a protection that runs or may run is in it."""
+
+    words: tuple[str, ...]
+    protection: bool
+
+
+def losses(kind: Kind, seen: Attributes, *, sheltered: bool = False) -> Losses:
+    """What is lost with the object. `sheltered`: the protection of its group runs.
+
+    An attachment is never lost alone: the servers of its instance lose the disks of its pair.
+    """
     status = seen.get("status")
-    protection = (f"{_protection(kind, seen)} (status {status})",) if status in kind.protected else ()
-    return protection + in_words(counted(kind, seen))
+    runs = bool(kind.protected) and (sheltered or status is None or status in kind.protected)
+    lost = in_words(counted(kind, seen))
+    if runs or kind.identity is not None:
+        told = f"status {visible(status, limit=80)}" if status is not None else "if it runs; its status is not known"
+        lost = (f"{_protection(kind, seen)} ({told})", *lost)
+    return Losses(lost, runs)
 
 
 def brought(kind: Kind, recorded: Resource | None, seen: Attributes) -> tuple[str, ...]:

@@ -87,7 +87,7 @@ def make_plan(
         basis=replace(basis, destroy=request.destroy, refresh_only=request.refresh_only, refreshed=request.refreshed),
         steps=steps,
         dangers=_dangers(
-            scene, steps, kept.withheld, seen=seen, request=request, max_deletes=desired.stack.max_deletes
+            belonging, scene, steps, kept.withheld, seen=seen, request=request, max_deletes=desired.stack.max_deletes
         ),
         hints=find_hints(sketch, belonging, steps) if changing else (),
         consents=merged(request.consents, DESTROY_CONSENTS if request.destroy else ()),
@@ -175,6 +175,7 @@ def _notes(sketch: Sketch, chosen: Collection[Address]) -> Iterable[Diagnostic]:
 
 
 def _dangers(
+    belonging: Belonging,
     scene: Scene,
     steps: Sequence[Step],
     withheld: Collection[Withheld],
@@ -189,6 +190,7 @@ def _dangers(
         desired=scene.desired,
         recorded=scene.recorded,
         seen=seen,
+        belonging=belonging,
         gone=sum(1 for address, sight in scene.sights.items() if sight is None and address not in cleared),
         max_deletes=max_deletes,
         destroy=request.destroy,

@@ -121,8 +121,8 @@ def _address(value: Json) -> Address:
     return Address.parse(_string(value))
 
 
-def _maybe_address(document: Json) -> Address | None:
-    return None if document.get("address") is None else _address(document["address"])
+def _maybe_address(document: Json, name: str = "address") -> Address | None:
+    return None if document.get(name) is None else _address(document[name])
 
 
 def _word(words: type[Word], document: Json, name: str) -> Word:
@@ -211,7 +211,13 @@ def _change(document: Json) -> Change:
 
 
 def _danger(document: Json) -> Danger:
-    return Danger(_word(DangerClass, document, "class"), _text(document, "message"), _maybe_address(document))
+    return Danger(
+        _word(DangerClass, document, "class"),
+        _text(document, "message"),
+        _maybe_address(document),
+        _maybe_address(document, "group"),
+        _flag(document, "loses_protection"),
+    )
 
 
 def _hint(document: Json) -> Hint:

@@ -194,4 +194,6 @@ def _ways(cls, policy):
 
 
 def _by_yes(cls, policy):
-    return "yes" if policy.by_yes(Danger(cls, "")) else "no"
+    costly = policy.by_yes(Danger(cls, "", loses_protection=True))
+    cheap = policy.by_yes(Danger(cls, ""))
+    return "yes" if costly else "where no protection is lost" if cheap else "no"

@@ -271,7 +271,7 @@ def test_a_drill_is_held_once_more_and_ends(tmp_path):
     reader.run("apply", "--auto-approve")
     with reader.world() as cloud:
         (first,) = cloud.drills()
-    reader.run("apply", "--auto-approve", "--replace", "DRDrill/shop[spring]")
+    reader.run("apply", "--auto-approve", "--replace", "DRDrill/shop[spring]", "--allow", "replace")
     with reader.world() as cloud:
         (second,) = cloud.drills()
     assert (second["name"], second["id"] == first["id"]) == (first["name"], False)

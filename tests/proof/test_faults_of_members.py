@@ -31,7 +31,7 @@ from tests.scaffold.whole import (
     pair,
 )
 
-CONSENTS = ["delete", "unprotect"]
+CONSENTS = ["delete", "replace", "unprotect"]
 QUICK = Rules(copy_seconds=20.0)
 FAULTS = [
     "refused",
@@ -171,7 +171,7 @@ def test_an_instance_that_is_resized_is_waited_for_by_its_attachment(tmp_path: P
     }
     site = _site(tmp_path, ATTACHED, goal)
     site.break_with("DELETE protected-instances/*:status=503:first=1")
-    done(site.apply())
+    done(site.apply(allow=CONSENTS))
     assert_agreed(site, goal)
 
 

@@ -237,7 +237,7 @@ def test_an_attachment_under_another_device_survives_the_loss_of_its_answer(tmp_
     done(site.apply())
     site.write_all(goal)
     site.break_with("POST protected-instances/*/attachreplication:lost-after:first=1")
-    done(site.apply())
+    done(site.apply(allow=["replace"]))
     assert site.creations()[ATTACHMENT] == 2
     assert_agreed(site, goal)
 

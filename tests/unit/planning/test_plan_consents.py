@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from planning_stage import BASIS, at
 
-from declarative.model import Consent, Danger, DangerClass, Plan
+from declarative.model import Address, Consent, Danger, DangerClass, Plan
 from declarative.planning import agreed, unconsented
 from declarative.planning.consents import POLICIES, Unconsented, given_by_yes
 
@@ -29,7 +29,7 @@ def test_every_class_has_a_policy():
     ("cls", "ways"),
     [
         ("delete", "option destroy prompt"),
-        ("replace", "option"),
+        ("replace", "option prompt"),
         ("duplicate", "option"),
         ("unprotect", "option destroy"),
         ("mass-delete", "option destroy"),
@@ -55,6 +55,22 @@ def test_a_yes_consents_to_what_it_may_and_to_no_more():
     assert answered.consents == (Consent(DangerClass.DELETE, at("a"), "prompt"),)
     assert unconsented(answered) == (may_not,)
     assert given_by_yes(plan_with(may, may_not)) == "deleting 1 object"
+
+
+def test_a_yes_consents_to_a_replacement_unless_it_costs_protection():
+    assert unconsented(agreed(plan_with(danger(DangerClass.REPLACE)))) == ()
+    costly = danger(DangerClass.REPLACE, loses_protection=True)
+    assert unconsented(agreed(plan_with(costly))) == (costly,)
+    assert given_by_yes(plan_with(costly)) == ""
+
+
+@pytest.mark.parametrize(("cls", "covered"), [("delete", True), ("replace", True), ("unprotect", False)])
+def test_a_consent_for_a_group_covers_the_members_recorded_in_it(cls, covered):
+    member = replace(danger(DangerClass(cls)), address=Address("ProtectedInstance", "web"), group=at("shop"))
+    consent = Consent(member.cls, at("shop"))
+    assert (unconsented(plan_with(member, consents=[consent])) == ()) is covered
+    assert unconsented(plan_with(replace(member, group=at("other")), consents=[consent])) != ()
+    assert unconsented(plan_with(member, consents=[Consent(member.cls, at("other"))])) == (member,)
 
 
 def test_what_has_a_consent_needs_no_second_one():

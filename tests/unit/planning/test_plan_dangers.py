@@ -60,6 +60,7 @@ def test_danger_says_what_would_be_lost():
             DangerClass.DELETE,
             "deletes the protection group 'shop' (id-1), and with it its protection (status protected)",
             at("a"),
+            loses_protection=True,
         ),
     )
 

@@ -1,7 +1,10 @@
 """What a plan says of groups with members: what can't be, what would be lost, and what goes together."""
 
+from dataclasses import replace
+
 import pytest
 from planning_world import (
+    ATTACHMENT,
     DRILL,
     INSTANCE,
     PAIR,
@@ -17,7 +20,7 @@ from planning_world import (
 )
 
 from declarative.errors import InputError
-from declarative.model import Action, DangerClass, Lookups, OpenOperation, Reason
+from declarative.model import Action, DangerClass, Lookups, Observed, OpenOperation, Reason
 from declarative.planning import unconsented
 from declarative.planning.render import plain, plan_lines, summary
 
@@ -238,6 +241,93 @@ def test_a_change_of_what_a_delete_leaves_behind_is_always_shown(fields, name):
     shown = [change for step in made.steps for change in step.changes if change.field == "delete_target_server"]
     replaced_elsewhere = "description" in fields and name == "web2"
     assert [(one.old, one.new) for one in shown] == ([] if replaced_elsewhere else [(True, None)])
+
+
+# ---------------------------------------------------------------- what a replacement costs
+
+FREE = {"s1": ["d1"]}
+CLEAN = {"delete_target_server": True, "delete_target_eip": True}
+
+
+def whole(web=CLEAN, device="/dev/vdz", data=None, **fields):
+    """A group with everything in it; `fields` of the group."""
+    return [
+        group("shop", **fields),
+        instance("web", "shop", "s1", **web),
+        pair("data", "shop", "d9", **(data or {"delete_target_volume": True})),
+        attachment("data", "web", "data", device),
+        drill("q1", "shop"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("goal", "found"),
+    [
+        pytest.param(whole(), {}, id="nothing"),
+        pytest.param(whole(device="/dev/vdb"), {f"{ATTACHMENT}/data": "by instance"}, id="attachment"),
+        pytest.param(
+            whole(data={"description": "x", "delete_target_volume": True}),
+            {f"{ATTACHMENT}/data": "by instance"},
+            id="pair-whose-disk-goes",
+        ),
+        pytest.param([*whole()[:4], drill("q1", "shop", drill_vpc_id="v2")], {f"{DRILL}/q1": "drill VPC"}, id="drill"),
+        pytest.param(
+            whole(web={**CLEAN, "description": "x"}), {f"{ATTACHMENT}/data": "by instance"}, id="instance-left-clean"
+        ),
+    ],
+)
+def test_a_replacement_needs_consent_when_it_loses_more_than_the_object(goal, found):
+    world = World(FREE).has(*whole())
+    made = world.plan(stack(*goal))
+    dangers = {str(one.address): one for one in made.dangers}
+    assert {address: one.cls for address, one in dangers.items()} == dict.fromkeys(found, DangerClass.REPLACE)
+    assert [address for address, word in found.items() if word not in dangers[address].message] == []
+    assert {one.group for one in made.dangers} <= {of("ProtectionGroup/shop")}
+    assert not any(one.loses_protection for one in made.dangers)
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "words"),
+    [
+        pytest.param(
+            instance("web", "shop", "s1"),
+            instance("web", "shop", "s1", description="x"),
+            "; the DR server and its disks and the DR server's EIP, if it has one stay behind and cost on",
+            id="instance",
+        ),
+        pytest.param(
+            pair("web", "shop", "d9"), pair("web", "shop", "d9", description="x"), "; the DR disk stays", id="pair"
+        ),
+    ],
+)
+def test_what_stays_behind_and_is_billed_needs_a_consent(first, then, words):
+    world = World(DISKS).has(group("shop"), first)
+    (danger,) = world.plan(stack(group("shop"), then)).dangers
+    assert (danger.cls, danger.loses_protection) == (DangerClass.REPLACE, False)
+    assert words in danger.message
+
+
+def test_a_replacement_in_a_protected_group_loses_protection_whatever_its_own_status_says():
+    world = World(DISKS).has(group("shop", protection="enabled"), instance("web", "shop", "s1", **CLEAN))
+    world.raw[INSTANCE][world.id_of(f"{INSTANCE}/web")]["status"] = "fault"
+    goal = stack(group("shop", protection="enabled"), instance("web", "shop", "s1", description="x", **CLEAN))
+    (danger,) = world.plan(goal).dangers
+    assert danger.loses_protection
+
+
+def test_without_evidence_of_its_status_protection_counts_as_lost():
+    world = World(DISKS).has(group("shop"), instance("web", "shop", "s1", description="w", **CLEAN))
+    world.state = {address: replace(one, attributes={}) for address, one in world.state.items()}
+    goal = stack(group("shop"), instance("web", "shop", "s1", description="x", **CLEAN))
+    world.observed = lambda: Observed()
+    made = world.plan(goal, refreshed=False)
+    assert [(one.cls, one.loses_protection) for one in made.dangers] == [(DangerClass.REPLACE, True)]
+
+
+def test_asking_for_a_replacement_is_no_consent_to_it():
+    world = World(DISKS).has(group("shop"), instance("web", "shop", "s1"))
+    made = world.plan(stack(group("shop"), instance("web", "shop", "s1")), replaces=(f"{INSTANCE}/web",))
+    assert [one.cls for one in unconsented(made)] == [DangerClass.REPLACE]
 
 
 # ---------------------------------------------------------------- twins
