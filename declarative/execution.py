@@ -48,10 +48,12 @@ async def carry_out(
     command: str,
     finished: set[str] | None = None,
     digest: str | None = None,
+    whole: bool = True,
 ) -> Applied:
     """Do the steps of a reviewed plan, between the two records that frame a run.
 
-    `finished`: the ids of steps that an interrupted run of the same plan has done; `digest`: of a saved plan. Raises
+    `finished`: the ids of steps that an interrupted run of the same plan has done; `digest`: of a saved plan; `whole`:
+    False when steps of it are withheld since, so that it is not done with this run. Raises
     Unconsented, what the store raises before anything is sent, and a defect once all is recorded.
     """
     from declarative.apply import Runner, unknown_until_now
@@ -70,7 +72,7 @@ async def carry_out(
         session, reviewed.steps, max_jobs=project.max_jobs, fail_fast=project.fail_fast, interrupt=interrupt
     )
     steps = await runner.run(finished=finished or set())
-    outputs, done = _outputs(reviewed, session), all(step.result is Result.DONE for step in steps)
+    outputs, done = _outputs(reviewed, session), whole and all(step.result is Result.DONE for step in steps)
     counts = {result.value: sum(1 for step in steps if step.result is result) for result in Result}
     ended = replace(run, ended=clock.stamp(), counts=counts)
     await session.ledger.note(RunEnded(ended, done, outputs))

@@ -584,7 +584,11 @@ class Prerequisite:
 
 @dataclass(frozen=True, slots=True)
 class Basis:
-    """What a plan was made from, and for how long it holds (times RFC 3339)."""
+    """What a plan was made from, and for how long it holds (times RFC 3339).
+
+    `lineage`: also the one that its apply begins where no state is yet. `documents`: how many objects the manifests
+    describe; `guarded`: which of them must not be destroyed. The last three are the selectors it was asked for with.
+    """
 
     stack: str
     environment: str
@@ -599,6 +603,11 @@ class Basis:
     destroy: bool = False
     refresh_only: bool = False
     refreshed: bool = True
+    documents: int = 0
+    guarded: tuple[Address, ...] = ()
+    targets: tuple[str, ...] = ()
+    excludes: tuple[str, ...] = ()
+    replaces: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

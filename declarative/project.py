@@ -76,7 +76,8 @@ class Project:
         return manifest.VariableSources(environ=self.environ, files=self.var_files, options=self.variables)
 
 
-def store_of(project: Project, stack: Stack) -> Store:
+def store_of(project: Project, stack: Stack, *, begins: str = "") -> Store:
+    """The stack's store. `begins`: the lineage of a state that never was, instead of a drawn one."""
     elsewhere = project.state or project.environ.get("DECLARATIVE_STATE")
     return open_store(
         elsewhere or stack.state,
@@ -87,6 +88,7 @@ def store_of(project: Project, stack: Stack) -> Store:
         accept_rollback=project.accept_rollback,
         restore=_restoring(project, elsewhere),
         warn=project.warn,
+        begins=begins,
     )
 
 
@@ -152,10 +154,10 @@ def _refuse_two_clouds(project: Project) -> None:
 
 @asynccontextmanager
 async def writing(
-    project: Project, stack: Stack, operation: str, interrupt: asyncio.Event | None = None
+    project: Project, stack: Stack, operation: str, interrupt: asyncio.Event | None = None, *, begins: str = ""
 ) -> AsyncIterator[Store]:
     """The store, locked for the length of the command. Raises Interrupted when that ends the wait for the lock."""
-    store = store_of(project, stack)
+    store = store_of(project, stack, begins=begins)
     holder = Holder(
         id=new_uuid(project.clock),
         who=who(),

@@ -4,29 +4,72 @@ from __future__ import annotations
 
 from declarative import manifest
 from declarative.errors import PlanRefused
-from declarative.model import Plan, Stack
-from declarative.project import SIMULATOR, Project
+from declarative.model import Binding, DesiredView, Plan, Stack
+from declarative.planning import PlanRequest, decode_plan
+from declarative.project import SIMULATOR, Project, same_cloud
 from declarative.state import State
 
 
-def stack_of_saved(project: Project, saved: Plan) -> Stack:
-    """The settings a saved plan runs with; a stack in the folder must still resolve to what was planned."""
+def reviewed_plan(text: str, *, source: str, sha256: str | None) -> tuple[Plan, str]:
+    """The plan of a text, and its digest. Raises PlanRefused when that isn't `sha256`, if one is given."""
+    saved, digest = decode_plan(text, source=source)
+    if sha256 is not None and sha256.lower() != digest:
+        raise PlanRefused(
+            f"{source} has the digest {digest}, not {sha256.lower()}", "Apply the plan that was reviewed."
+        )
+    return saved, digest
+
+
+def refuse_other_cloud(binding: Binding, saved: Plan) -> None:
+    """Raise PlanRefused for another project or endpoint than the plan was made for."""
+    theirs = saved.basis.binding
+    if not same_cloud(binding, theirs):
+        raise PlanRefused(
+            f"the plan was made for project {theirs.project_id} at {theirs.host}, not for {binding.project_id} at"
+            f" {binding.host}",
+            "Use the endpoint and project it was made for, or plan again.",
+        )
+
+
+def desired_of(project: Project, saved: Plan) -> DesiredView | None:
+    """The folder's manifests, resolved as the plan was; None where there are none.
+
+    Raises PlanRefused when they don't come to what was planned.
+    """
     try:
         loaded = manifest.load(project.folder)
     except manifest.StackMissing:
-        basis = saved.basis
-        return Stack(
-            name=basis.stack,
-            region=basis.binding.region,
-            simulator=basis.binding.region == SIMULATOR,
-            max_deletes=saved.max_deletes,
-            timeouts=saved.timeouts,
-        )
+        return None
     sources = manifest.VariableSources(fixed=saved.basis.inputs)
     desired, _ = manifest.resolve(loaded, environment=saved.basis.environment, sources=sources)
     if desired.digest != saved.basis.desired:
         raise PlanRefused("the manifests have changed since the plan was made", "Plan again.")
-    return desired.stack
+    return desired
+
+
+def settings(saved: Plan) -> Stack:
+    """The settings that a saved plan brings with it, for where there are no manifests."""
+    basis = saved.basis
+    return Stack(
+        name=basis.stack,
+        region=basis.binding.region,
+        simulator=basis.binding.region == SIMULATOR,
+        max_deletes=saved.max_deletes,
+        timeouts=saved.timeouts,
+    )
+
+
+def request_of(saved: Plan) -> PlanRequest:
+    """What the plan was asked for."""
+    basis = saved.basis
+    return PlanRequest(
+        destroy=basis.destroy,
+        refresh_only=basis.refresh_only,
+        refreshed=basis.refreshed,
+        targets=basis.targets,
+        excludes=basis.excludes,
+        replaces=basis.replaces,
+    )
 
 
 def refuse_expired(project: Project, saved: Plan) -> None:
@@ -44,11 +87,18 @@ def refuse_stale(state: State, saved: Plan, digest: str) -> bool:
         return True
     if any(run.plan == digest for run in state.history):
         raise PlanRefused("the plan was begun, and other runs have followed", "Plan again.")
-    if (state.lineage, state.serial) != (saved.basis.lineage, saved.basis.serial):
-        if state.serial == 0 and saved.basis.serial == 0:
-            return False  # nothing is recorded yet: the lineage is drawn at the first write
+    basis = saved.basis
+    if state.lineage != basis.lineage:
+        raise PlanRefused("the plan was made from another state", "Apply it to that state, or plan again.")
+    if state.serial != basis.serial and not (basis.serial == 0 and _is_only_bound(state)):
         raise PlanRefused(
-            f"the state stands at serial {state.serial}, and the plan was made from serial {saved.basis.serial}",
+            f"the state stands at serial {state.serial}, and the plan was made from serial {basis.serial}",
             "Plan again.",
         )
     return False
+
+
+def _is_only_bound(state: State) -> bool:
+    """True for what a first run leaves that is killed once it has tied the new state to its cloud."""
+    known = (state.resources, state.operations, state.history, state.progress, state.outputs, state.pre_images)
+    return state.serial == 1 and not any(known)

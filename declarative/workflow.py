@@ -18,13 +18,13 @@ from declarative.errors import (
     DeclarativeError,
     Diagnostic,
     Interrupted,
-    PlanRefused,
     StateError,
     UsageError,
     visible,
 )
 from declarative.execution import Applied, carry_out, raise_trouble, record
 from declarative.imports import chosen_imports, new_imports, read_imports
+from declarative.judged import judged_here
 from declarative.kinds import KINDS
 from declarative.model import (
     Action,
@@ -53,7 +53,6 @@ from declarative.model import (
 from declarative.planning import (
     PlanRequest,
     aware_of_twins,
-    decode_plan,
     kinds_with_twins,
     make_plan,
     offline_findings,
@@ -63,12 +62,18 @@ from declarative.project import (
     Project,
     check_binding,
     cloud_of,
-    same_cloud,
     store_of,
     writing,
 )
 from declarative.refresh import REFRESH_TIME, domains_of, note_ids, observe, read_kinds, refresh
-from declarative.saved import refuse_expired, refuse_stale, stack_of_saved
+from declarative.saved import (
+    desired_of,
+    refuse_expired,
+    refuse_other_cloud,
+    refuse_stale,
+    reviewed_plan,
+    settings,
+)
 from declarative.state import Holder, Point, Restored, State, Store
 
 if TYPE_CHECKING:
@@ -236,31 +241,35 @@ async def apply_saved(
     interrupt: asyncio.Event,
 ) -> Applied:
     """Carry out a saved plan, once, and only where and while it holds. Raises PlanRefused otherwise."""
-    saved, digest = decode_plan(text, source=source)
-    if sha256 is not None and sha256.lower() != digest:
-        raise PlanRefused(
-            f"{source} has the digest {digest}, not {sha256.lower()}", "Apply the plan that was reviewed."
-        )
+    saved, digest = reviewed_plan(text, source=source, sha256=sha256)
     project = replace(project, environment=saved.basis.environment)
-    stack = stack_of_saved(project, saved)
+    desired = desired_of(project, saved)
+    stack = desired.stack if desired is not None else settings(saved)
     refuse_expired(project, saved)
-    async with writing(project, stack, "apply", interrupt) as store, cloud_of(project, stack) as provider:
+    async with (
+        writing(project, stack, "apply", interrupt, begins=saved.basis.lineage) as store,
+        cloud_of(project, stack) as provider,
+    ):
         state = store.read()
         check_binding(state, provider.binding)
-        if not same_cloud(provider.binding, saved.basis.binding):
-            raise PlanRefused(
-                f"the plan was made for project {saved.basis.binding.project_id} at {saved.basis.binding.host}, "
-                f"not for {provider.binding.project_id} at {provider.binding.host}",
-                "Use the endpoint and project it was made for, or plan again.",
-            )
+        refuse_other_cloud(provider.binding, saved)
         resumed = refuse_stale(state, saved, digest)
         session = await _unless(interrupt, _settled_session(project, stack, provider, store, watch, state=state))
         finished = session.ledger.state.progress.steps if resumed and session.ledger.state.progress else set()
-        await _unless(
-            interrupt, _know_what_is_there(session, replace(saved, basis=replace(saved.basis, refreshed=False)))
+        judged = await _unless(
+            interrupt, judged_here(session, saved, desired, finished=finished, open_=_all_open(session.ledger.state))
         )
-        reviewed = _reviewed(watch, with_consents(saved, tuple(consents)), interrupt)
-        return await carry_out(project, reviewed, session, interrupt, command="apply", finished=finished, digest=digest)
+        reviewed = _reviewed(watch, with_consents(judged, tuple(consents)), interrupt)
+        return await carry_out(
+            project,
+            reviewed,
+            session,
+            interrupt,
+            command="apply",
+            finished=finished,
+            digest=digest,
+            whole=len(judged.steps) == len(saved.steps),
+        )
 
 
 async def import_objects(project: Project, wanted: Sequence[tuple[str, str]], *, watch: Watch) -> tuple[Resource, ...]:

@@ -11,7 +11,6 @@ from declarative.model import (
     Attributes,
     Danger,
     DangerClass,
-    Desired,
     Kind,
     Reason,
     Resource,
@@ -27,12 +26,14 @@ from declarative.planning.twins import duplicate
 class Stakes:
     """What dangers are judged by, beside the steps.
 
+    `documents`: how many the manifests have; `guarded`: whose of them must not be destroyed.
     `seen`: what the cloud shows of the objects that steps delete, forget or unprotect; `belonging`: which groups these
     are in; `gone`: how many recorded objects the cloud shows no more.
     """
 
     kinds: Mapping[str, Kind]
-    desired: Mapping[Address, Desired]
+    guarded: Collection[Address]
+    documents: int
     recorded: Mapping[Address, Resource]
     seen: Mapping[Address, Attributes]
     belonging: Belonging
@@ -84,7 +85,7 @@ def _of_the_whole(deletes: int, stakes: Stakes) -> Iterable[Danger]:
             DangerClass.MASS_VANISHED,
             f"{stakes.gone} of {recorded} recorded objects are gone from the cloud: is this the right project?",
         )
-    if not stakes.desired and recorded and not (stakes.destroy or stakes.refresh_only):
+    if not stakes.documents and recorded and not (stakes.destroy or stakes.refresh_only):
         yield Danger(
             DangerClass.EMPTY_MANIFESTS,
             f"the manifests describe no object at all, while {recorded} are recorded: everything would be deleted",
@@ -102,7 +103,7 @@ def _of_delete(step: Step, replaced: bool, *, stakes: Stakes) -> Iterable[Danger
     if not replaced:
         yield Danger(DangerClass.DELETE, f"deletes the {name}{also}", step.address, group, lost.protection)
     elif lost.words or left:
-        stays = f"; {listed(left)} {'stays' if len(left) == 1 else 'stay'} behind and cost on" if left else ""
+        stays = f"; this stays behind and goes on costing: {'; '.join(left)}" if left else ""
         message = f"deletes the {name}{also}, before a new one is made{stays}"
         yield Danger(DangerClass.REPLACE, message, step.address, group, lost.protection)
     yield from _of_prevention(step, "replaced" if replaced else "deleted", stakes=stakes)
@@ -110,17 +111,15 @@ def _of_delete(step: Step, replaced: bool, *, stakes: Stakes) -> Iterable[Danger
 
 def _of_prevention(step: Step, what: str, *, stakes: Stakes) -> Iterable[Danger]:
     """The danger of a step on an object whose document, or the record of it, forbids that it goes."""
-    recorded, desired = step.resource, stakes.desired.get(step.address)
-    if recorded.lifecycle.prevent_destroy or (desired is not None and desired.lifecycle.prevent_destroy):
+    recorded, guarded = step.resource, step.address in stakes.guarded
+    if recorded.lifecycle.prevent_destroy or guarded:
         name = called(stakes.kinds[step.address.kind], recorded, stakes.seen.get(step.address, recorded.attributes))
         yield Danger(
             DangerClass.PREVENT_DESTROY,
-            f"the {name} must not be {what}: its lifecycle.prevent_destroy is {_says(recorded, desired)}",
+            f"the {name} must not be {what}: its lifecycle.prevent_destroy is {_says(guarded)}",
             step.address,
         )
 
 
-def _says(recorded: Resource, desired: Desired | None) -> str:
-    if desired is not None and desired.lifecycle.prevent_destroy:
-        return "true"
-    return "recorded as true; it holds until an apply has recorded false"
+def _says(guarded: bool) -> str:
+    return "true" if guarded else "recorded as true; it holds until an apply has recorded false"

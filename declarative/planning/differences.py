@@ -155,7 +155,7 @@ def field_changes(names: Iterable[str], *, old: Attributes, new: Attributes) -> 
 
 
 def _comparable(old: Json, new: Json) -> tuple[Json, Json]:
-    one, other = _by_key(old), _by_key(new)
+    one, other = by_key(old), by_key(new)
     if one == [] and isinstance(other, dict):
         one = {}
     if other == [] and isinstance(one, dict):
@@ -163,7 +163,7 @@ def _comparable(old: Json, new: Json) -> tuple[Json, Json]:
     return one, other
 
 
-def _by_key(content: Json) -> Json:
+def by_key(content: Json) -> Json:
     """A list of `{key, value}` with unique keys as a mapping; everything else as it is."""
     if not isinstance(content, list) or not content:
         return content

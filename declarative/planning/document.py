@@ -34,7 +34,7 @@ from declarative.model import (
 )
 from declarative.planning.reading import read_plan
 
-FORMAT = "declarative.plan/1"
+FORMAT = "declarative.plan/2"
 MAX_BYTES = 64 * 1024 * 1024
 
 _FORMATS = "declarative.plan/"
@@ -152,6 +152,12 @@ def plan_document(plan: Plan) -> dict[str, Json]:
         "destroy": basis.destroy,
         "refresh_only": basis.refresh_only,
         "refreshed": basis.refreshed,
+        "documents": {"count": basis.documents, "prevent_destroy": [str(address) for address in basis.guarded]},
+        "selectors": {
+            "target": list(basis.targets),
+            "exclude": list(basis.excludes),
+            "replace": list(basis.replaces),
+        },
         "summary": summarize(plan.steps),
         "steps": [_step(step) for step in plan.steps],
         "dangers": [_danger(danger) for danger in plan.dangers],

@@ -84,7 +84,7 @@ def make_plan(
         steps = with_twins(steps, Strangers(observed.objects, recorded.values(), open))
     outputs = () if request.destroy and nothing_stays(scene, kept.wishes) else desired.outputs
     return Plan(
-        basis=replace(basis, destroy=request.destroy, refresh_only=request.refresh_only, refreshed=request.refreshed),
+        basis=_basis(basis, request, desired),
         steps=steps,
         dangers=_dangers(
             belonging, scene, steps, kept.withheld, seen=seen, request=request, max_deletes=desired.stack.max_deletes
@@ -102,6 +102,21 @@ def make_plan(
         prerequisites=prerequisites(steps),
         max_deletes=desired.stack.max_deletes,
         timeouts=desired.stack.timeouts,
+    )
+
+
+def _basis(basis: Basis, request: PlanRequest, desired: DesiredView) -> Basis:
+    guarded = (address for address, one in desired.resources.items() if one.lifecycle.prevent_destroy)
+    return replace(
+        basis,
+        destroy=request.destroy,
+        refresh_only=request.refresh_only,
+        refreshed=request.refreshed,
+        documents=len(desired.resources),
+        guarded=tuple(sorted(guarded, key=by_address)),
+        targets=request.targets,
+        excludes=request.excludes,
+        replaces=request.replaces,
     )
 
 
@@ -187,7 +202,8 @@ def _dangers(
     cleared = {step.address for step in steps if step.action is Action.DELETE}
     stakes = Stakes(
         kinds=KINDS,
-        desired=scene.desired,
+        guarded={address for address, one in scene.desired.items() if one.lifecycle.prevent_destroy},
+        documents=len(scene.desired),
         recorded=scene.recorded,
         seen=seen,
         belonging=belonging,

@@ -32,11 +32,12 @@ from declarative.model import (
     Step,
     Withheld,
 )
+from declarative.planning.consents import DESTROY, OPTION, is_possible
+from declarative.planning.wishes import step_id
 
 Value = TypeVar("Value")
 Word = TypeVar("Word", bound=StrEnum)
 
-_CONSENTED_BY = frozenset({"option", "destroy", "prompt"})
 _ID = re.compile(r"[A-Za-z0-9_-]{0,64}")
 # Of a kind without ids of its own: those of the two objects that it joins.
 _JOINT_ID = re.compile(r"(?:[A-Za-z0-9_-]{1,64}/[A-Za-z0-9_-]{1,64})?")
@@ -65,14 +66,20 @@ def read_plan(document: Json) -> Plan:
         timeouts=_timeouts(document),
     )
     _check_steps(plan.steps)
+    if not plan.basis.destroy and any(consent.by == DESTROY for consent in plan.consents):
+        raise ValueError("nothing is destroyed")
     return plan
 
 
 def _check_steps(steps: tuple[Step, ...]) -> None:
-    """Each step must be of a kind we know, and wait only for steps before it: else a run would wait for ever."""
+    """Each step must be of a kind we know, under its own id, and wait only for steps before it.
+
+    Else a run would wait for ever, or take one step for another.
+    """
     before: set[str] = set()
     for step in steps:
         fits = step.address == step.resource.address and step.address.kind in KINDS
+        fits = fits and step.id == step_id(step.action, step.address)
         if not fits or step.id in before or not before.issuperset(step.requires):
             raise ValueError(f"step {step.id} does not fit in")
         before.add(step.id)
@@ -134,13 +141,14 @@ def _word(words: type[Word], document: Json, name: str) -> Word:
 
 def _basis(document: Json) -> Basis:
     binding = _mapping(document, "binding")
+    documents, selectors = _mapping(document, "documents"), _mapping(document, "selectors")
     return Basis(
         stack=_text(document, "stack"),
         environment=_text(document, "environment"),
         desired=_text(document, "desired"),
         inputs=_mapping(document, "inputs"),
         binding=Binding(_text(binding, "project_id"), _text(binding, "region"), _text(binding, "host")),
-        lineage=_text(document, "lineage"),
+        lineage=_lineage(_text(document, "lineage")),
         serial=_number(document, "serial"),
         tool=_text(document, "tool"),
         created=_text(document, "created"),
@@ -148,7 +156,18 @@ def _basis(document: Json) -> Basis:
         destroy=_flag(document, "destroy"),
         refresh_only=_flag(document, "refresh_only"),
         refreshed=_flag(document, "refreshed"),
+        documents=_number(documents, "count"),
+        guarded=_list(_address, documents, "prevent_destroy"),
+        targets=_list(_string, selectors, "target"),
+        excludes=_list(_string, selectors, "exclude"),
+        replaces=_list(_string, selectors, "replace"),
     )
+
+
+def _lineage(text: str) -> str:
+    if not text or _ID.fullmatch(text) is None:
+        raise ValueError("the lineage is of another form")
+    return text
 
 
 def _timeouts(document: Json) -> Mapping[str, float]:
@@ -229,10 +248,10 @@ def _shift(document: Json) -> tuple[Address, Address]:
 
 
 def _consent(document: Json) -> Consent:
-    by = _text(document, "by")
-    if by not in _CONSENTED_BY:
-        raise ValueError("nobody consents so")
-    return Consent(_word(DangerClass, document, "class"), _maybe_address(document), by)
+    consent = Consent(_word(DangerClass, document, "class"), _maybe_address(document), _text(document, "by"))
+    if consent.by not in (OPTION, DESTROY) or not is_possible(consent):
+        raise ValueError("nobody consents so when a plan is made")
+    return consent
 
 
 def _withheld(document: Json) -> Withheld:

@@ -43,11 +43,18 @@ def look(
         inputs[address], findings = _completed(one, recorded.get(address), observed)
         if findings:
             problems[address] = findings
-    sights = {
+    sights = sights_of(inputs, recorded, observed, refreshed=refreshed)
+    return Scene(desired, recorded, observed, inputs, problems, sights)
+
+
+def sights_of(
+    inputs: Mapping[Address, Attributes], recorded: Mapping[Address, Resource], observed: Observed, *, refreshed: bool
+) -> dict[Address, Sight | None]:
+    """What is seen of each recorded object, judged by the `inputs` that its address wants, or else has recorded."""
+    return {
         address: _sight(resource, inputs.get(address, resource.inputs), observed, refreshed=refreshed)
         for address, resource in recorded.items()
     }
-    return Scene(desired, recorded, observed, inputs, problems, sights)
 
 
 def _sight(recorded: Resource, inputs: Attributes, observed: Observed, *, refreshed: bool) -> Sight | None:

@@ -126,6 +126,7 @@ class Place:
     accept_rollback: int | None
     restore: str
     warn: Callable[[Diagnostic], None]
+    begins: str
 
 
 def _open_local(place: Place) -> Store:
@@ -153,13 +154,14 @@ def open_store(
     accept_rollback: int | None = None,
     restore: str = "declarative state restore",
     warn: Callable[[Diagnostic], None] = unheard,
+    begins: str = "",
 ) -> Store:
     """Return the store at `address`, whose scheme picks its kind. Nothing is read or written yet.
 
     Relative paths start at `folder`, the stack's. `marks`: where this machine keeps the serials it has seen (None:
     nowhere). `uuid` draws lineages. `accept_rollback`: the serial that the first read may find although this machine
     has seen a later one or another lineage. `restore`: the command that restores this state, for messages. `warn` is
-    told, once, when marks can't be kept.
+    told, once, when marks can't be kept. `begins`: the lineage of a state that never was, instead of a drawn one.
 
     Raises UsageError for an unknown scheme, an address with a password, or a name that is no safe file name.
     """
@@ -182,6 +184,7 @@ def open_store(
             accept_rollback=accept_rollback,
             restore=restore,
             warn=warn,
+            begins=begins,
         )
     )
 

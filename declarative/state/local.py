@@ -53,6 +53,7 @@ def open_local(place: Place) -> LocalStore:
         uuid=place.uuid,
         accept_rollback=place.accept_rollback,
         restoring=place.restore,
+        begins=place.begins,
     )
 
 
@@ -66,6 +67,7 @@ class LocalStore:
     uuid: Callable[[], str]
     accept_rollback: int | None = None
     restoring: str = "declarative state restore"
+    begins: str = ""
     files: Files = field(default_factory=Files)
     jitter: Callable[[float], float] = field(default=lambda ceiling: random.uniform(0.0, ceiling))
 
@@ -124,7 +126,7 @@ class LocalStore:
         """One lineage for as long as this store finds nothing, so that what was read first is what is written."""
         if self._stand is not None and self._stand.snapshot is None:
             return self._stand.lineage
-        return self.uuid()
+        return self.begins or self.uuid()
 
     # ---------------------------------------------------------------- writing
 

@@ -159,8 +159,8 @@ def stores_on(files: Files) -> Iterator[None]:
     """Within it, every store that is opened writes through `files`."""
     opened = project_module.store_of
 
-    def store_of(project: Project, stack: Stack) -> Store:
-        store = opened(project, stack)
+    def store_of(project: Project, stack: Stack, *, begins: str = "") -> Store:
+        store = opened(project, stack, begins=begins)
         assert isinstance(store, LocalStore)
         return replace(store, files=files)
 

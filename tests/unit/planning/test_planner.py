@@ -1,5 +1,7 @@
 """Which steps follow from desired, recorded and observed, and why."""
 
+from dataclasses import replace
+
 import pytest
 from planning_stage import (
     BASIS,
@@ -474,8 +476,9 @@ def test_drift_is_what_the_cloud_shows_other_than_recorded(known, shown, drift):
 
 
 def test_plan_carries_what_it_was_made_from():
-    made = plan([desired("a")], max_deletes=3)
-    assert made.basis == BASIS
+    wanted = [desired("a"), desired("b", name="b", prevent_destroy=True)]
+    made = plan(wanted, max_deletes=3, targets=("ProtectionGroup/a",))
+    assert made.basis == replace(BASIS, documents=2, guarded=(at("b"),), targets=("ProtectionGroup/a",))
     assert (made.max_deletes, made.timeouts) == (3, {"create_grace": 30.0})
 
 
