@@ -76,9 +76,19 @@ class Project:
         return manifest.VariableSources(environ=self.environ, files=self.var_files, options=self.variables)
 
 
+def _elsewhere(project: Project) -> str | None:
+    return project.state or project.environ.get("DECLARATIVE_STATE")
+
+
+def local_folder_of(project: Project, stack: Stack) -> Path | None:
+    """The folder of a local state, with those of all environments; None when it is kept elsewhere."""
+    scheme, _, rest = (_elsewhere(project) or stack.state).partition(":")
+    return project.folder / rest if scheme == "local" and rest else None
+
+
 def store_of(project: Project, stack: Stack, *, begins: str = "") -> Store:
     """The stack's store. `begins`: the lineage of a state that never was, instead of a drawn one."""
-    elsewhere = project.state or project.environ.get("DECLARATIVE_STATE")
+    elsewhere = _elsewhere(project)
     return open_store(
         elsewhere or stack.state,
         folder=project.folder,

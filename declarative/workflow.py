@@ -62,6 +62,7 @@ from declarative.project import (
     Project,
     check_binding,
     cloud_of,
+    local_folder_of,
     store_of,
     writing,
 )
@@ -130,6 +131,16 @@ async def plan(project: Project, request: PlanRequest) -> Plan:
 def show(project: Project) -> State:
     """The recorded state."""
     return store_of(project, _stack(project)).read()
+
+
+def state_folders(project: Project) -> tuple[Path, ...]:
+    """The folders that hold nothing but states and embedded worlds, as far as they can be told; needs no cloud."""
+    own = project.folder / ".declarative"
+    try:
+        local = local_folder_of(project, _stack(project))
+    except DeclarativeError:  # whoever plans hears of it, with all that is wrong
+        return (own,)
+    return (own, local) if local is not None else (own,)
 
 
 def outputs(project: Project) -> Mapping[str, Json]:

@@ -7,7 +7,7 @@ import errno
 import os
 import secrets
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from declarative.errors import DeclarativeError, UsageError, visible
@@ -19,29 +19,103 @@ class FileRefused(DeclarativeError):
     """A file can't be read or written as asked."""
 
 
-def write_private(path: Path, text: str) -> None:
-    """Write `text` so that `path` holds the old or the new content, whole, readable by its owner alone.
+def write_plan(path: Path, text: str) -> bool:
+    """Write a plan's text where `path` leads, links followed. Returns whether it lies there, to be applied.
 
-    Raises FileRefused when `path` is anything but a regular file, or can't be written.
+    A file holds the old or the new content, whole, readable by its owner alone; a pipe or a device, such as
+    /dev/stdout, is written to. Raises FileRefused as `refuse_output` does, and when `path` can't be written.
     """
-    _refuse_strange(path)
-    aside = path.with_name(f".{path.name[:128]}.{secrets.token_hex(8)}.tmp")
+    refuse_output(path)
     try:
-        _write_new(aside, text.encode())
-        try:
-            aside.replace(path)
-        except OSError:
-            aside.unlink(missing_ok=True)
-            raise
-        _sync_folder(path.parent)
+        if (stream := _stream(path)) is None:
+            _replace(path.resolve(), text.encode())
+            return True
+        with os.fdopen(stream, "wb") as file:
+            file.write(text.encode())
+        return False
     except OSError as error:
         raise FileRefused(f"{path} can't be written: {error.strerror}") from error
 
 
-def _refuse_strange(path: Path) -> None:
-    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-        if not stat.S_ISREG(path.lstat().st_mode):
-            raise FileRefused(f"{path} exists and is not a regular file", "Name another file.")
+def refuse_output(path: Path, *, stack: Path | None = None, states: Iterable[Path] = ()) -> None:
+    """Raise FileRefused when a plan must not be written to `path`: nothing is replaced but an earlier plan.
+
+    `stack`: the folder whose YAML files are manifests; `states`: folders in which nothing but states lie.
+    """
+    try:
+        place = path.resolve()
+        found = _look(path)
+        known = found is None or not stat.S_ISREG(found.st_mode) or not found.st_size or _is_standard(found)
+        if found is not None and stat.S_ISDIR(found.st_mode):
+            raise FileRefused(f"{path} is a folder", "Name a file in it.")
+        if any(place.is_relative_to(folder.resolve()) for folder in states):
+            raise FileRefused(f"{path} lies in the folder of the state", "Name another file.")
+        if stack is not None and any(_is_manifest(one, stack.resolve()) for one in (place, path.absolute())):
+            raise FileRefused(f"{path} would be read as a manifest", "Name it otherwise, for example plan.json.")
+        if not known and not _holds_plan(place):
+            raise FileRefused(
+                f"{path} exists and holds no plan; it is not written over", "Name another file, or remove this one."
+            )
+    except (OSError, RuntimeError) as error:  # a loop of links is a RuntimeError
+        raise FileRefused(f"{path} can't be written: {getattr(error, 'strerror', None) or error}") from error
+
+
+def _look(path: Path) -> os.stat_result | None:
+    try:
+        return path.stat()
+    except FileNotFoundError:
+        return None
+
+
+def _is_manifest(place: Path, stack: Path) -> bool:
+    return place.suffix.lower() in (".yaml", ".yml") and place.is_relative_to(stack)
+
+
+def _holds_plan(path: Path) -> bool:
+    """True for what `plan` wrote, whatever its version."""
+    from declarative.planning.document import MAX_BYTES, is_plan
+
+    with path.open("rb") as file:
+        content = file.read(MAX_BYTES + 2)
+    return len(content) <= MAX_BYTES + 1 and is_plan(content)
+
+
+def is_standard_output(path: Path) -> bool:
+    """True when `path`, such as /dev/stdout, leads to where our results go."""
+    found = _look(path)
+    return found is not None and any(one == 1 and os.path.samestat(found, own) for one, own in _standard())
+
+
+def _standard() -> Iterator[tuple[int, os.stat_result]]:
+    for descriptor in (1, 2):
+        with contextlib.suppress(OSError):
+            yield descriptor, os.fstat(descriptor)
+
+
+def _is_standard(found: os.stat_result) -> bool:
+    return any(os.path.samestat(found, own) for _, own in _standard())
+
+
+def _stream(path: Path) -> int | None:
+    """A descriptor of what isn't a file of its own: a pipe, a device, or where our own output goes."""
+    found = _look(path)
+    if found is None:
+        return None
+    for descriptor, own in _standard():
+        if os.path.samestat(found, own):
+            return os.dup(descriptor)
+    return None if stat.S_ISREG(found.st_mode) else os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+
+
+def _replace(path: Path, content: bytes) -> None:
+    aside = path.with_name(f".{path.name[:128]}.{secrets.token_hex(8)}.tmp")
+    _write_new(aside, content)
+    try:
+        aside.replace(path)
+    except OSError:
+        aside.unlink(missing_ok=True)
+        raise
+    _sync_folder(path.parent)
 
 
 def _write_new(path: Path, content: bytes) -> None:

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import click
 
-from declarative.cli.files import read_plan, write_private
+from declarative.cli.files import is_standard_output, read_plan, refuse_output, write_plan
 from declarative.cli.options import Given, PlanningCommand, Setting, formats, option, planning_options, with_project
 from declarative.cli.requests import request_from
 from declarative.errors import DeclarativeError, ExitCode, did_you_mean, pasteable, visible
 from declarative.model import Plan
 from declarative.planning import decode_plan, encode_plan, plan_digest, unconsented
+from declarative.planning.consents import takes_consent
 from declarative.planning.records import operation_json, operation_lines, resource_json, resource_lines
 from declarative.planning.render import Line, Tone, drift_lines, line, many, outputs_lines, plan_lines, shown
 from declarative.project import Project
@@ -43,21 +44,33 @@ def plan(
     """
     from declarative import workflow
 
+    path = setting.path(out) if out is not None else None
+    if path is not None:
+        refuse_output(path, stack=setting.folder, states=workflow.state_folders(project))
     made = asyncio.run(workflow.plan(project, request_from(**choices)))
-    if output_format == "json":
-        setting.screen.out(encode_plan(made))
-    else:
-        setting.screen.show(plan_lines(made, missing=unconsented(made)))
-    if out is not None:
-        _save(setting, setting.path(out), made)
+    lies_there = write_plan(path, encode_plan(made) + "\n") if path is not None else False
+    _show(setting, made, output_format, printed=path is not None and is_standard_output(path))
+    if path is not None and lies_there:
+        _say_where(setting, path, made)
     pending = made.has_changes() or made.withheld or unconsented(made)
     return ExitCode.CHANGES if detailed_exitcode and pending else ExitCode.OK
 
 
-def _save(setting: Setting, path: Path, made: Plan) -> None:
+def _show(setting: Setting, made: Plan, output_format: str, *, printed: bool) -> None:
+    """The plan on standard output; where its text is `printed` there already, the view goes to standard error."""
+    if output_format != "json":
+        setting.screen.show(plan_lines(made, missing=unconsented(made)), to_stderr=printed)
+    elif not printed:
+        setting.screen.out(encode_plan(made))
+
+
+def _say_where(setting: Setting, path: Path, made: Plan) -> None:
     digest = plan_digest(made)
-    write_private(path, encode_plan(made) + "\n")
-    setting.screen.err(f"\nThe plan is in {visible(path)}, its digest is {digest}. Carry it out with:")
+    where = f"\nThe plan is in {visible(path)}, its digest is {digest}."
+    if not all(takes_consent(danger) for danger in unconsented(made)):
+        setting.screen.err(f"{where} It can't be carried out: no option overrides all of its dangers.")
+        return
+    setting.screen.err(f"{where} Carry it out with:")
     folder = f"-C {pasteable(setting.folder)} " if setting.folder != Path() else ""
     name = pasteable(path.relative_to(setting.folder) if path.is_relative_to(setting.folder) else path)
     if not pasteable(path):  # a command that names it would not do what it says

@@ -80,6 +80,16 @@ def decode_plan(text: str, *, source: str) -> tuple[Plan, str]:
     return plan, digest
 
 
+def is_plan(content: bytes) -> bool:
+    """True for the JSON text of a plan, of any version, whole."""
+    try:
+        document = json.loads(content)
+    except (ValueError, RecursionError):
+        return False
+    form = document.get("format") if isinstance(document, dict) else None
+    return isinstance(form, str) and form.startswith(_FORMATS)
+
+
 def _parsed(text: str, place: str) -> Mapping[str, Json]:
     try:
         document = json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse_constant)

@@ -116,6 +116,46 @@ def test_a_plan_is_the_same_document_on_paper_and_on_screen(cli, write, folder):
     assert cli("show", "plan.json", "--format", "json").out == shown.out
 
 
+@pytest.mark.parametrize(
+    "name", ["groups.yaml", "plan.yaml", "notes.txt", ".declarative/default/state.json", ".declarative/plan.json"]
+)
+def test_a_plan_is_written_over_nothing_of_others(cli, write, folder, name):
+    write("shop")
+    cli("apply", "--auto-approve")
+    (folder / "notes.txt").write_text("precious")
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    ran = cli("plan", "-o", name)
+    assert (ran.code, ran.out, ran.err.count("error: ")) == (1, "", 1)
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+    assert cli("state", "list").code == 0
+
+
+def test_a_plan_replaces_an_earlier_one(cli, write):
+    write("shop")
+    assert cli("plan", "-o", "plan.json").code == 0
+    write("shop", "web")
+    assert cli("plan", "-o", "plan.json").code == 0
+    assert cli("apply", "plan.json", "--auto-approve").code == 0
+
+
+def test_a_state_elsewhere_is_spared_too(cli, write, monkeypatch):
+    write("shop")
+    monkeypatch.setenv("DECLARATIVE_STATE", "local:elsewhere")
+    cli("apply", "--auto-approve")
+    ran = cli("plan", "-o", "elsewhere/plan.json")
+    assert (ran.code, "folder of the state" in ran.err) == (1, True)
+
+
+def test_a_plan_that_nothing_can_carry_out_names_no_command(cli, write, folder):
+    write("shop")
+    (folder / "groups.yaml").write_text((folder / "groups.yaml").read_text() + "lifecycle: {prevent_destroy: true}\n")
+    cli("apply", "--auto-approve")
+    ran = cli("plan", "--destroy", "-o", "plan.json")
+    assert "It can't be carried out" in ran.err
+    assert "declarative apply" not in ran.err
+    assert "Carry it out with" in cli("plan", "-o", "plan.json").err
+
+
 def test_changes_are_told_from_each_other(cli, golden, write):
     write("moved", "renamed", "replaced")
     cli("apply", "--auto-approve")
