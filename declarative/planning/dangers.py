@@ -45,9 +45,8 @@ class Stakes:
 
 def find_dangers(steps: Sequence[Step], withheld: Collection[Withheld], stakes: Stakes) -> tuple[Danger, ...]:
     """Return the dangers of the steps: those of the plan as a whole first, then by address in the order of steps."""
-    deletes = [step for step in steps if step.action is Action.DELETE]
     return (
-        *_of_the_whole(len(deletes), stakes),
+        *_of_the_whole(steps, stakes),
         *_of_steps(steps, stakes),
         *dict.fromkeys(Danger(DangerClass.DR_IN_PROGRESS, one.message, one.address) for one in withheld),
     )
@@ -73,14 +72,16 @@ def _of_steps(steps: Sequence[Step], stakes: Stakes) -> Iterable[Danger]:
             yield Danger(DangerClass.UNPROTECT, words, step.address)
 
 
-def _of_the_whole(deletes: int, stakes: Stakes) -> Iterable[Danger]:
+def _of_the_whole(steps: Sequence[Step], stakes: Stakes) -> Iterable[Danger]:
+    deletes = sum(1 for step in steps if step.action is Action.DELETE)
     limit, recorded = stakes.max_deletes, len(stakes.recorded)
     if deletes > limit:
         yield Danger(
             DangerClass.MASS_DELETE,
             f"{deletes} objects would be deleted or replaced; the stack's guards.max_deletes is {limit}",
         )
-    if stakes.gone and (stakes.gone > limit or 2 * stakes.gone > recorded):
+    sends = any(step.action is not Action.FORGET for step in steps)
+    if stakes.gone and (sends or not stakes.destroy) and (stakes.gone > limit or 2 * stakes.gone > recorded):
         yield Danger(
             DangerClass.MASS_VANISHED,
             f"{stakes.gone} of {recorded} recorded objects are gone from the cloud: is this the right project?",

@@ -175,8 +175,16 @@ def test_destroying_consents_to_what_it_shows_but_not_to_a_wrong_project():
     made = plan([], known, max_deletes=1, destroy=True)
     assert [consent.by for consent in made.consents] == ["destroy"] * 4
     assert unconsented(made) == ()
-    vanished = plan([], known, cloud(gone=[one.id for one in known]), destroy=True)
+    left, *lost = known
+    vanished = plan([], known, cloud(left.attributes, gone=[one.id for one in lost]), destroy=True)
     assert [danger.cls for danger in unconsented(vanished)] == [DangerClass.MASS_VANISHED]
+
+
+def test_destroying_what_is_gone_already_sends_nothing_and_asks_nothing():
+    known = many(3)
+    gone = cloud(gone=[one.id for one in known])
+    assert classes(plan([], known, gone, destroy=True)) == []
+    assert "mass-vanished" in classes(plan([desired("g00", name="g0")], known, gone))
 
 
 def test_disaster_recovery_in_progress_does_not_stop_the_others():
