@@ -109,11 +109,29 @@ def _failed(error: DeclarativeError, screen: Screen) -> int:
     from declarative.planning.records import findings_lines
     from declarative.planning.render import shown
 
+    if screen.failure:
+        _tell_programs(error, screen)
     screen.show(findings_lines(error.diagnostics()), to_stderr=True)
     if screen.verbose and isinstance(error, ProviderError):
         facts = (error.request, f"HTTP {error.status}" if error.status else "", error.code, error.message)
         screen.err("  answer to " + ", ".join(shown(fact) for fact in facts if fact))
     return error.exit_code
+
+
+def _tell_programs(error: DeclarativeError, screen: Screen) -> None:
+    """The findings on standard output, where a program expects JSON."""
+    import json
+
+    from declarative.clock import Clock
+    from declarative.model import Event
+    from declarative.planning.records import event_json, findings_json
+
+    findings = findings_json(error.diagnostics())
+    if screen.failure == "document":
+        screen.document(findings)
+        return
+    event = Event("failed", Clock().stamp(), detail={"code": int(error.exit_code), "findings": findings["findings"]})
+    screen.out(json.dumps(event_json(event), separators=(",", ":")))
 
 
 def _crashed(error: Exception, screen: Screen) -> int:

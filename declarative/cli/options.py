@@ -134,9 +134,22 @@ def option(*names: str, sealed: bool = False, **attributes: Given) -> Callable[[
     return click.option(*names, cls=SealedOption if sealed else Option, **attributes)
 
 
-def formats(*names: str) -> Callable[[C], C]:
-    """`--format`, one of `names`, of which the first is the default."""
-    return option("output_format", "--format", type=click.Choice(names), default=names[0], help="Form of the result.")
+def formats(*names: str, failure: str = "document") -> Callable[[C], C]:
+    """`--format`, one of `names`, of which the first is the default. `failure`: how `json` tells of an error."""
+
+    def note(ctx: click.Context, param: click.Parameter, name: str) -> str:
+        if name == "json" and isinstance(ctx.obj, Setting):
+            ctx.obj.screen.failure = failure
+        return name
+
+    return option(
+        "output_format",
+        "--format",
+        type=click.Choice(names),
+        default=names[0],
+        callback=note,
+        help="Form of the result.",
+    )
 
 
 # ---------------------------------------------------------------- stacks of options

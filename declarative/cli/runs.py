@@ -39,7 +39,7 @@ _SETTLED = ("variables", "var_files", "target", "exclude", "replace", "refresh",
 @_APPROVE
 @option("plan_sha256", "--plan-sha256", sealed=True, metavar="DIGEST", help="Refuse PLAN unless it has this digest.")
 @option("destroy", "--destroy", is_flag=True, help="Delete all that the stack manages.")
-@formats("text", "json")
+@formats("text", "json", failure="event")
 @planning_options
 @with_project("variables", "state", "cloud", "timeouts", "lock", "run")
 def apply(
@@ -96,7 +96,7 @@ def _refuse_settled(ctx: click.Context) -> None:
 
 @click.command(cls=PlanningCommand)
 @_APPROVE
-@formats("text", "json")
+@formats("text", "json", failure="event")
 @planning_options
 @with_project("variables", "state", "cloud", "timeouts", "lock", "run")
 def destroy(setting: Setting, project: Project, auto_approve: bool, output_format: str, **choices: Given) -> ExitCode:

@@ -22,13 +22,15 @@ class Screen:
     """Where a command writes. A stream that can't be written to any more is given up: the run goes on.
 
     `colour`: False for none at all; True leaves it to each stream's being a terminal. `verbose`: say more on errors.
-    `lost`: why standard output was given up, unless its reader merely went away.
+    `lost`: why standard output was given up, unless its reader merely went away. `failure`: in which form standard
+    output tells of an error: a `document`, or an `event` at the end of a stream of them; "" when not at all.
     """
 
     colour: bool = True
     verbose: bool = False
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
     lost: str = ""
+    failure: str = ""
     _closed: set[str] = field(default_factory=set)
 
     def out(self, text: str) -> None:

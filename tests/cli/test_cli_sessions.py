@@ -156,6 +156,42 @@ def test_a_plan_that_nothing_can_carry_out_names_no_command(cli, write, folder):
     assert "Carry it out with" in cli("plan", "-o", "plan.json").err
 
 
+@pytest.mark.parametrize(
+    "arguments", [("plan",), ("show", "nowhere.json"), ("show", "stack.yaml"), ("output", "nowhere")], ids=str
+)
+def test_a_failure_is_json_where_a_result_would_be(cli, write, folder, arguments):
+    write("shop")
+    if len(arguments) == 1:
+        (folder / "bad.yaml").write_text("kind: Nothing\n")
+    ran = cli(*arguments, "--format", "json")
+    found = json.loads(ran.out)
+    jsonschema.Draft202012Validator(json.loads((ROOT / "schemas" / "findings.json").read_text())).validate(found)
+    assert ran.code != 0
+    assert found["valid"] is False
+    assert found["findings"][0]["summary"] in ran.err
+
+
+def test_validate_prints_what_its_schema_says(cli, write, folder):
+    write("shop")
+    (folder / "bad.yaml").write_text("kind: Nothing\n")
+    schema = json.loads((ROOT / "schemas" / "findings.json").read_text())
+    jsonschema.Draft202012Validator(schema).validate(json.loads(cli("validate", "--format", "json").out))
+
+
+def test_a_run_that_fails_ends_its_events_with_the_findings(cli, write):
+    write("shop", "old")
+    cli("apply", "--auto-approve")
+    write("shop")
+    ran = cli("apply", "--auto-approve", "--format", "json")
+    schema = json.loads((ROOT / "schemas" / "events.json").read_text())
+    events = [json.loads(line) for line in ran.out.splitlines()]
+    for event in events:
+        jsonschema.Draft202012Validator(schema).validate(event)
+    assert [event["type"] for event in events] == ["planned", "failed"]
+    assert (ran.code, events[-1]["code"]) == (5, 5)
+    assert "--allow delete:ProtectionGroup/old" in events[-1]["findings"][-1]["fix"]
+
+
 def test_changes_are_told_from_each_other(cli, golden, write):
     write("moved", "renamed", "replaced")
     cli("apply", "--auto-approve")
