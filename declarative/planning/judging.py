@@ -27,6 +27,7 @@ from declarative.model import (
     Step,
 )
 from declarative.planning.belonging import Belonging
+from declarative.planning.company import PAIR, with_what_stays
 from declarative.planning.dangers import Stakes, find_dangers
 from declarative.planning.graph import closure, reversed_edges
 from declarative.planning.holding import held_back
@@ -281,19 +282,60 @@ class _Case:
     def _wrong_end(self, step: Step, held: Resource | None) -> Iterator[str]:
         given = step.resource
         if held is None or given.id != held.id:
-            yield from self._foreign(step, held)
+            if not self._is_repair(step, held):
+                yield from self._foreign(step, held)
         elif (given.inputs, given.lifecycle) != (held.inputs, held.lifecycle):
             yield f"{step.id} differs from what is recorded of its object"
-        elif step.action is Action.DELETE and step.leaves != KINDS[step.address.kind].leaves(held.inputs):
+        elif step.action is Action.DELETE and not self._tells_what_stays(step, held):
             yield f"{step.id} hides what stays behind and goes on costing"
         if step.action is Action.FORGET and not self._may_forget(step):
             yield f"{step.id} would drop the record of {visible(given.id)}, which still exists"
+
+    def _tells_what_stays(self, step: Step, held: Resource) -> bool:
+        """True for a delete that says what stays behind, as a plan made now would."""
+        plain = replace(step, leaves=KINDS[step.address.kind].leaves(held.inputs))
+        if self._evidence.finished:  # the rest was judged when the plan was begun
+            return set(plain.leaves) <= set(step.leaves)
+        pairs = self._evidence.observed.objects.get(PAIR, {})
+        others = (one for one in self.steps if one.id != step.id and one.address.kind == PAIR)
+        return with_what_stays((plain, *others), self.sketch.brought, pairs)[0].leaves == step.leaves
+
+    def _is_repair(self, step: Step, held: Resource | None) -> bool:
+        """True for a detach that the pair's status demands: of one that is made anew, or goes, in this plan."""
+        kind, given = KINDS[step.address.kind], step.resource
+        if step.action is not Action.DELETE or held is not None or not kind.marks or kind.identity is None:
+            return False
+        ids = dict(zip(kind.natural_key, given.id.split("/"), strict=False))
+        named = {target.kind: ids.get(target.field, "") for target in kind.refers.values()}
+        objects = self._evidence.observed.objects
+        marked = any(
+            objects.get(name, {}).get(named[name], {}).get("status") in statuses
+            for name, statuses in kind.marks.items()
+        )
+        goes = {(one.address.kind, one.resource.id) for one in self.steps if one.action is Action.DELETE}
+        comes = [one for one in self.steps if one.action is Action.CREATE and one.address == step.address]
+        return marked and (
+            any((name, named[name]) in goes for name in kind.marks) or any(self._makes(one, given.id) for one in comes)
+        )
+
+    @staticmethod
+    def _makes(step: Step, object_id: str) -> bool:
+        """True for the create of an object that is named by its parts, when its parts give this id."""
+        kind, inputs = KINDS[step.address.kind], step.resource.inputs
+        known = all(isinstance(inputs.get(name), str) for name in kind.natural_key)
+        return kind.identity is not None and known and kind.identity(inputs) == object_id
+
+    def _goes_along(self, step: Step) -> bool:
+        """True for what is named by an object that this plan deletes."""
+        parts = set(step.resource.id.split("/")) if KINDS[step.address.kind].identity is not None else set()
+        return any(one.action is Action.DELETE and one.resource.id in parts for one in self.steps)
 
     def _may_forget(self, step: Step) -> bool:
         """What is gone, or goes with its instance."""
         return (
             self.sketch.scene.sights.get(step.address) is None
             or step.resource.lifecycle.adopt
+            or self._goes_along(step)
             or any(one.action is Action.ADOPT for one in self._of[step.address])
         )
 

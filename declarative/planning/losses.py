@@ -49,8 +49,11 @@ class Losses:
 def losses(kind: Kind, seen: Attributes, *, sheltered: bool = False) -> Losses:
     """What is lost with the object. `sheltered`: the protection of its group runs.
 
-    An attachment is never lost alone: the servers of its instance lose the disks of its pair.
+    An attachment is never lost alone: the servers of its instance lose the disks of its pair. One that isn't seen, as
+    after a failed attach, takes nothing along.
     """
+    if kind.identity is not None and not seen:
+        return Losses((), False)
     status = seen.get("status")
     runs = bool(kind.protected) and (sheltered or status is None or status in kind.protected)
     lost = in_words(counted(kind, seen))

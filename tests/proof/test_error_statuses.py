@@ -60,6 +60,13 @@ def test_an_attach_that_failed_is_detached_and_tried_again(site):
     assert_agreed(site, ALL)
 
 
+def test_a_saved_plan_detaches_what_failed_too(site):
+    site.write_all(ALL)
+    failing(site, "POST protected-instances/*/attachreplication:fail-job=SDRS.1821")
+    done(site.apply_saved(site.plan()))
+    assert_agreed(site, ALL)
+
+
 def test_an_attach_that_failed_does_not_stand_in_the_way_of_a_destroy(site):
     site.write_all(ALL)
     failing(site, "POST protected-instances/*/attachreplication:fail-job=SDRS.1821")
