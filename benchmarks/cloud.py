@@ -95,7 +95,7 @@ def _serve(settings: CloudSettings) -> None:
         speed=math.inf if settings.job_seconds is None else 1.0,
         faults=settings.faults,
         rules=Rules(job_seconds=settings.job_seconds),
-        origin=Origin(group_quota=-1),
+        origin=Origin(group_quota=-1, replication_quota=-1),
         seed=_SEED,
     )
     with world, running(world) as address:

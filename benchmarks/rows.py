@@ -18,6 +18,7 @@ from benchmarks.cloud import CloudSettings
 from benchmarks.command import Ran, clean_environment, run
 from benchmarks.figures import Figure, Scale
 from benchmarks.site import Site, installed
+from benchmarks.stack import set_protection, write_members
 
 _QUICKSTART = Path(__file__).parents[1] / "examples" / "quickstart"
 _PAGE = 1000  # groups that one list call gives
@@ -171,6 +172,33 @@ def _faults(bench: Bench) -> Iterator[Figure]:
     yield _time(what, [ran])
 
 
+def _destroy(bench: Bench) -> Iterator[Figure]:
+    with bench.site(bench.scale.some) as site:
+        site.apply()
+        ran, requests = site.requests_of(site.destroy)
+    what = f"destroy of {bench.scale.some:,} groups"
+    yield _time(what, [ran])
+    yield Figure(what=f"{what}: requests for each", value=requests / bench.scale.some, limit=2.1)
+
+
+def _changes(bench: Bench) -> Iterator[Figure]:
+    """Calls that rest on looks: each takes itself and a look at its job, and a share of lists."""
+    groups = bench.scale.waiting
+    with bench.site(groups) as site:
+        write_members(site.stack, groups)
+        set_protection(site.stack, "enabled")
+        site.apply()
+        set_protection(site.stack, "disabled")
+        _, disabling = site.requests_of(lambda: site.change("unprotect"))
+        (site.stack / "attachments.yaml").unlink()
+        _, detaching = site.requests_of(lambda: site.change("delete", "mass-delete"))
+        _, destroying = site.requests_of(site.destroy)
+    for what, requests, calls in (("disable", disabling, 1), ("detach", detaching, 1), ("destroy", destroying, 3)):
+        shown = f"{what} of {groups} groups with their members: requests for each call"
+        # A few lists are read whatever the number of groups; of a small one they are a large part.
+        yield Figure(what=shown, value=requests / (calls * groups), limit=2.1 + 20 / groups)
+
+
 def _terraform(bench: Bench) -> Iterator[Figure]:
     if terraform.found() is None:
         return
@@ -202,6 +230,8 @@ ROWS = (
     Row("apply-10000", _apply_many),
     Row("plan-10000", _plan_many),
     Row("jobs", _jobs, quick=True),
+    Row("destroy-1000", _destroy, quick=True),
+    Row("changes", _changes, quick=True),
     Row("faults", _faults),
     Row("terraform", _terraform),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -27,7 +28,8 @@ class Site:
     def __init__(self, folder: Path, groups: int, settings: CloudSettings | None = None) -> None:
         self.groups = groups
         self._folder = folder
-        write_stack(folder / "stack", groups)
+        self.stack = folder / "stack"
+        write_stack(self.stack, groups)
         self.cloud = Cloud(settings or CloudSettings())
 
     def __enter__(self) -> Self:
@@ -50,10 +52,26 @@ class Site:
         """Plan the stack. CommandFailed if there is something to do."""
         return self._run("plan", "--detailed-exitcode")
 
+    def change(self, *consents: str) -> Ran:
+        """Apply what has changed in the stack, with these consents."""
+        return self._run("apply", "--auto-approve", *(f"--allow={consent}" for consent in consents))
+
+    def destroy(self) -> Ran:
+        """Destroy everything. CommandFailed if a group is left."""
+        ran = self._run("destroy", "--auto-approve")
+        if found := self.cloud.numbers().groups:
+            raise CommandFailed(f"destroy left {found} groups.")
+        return ran
+
+    def requests_of(self, work: Callable[[], Ran]) -> tuple[Ran, int]:
+        """Do some work, and count the requests that it takes."""
+        before = self.cloud.numbers().requests
+        return work(), self.cloud.numbers().requests - before
+
     def _run(self, *arguments: str) -> Ran:
         environ = {**clean_environment(), **self.cloud.variables, "XDG_STATE_HOME": str(self._folder / "marks")}
         return run(
-            [installed(), "-C", self._folder / "stack", *arguments],
+            [installed(), "-C", self.stack, *arguments],
             cwd=self._folder,
             environ=environ,
             output=self._folder / "output",

@@ -31,6 +31,51 @@ spec:
 """
 
 
+_MEMBERS = {
+    "instances": """\
+apiVersion: sdrs/v1
+kind: ProtectedInstance
+metadata: {name: web-%(number)05d}
+spec:
+  protection_group: group-%(number)05d
+  name: web-%(number)05d
+  server_id: %(number)08d-0000-4000-8000-000000000000
+  delete_target_server: true
+  delete_target_eip: true
+""",
+    "pairs": """\
+apiVersion: sdrs/v1
+kind: ReplicationPair
+metadata: {name: data-%(number)05d}
+spec:
+  protection_group: group-%(number)05d
+  name: data-%(number)05d
+  volume_id: %(number)08d-0000-4000-9000-000000000000
+  delete_target_volume: true
+""",
+    "attachments": """\
+apiVersion: sdrs/v1
+kind: ReplicationAttachment
+metadata: {name: data-%(number)05d}
+spec: {protected_instance: web-%(number)05d, replication_pair: data-%(number)05d, device: /dev/vdb}
+""",
+}
+
+
+def write_members(folder: Path, groups: int) -> None:
+    """Give each group of a stack an instance, and a pair that is attached to it; a file for each kind."""
+    for kind, document in _MEMBERS.items():
+        (folder / f"{kind}.yaml").write_text("---\n".join(document % {"number": number} for number in range(groups)))
+
+
+def set_protection(folder: Path, goal: str) -> None:
+    """Let the protection of every group of a stack be `enabled` or `disabled`."""
+    for file in folder.glob("groups-*.yaml"):
+        lines = [line for line in file.read_text().splitlines() if not line.startswith("  protection:")]
+        text = "\n".join(f"{line}\n  protection: {goal}" if line.startswith("  dr_type:") else line for line in lines)
+        file.write_text(text + "\n")
+
+
 def write_stack(folder: Path, groups: int, *, per_file: int = PER_FILE) -> None:
     """Make `folder`, and in it a stack of so many protection groups, `per_file` documents in a file."""
     folder.mkdir(parents=True)

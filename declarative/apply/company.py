@@ -64,7 +64,9 @@ async def left_pairs(session: Session, resource: Resource, *, deadline: float) -
         return ()
     found = []
     for pair_id in recorded.brought or ():
-        seen = await session.look(_PAIR, pair_id, max_age=0.0, deadline=deadline)
+        if not await session.lookout.shown(_PAIR, pair_id, soon=True, deadline=deadline):
+            continue  # one that is left all the same holds its group, which is refused then
+        seen = await session.look(_PAIR, pair_id, max_age=session.trust / 2, deadline=deadline)
         if _is_left(session, resource, pair_id, seen):
             found.append(pair_id)
     return tuple(found)

@@ -237,16 +237,12 @@ class Lookout:
                 view.moment.set()
 
     async def _with_others(self, kind: Kind, *, soon: bool) -> None:
-        """Wait for a moment, that others may come who want to look too."""
-        if soon:
-            await self._clock.sleep(_SOON)
-            return
+        """Wait for a moment, that others may come who want to look too. Whoever is in a hurry shortens it for all."""
         view = self._view(kind.name)
-        if view.moment is None:
-            view.moment = asyncio.Event()
-            moment = view.moment
-            asyncio.get_running_loop().call_later(_MOMENT, moment.set)
-        moment = view.moment
+        is_new = view.moment is None
+        moment = view.moment = view.moment or asyncio.Event()
+        if is_new or soon:
+            asyncio.get_running_loop().call_later(_SOON if soon else _MOMENT, moment.set)
         await moment.wait()
         if view.moment is moment:
             view.moment = None
