@@ -94,12 +94,15 @@ async def _create(session: Session, step: Step) -> str:
 
 
 def _in_its_group(session: Session, step: Step) -> Check:
-    """The check of a create: its group takes members."""
-    if not session.kind(step.address).group:
+    """The check of a create: its group takes members, and what it ties together is at rest."""
+    kind = session.kind(step.address)
+    if not kind.group:
         return nothing_to_check
 
     async def check(look_at: LookAt) -> Attributes | None:
         await check_group(session, step.resource, look_at)
+        if kind.identity is not None:
+            await check_parts(session, step.resource, look_at)
         return None
 
     return check

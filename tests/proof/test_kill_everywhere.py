@@ -178,8 +178,8 @@ def test_an_applier_without_intents_is_caught(tmp_path: Path, monkeypatch: pytes
 
 
 def test_an_applier_that_settles_without_looking_is_caught(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def blind(*_: object, **__: object) -> str:
-        return ""
+    async def blind(*_: object, **__: object) -> None:
+        """Nothing is ever found."""
 
     monkeypatch.setattr(importlib.import_module("declarative.apply.settle"), "lost", blind)
     stage = _stage(tmp_path, CARELESS, STILL_RUNNING)
@@ -190,8 +190,8 @@ def test_an_applier_that_settles_without_looking_is_caught(tmp_path: Path, monke
 def test_an_applier_that_blindly_sends_a_create_again_is_caught(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def blind(*_: object, **__: object) -> str:
-        return ""
+    async def blind(*_: object, **__: object) -> None:
+        """Nothing is ever found."""
 
     monkeypatch.setattr(steps, "lost", blind)
     stage = _stage(tmp_path, CARELESS, STILL_RUNNING)

@@ -13,11 +13,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
-from declarative.apply import Lookout, steps
+from declarative.apply import LOOKED, Lookout, steps
 from declarative.apply.ledger import Ledger
 from declarative.errors import DeclarativeError, ExitCode
 from declarative.kinds import KINDS
@@ -37,6 +38,21 @@ FAULTS = (
     "* *:status=429:p=0.06",
     "* *:status-after=503:p=0.05",
     "GET server-groups:list-lag=5",
+)
+# Services that go their own way where the reference leaves one open.
+ODD = (
+    ("GET server-groups:page-cap=1",),
+    ("GET server-groups:page-cap=2", "GET server-groups:count=page"),
+    ("GET server-groups:count=absent",),
+    ("GET server-groups:count=+1",),
+    ("GET server-groups:hide=description", "GET server-groups/*:hide=description"),
+    ("GET server-groups:hide=source_vpc_id",),
+    ("POST server-groups:job-entity=none",),
+    ("POST server-groups:job-entity=ghost",),
+    ("POST server-groups:job-entity=wrong",),
+    ("GET task-center/*:html=404", "GET sdrs/quotas:status=403"),
+    ("GET jobs/*:html:p=0.5",),
+    ("GET server-groups/*:slow-after=7:p=0.3", "GET server-groups:slow-after=7:p=0.3"),
 )
 MOMENTS = (
     ("before (POST|PUT|DELETE)",),
@@ -167,6 +183,10 @@ class Machine(RuleBasedStateMachine):
     def turn_faults_on(self) -> None:
         self.site.break_with(*FAULTS)
 
+    @rule(odd=st.sampled_from(ODD))
+    def serve_oddly(self, odd: tuple[str, ...]) -> None:
+        self.site.break_with(*FAULTS, *odd)
+
     @rule()
     def turn_faults_off(self) -> None:
         self.site.break_with()
@@ -181,8 +201,39 @@ class Machine(RuleBasedStateMachine):
     @rule()
     def apply(self) -> None:
         held = self._held()
-        self.site.apply(allow=CONSENTS)
+        applied = self.site.apply(allow=CONSENTS)
         self._assert_untouched(held)
+        if applied.exit_code is ExitCode.OK:
+            assert self.site.live().keys() - self.theirs == set(self.site.recorded().values())
+
+    @precondition(_idle)
+    @rule(number=st.integers(2, 30), pick=st.integers(0, 3), act=st.sampled_from(("rename", "delete", "fail over")))
+    def apply_beside_an_operator(self, number: int, pick: int, act: str) -> None:
+        """Somebody works in the same project, by the console, while a run is under way."""
+        ids = self._recorded_and_living()
+        if not ids:
+            return
+        target, acted_at = ids[pick % len(ids)], [float("inf")]
+
+        def meanwhile() -> None:
+            if target in self.site.live():
+                acted_at[0] = self.site.time()
+                self._by_console(act, target)
+
+        with self.site.suffering(wire=lambda inner: _Beside(inner, number, meanwhile)):
+            self.site.apply(allow=CONSENTS)
+        late = [
+            one for one in self.site.world.changes() if one.group_id == target and one.at / 1000 > acted_at[0] + LOOKED
+        ]
+        assert act != "fail over" or not late, late
+
+    def _by_console(self, act: str, target: str) -> None:
+        if act == "rename":
+            self.site.world.rename_group(target, self._fresh("console"))
+        elif act == "delete":
+            self.site.world.delete_group(target)
+        else:
+            self.site.world.set_status(target, "failed-over")
 
     @rule(last=st.integers(1, 110))
     def apply_and_be_killed(self, last: int) -> None:
@@ -282,6 +333,21 @@ class Machine(RuleBasedStateMachine):
         self.serial = serial
 
 
+class _Beside(httpx.AsyncBaseTransport):
+    """Something happens before the n-th request arrives."""
+
+    def __init__(self, inner: httpx.AsyncBaseTransport, number: int, act: Callable[[], None]) -> None:
+        self._inner = inner
+        self._left = number
+        self._act = act
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        self._left -= 1
+        if not self._left:
+            self._act()
+        return await self._inner.handle_async_request(request)
+
+
 class QuickMachine(Machine):
     """Jobs end at once."""
 
@@ -331,7 +397,7 @@ def test_an_applier_without_intents_is_caught(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_an_applier_that_adopts_whatever_fits_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Lookout, "refreshed", lambda *_: None)
+    monkeypatch.setattr(Lookout, "refreshed", lambda *_, **__: None)
     machine = Machine()
     _assert_caught(
         machine,
@@ -341,8 +407,8 @@ def test_an_applier_that_adopts_whatever_fits_is_caught(monkeypatch: pytest.Monk
 
 
 def test_an_applier_that_blindly_sends_a_create_again_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def blind(*_: object, **__: object) -> str:
-        return ""
+    async def blind(*_: object, **__: object) -> None:
+        """Nothing is ever found."""
 
     monkeypatch.setattr(steps, "lost", blind)
     machine = Machine()

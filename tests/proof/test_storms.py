@@ -81,8 +81,8 @@ def test_lists_that_lag_behind_in_a_storm_double_nothing(tmp_path: Path) -> None
 
 
 def test_an_applier_that_blindly_sends_creates_again_is_caught(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def blind(*_: object, **__: object) -> str:
-        return ""
+    async def blind(*_: object, **__: object) -> None:
+        """Nothing is ever found."""
 
     monkeypatch.setattr(steps, "lost", blind)
     site = _site(tmp_path)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import errno
 import json
 import os
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -112,6 +113,54 @@ def hooked(meant: str, **options: Any) -> Callable[[httpx.AsyncBaseTransport], H
         return hook
 
     return wire
+
+
+class LookKeeper(httpx.AsyncBaseTransport):
+    """Notes in `stale` each call to an object that rests on a look older than `trust` seconds, or on none.
+
+    A look counts from when its request leaves here. Looked at must be the object, and the group it was last seen in; of
+    what a call makes, the group that its body names.
+    """
+
+    def __init__(self, inner: httpx.AsyncBaseTransport, stale: list[str], *, trust: float) -> None:
+        self._inner = inner
+        self._stale = stale
+        self._trust = trust
+        self._asked: dict[str, float] = {}
+        self._groups: dict[str, str] = {}
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        now = asyncio.get_running_loop().time()
+        _, _, _, *path = request.url.path.split("/")
+        if request.method != "GET":
+            self._judge(request, path, await request.aread(), now)
+        response = await self._inner.handle_async_request(request)
+        if request.method == "GET" and path[:1] != ["jobs"]:
+            self._take(await response.aread(), now)
+        return response
+
+    def _take(self, body: bytes, now: float) -> None:
+        try:
+            answer = json.loads(body)
+        except ValueError:
+            return
+        for shown in answer.values() if isinstance(answer, dict) else ():
+            for one in shown if isinstance(shown, list) else [shown]:
+                if isinstance(one, dict) and isinstance(one.get("id"), str):
+                    self._asked[one["id"]] = max(now, self._asked.get(one["id"], now))
+                    if isinstance(one.get("server_group_id"), str):
+                        self._groups[one["id"]] = one["server_group_id"]
+
+    def _judge(self, request: httpx.Request, path: Sequence[str], content: bytes, now: float) -> None:
+        body = json.loads(content or b"{}")
+        if len(path) > 1:
+            touched = {path[1], self._groups.get(path[1], "")}
+        else:
+            touched = {str(one.get("server_group_id") or "") for one in body.values() if isinstance(one, dict)}
+        for object_id in touched - {""}:
+            age = now - self._asked.get(object_id, float("-inf"))
+            if age > self._trust:
+                self._stale.append(f"{request.method} {'/'.join(path)}: {object_id} was looked at {age:.1f} s before")
 
 
 class FullDisk(Files):

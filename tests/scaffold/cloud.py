@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 import httpx
 
 from declarative import workflow
+from declarative.apply import LOOKED
 from declarative.clock import Clock
 from declarative.errors import ConsentMissing, ExitCode
 from declarative.execution import Applied
@@ -28,6 +29,7 @@ from declarative.project import SIMULATOR, Embedded, Project
 from declarative.simulator import EmbeddedTransport, Origin, Rules, World
 from declarative.simulator.history import Effect
 from declarative.state import State
+from tests.scaffold.accidents import LookKeeper
 from tests.scaffold.virtual_time import run_virtual
 
 T = TypeVar("T")
@@ -136,6 +138,8 @@ class Site:
         self.marks = self.folder / "marks"
         self.stack_folder.mkdir(parents=True, exist_ok=True)
         self.accident = Accident()
+        self.stale: list[str] = []  # calls that rested on looks older than `trust` seconds
+        self.trust = LOOKED
         self.watch = RecordingWatch()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._world: World | None = None
@@ -275,7 +279,7 @@ class Site:
             transport = Delayed(transport, random.Random(f"{self.seed}/{self._runs}/wire"), longest=self.latency)
         if self.accident.wire is not None:
             transport = self.accident.wire(transport)
-        return Embedded(self.world.project_id, transport)
+        return Embedded(self.world.project_id, LookKeeper(transport, self.stale, trust=self.trust))
 
     def run(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """Run one piece of work in virtual time."""
@@ -291,7 +295,7 @@ class Site:
         return run_virtual(timed, start=self.now, at_end=ended)
 
     def apply(self, request: PlanRequest | None = None, *, allow: Collection[str] = (), **options: Any) -> Applied:
-        """`apply`, with consents in the words of `--allow`."""
+        """`apply`, with consents in the words of `--allow`. No call of it may rest on a look that was too old."""
         self.watch = self._new_watch(allow)
 
         async def work() -> Applied:
@@ -305,7 +309,10 @@ class Site:
                 if timer is not None:
                     timer.cancel()
 
-        return self.run(work)
+        self.trust = options.get("timeouts", {}).get("look", LOOKED)
+        applied = self.run(work)
+        assert not self.stale, self.stale
+        return applied
 
     def _interrupting(self, interrupt: asyncio.Event) -> asyncio.TimerHandle | None:
         after = self.accident.interrupt_after
@@ -340,7 +347,9 @@ class Site:
                 interrupt=asyncio.Event(),
             )
 
-        return self.run(work)
+        applied = self.run(work)
+        assert not self.stale, self.stale
+        return applied
 
     def import_object(self, name: str, object_id: str) -> Resource:
         """`import`."""
