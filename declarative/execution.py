@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from declarative.errors import ExitCode, LockHeld, StateConflict
 from declarative.kinds import KINDS
 from declarative.model import (
+    AND_MORE,
     Action,
     Event,
     Json,
@@ -108,7 +109,8 @@ def _pre_images(session: Session) -> Iterator[Record]:
             if operation.action is Action.CREATE and operation.resource.address.kind == kind.name
         ]
         known = session.lookout.foreign(kind) & session.ledger.state.pre_images.get(kind.name, set())
-        yield PreImage(kind.name, tuple(sorted(session.lookout.foreign(kind, lost) | known)))
+        partial = {AND_MORE} if session.lookout.is_partial(kind) else set()
+        yield PreImage(kind.name, tuple(sorted(session.lookout.foreign(kind, lost) | known | partial)))
 
 
 def _outputs(reviewed: Plan, session: Session) -> Mapping[str, Json]:

@@ -397,9 +397,12 @@ class Closed:
     operation: str
 
 
+AND_MORE = "*"  # among the ids of a pre-image: the list had no clear end, so there may have been others
+
+
 @dataclass(frozen=True, slots=True)
 class PreImage:
-    """The ids of all objects of a kind before this run created any, less the recorded ones."""
+    """The ids of all objects of a kind before this run created any, less the recorded ones; perhaps `AND_MORE`."""
 
     kind: str
     ids: tuple[str, ...]

@@ -146,6 +146,14 @@ class Lookout:
         """The objects of a kind that the refresh has shown, by id; {} when there was none."""
         return self._view(kind.name).refreshed
 
+    def partly_known(self, kind: str) -> None:
+        """What was there before may not be known whole: what fits a create may be somebody else's."""
+        self._view(kind).is_known_whole = False
+
+    def is_partial(self, kind: Kind) -> bool:
+        """True when it isn't known whole what was there before."""
+        return not self._view(kind.name).is_known_whole
+
     def claim(self, kind: Kind, object_id: str) -> bool:
         """Take `object_id` for one step; False when another has it already."""
         free = self.is_free(kind, object_id)
@@ -196,8 +204,8 @@ class Lookout:
         for stray in listing.strays:
             if stray.get("name") is not None and same_name(stray["name"], inputs.get("name")):
                 doubtful[str(stray.get("id"))] = "it has no usable id"
-        if not self._view(kind.name).is_known_whole and kind.identity is None and not kind.natural_key:
-            doubtful.update(dict.fromkeys(fits, "it may have been there before: the lists of the cloud had gaps"))
+        if self.is_partial(kind) and not kind.natural_key:
+            doubtful.update(dict.fromkeys(fits, MAY_BE_OLDER))
             fits = {}
         return Found(fits, doubtful, listing.is_complete)
 
@@ -389,6 +397,7 @@ class Lookout:
         return self._views.setdefault(kind, _KindView())
 
 
+MAY_BE_OLDER = "it fits, and may have been there before: the cloud's list had no clear end then"
 _DOUBTS = {
     Likeness.LACKS: "the service does not show everything of it",
     Likeness.ALIKE: "it has the same name in the same place, and differs otherwise",

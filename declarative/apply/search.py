@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from declarative.apply.groups import group_of, parts_busy
+from declarative.apply.lookout import MAY_BE_OLDER
 from declarative.apply.session import Session, StepContinues, StepFailed
 from declarative.errors import visible
 from declarative.kinds.compare import Likeness, in_place, likeness, same_name
@@ -16,6 +17,7 @@ from declarative.model import Action, Address, Attributes, Closed, Health, Kind,
 from declarative.provider import FailedTask, Job, entity
 
 _LIST_GAP = 2.0  # seconds between two lists that look for lost creates; all who look share them
+_LONGEST_PAUSE = 8.0  # seconds between two looks for one of them
 _UNDO = "The attempt has marked the pair: the next plan detaches it and attaches it again. Run again."
 
 
@@ -82,13 +84,14 @@ async def lost(session: Session, operation: Operation, *, claim: str = "", deadl
     the job named is never seen, and StepContinues when the lists prove nothing.
     """
     kind = session.kind(operation.resource.address)
-    search = _Search(session, operation, kind, deadline)
+    search, pause = _Search(session, operation, kind, deadline), _LIST_GAP
     end = session.clock.monotonic() + session.grace
     while (made := await search.look(claim)) is None:
         left = end - session.clock.monotonic()
         if left <= 0:
             break
-        await session.clock.sleep(min(_LIST_GAP, left))
+        await session.clock.sleep(min(pause, left))
+        pause = min(pause * 1.5, _LONGEST_PAUSE)
     if made is None:
         if busy := await parts_busy(session, operation.resource, deadline=deadline):
             raise StepContinues(f"{busy}, perhaps by a create whose answer was lost")
@@ -147,7 +150,10 @@ class _Search:
         """Nothing is found: return when that proves that there is nothing."""
         address = self._operation.resource.address
         if self._doubtful:
-            raise ambiguous(self._kind, address, self._doubtful)
+            failure = ambiguous(self._kind, address, self._doubtful)
+            if set(self._doubtful.values()) == {MAY_BE_OLDER}:
+                raise StepContinues(f"{failure.summary}. {failure.fix}", job_id=self._operation.job_id)
+            raise failure
         if claim:
             raise never_seen(self._kind, address, claim)
         if not self._is_complete:

@@ -19,6 +19,7 @@ from declarative.apply.together import all_of
 from declarative.errors import EndpointError, ProviderError, Rejected, Unauthorized, visible
 from declarative.kinds.compare import same
 from declarative.model import (
+    AND_MORE,
     Action,
     Attributes,
     Closed,
@@ -57,6 +58,8 @@ def _exclude_known(session: Session) -> None:
     state = session.ledger.state
     for kind, ids in state.pre_images.items():
         session.lookout.exclude(kind, ids)
+        if AND_MORE in ids:
+            session.lookout.partly_known(kind)
     for resource in state.resources.values():
         session.lookout.exclude(resource.address.kind, (resource.id,))
 

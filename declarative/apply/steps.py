@@ -44,6 +44,7 @@ from declarative.provider import Job, JobUnknown, JobUnreadable
 
 _NOTHING: Attributes = {}
 _DELETING = "deleting"
+_ADOPTION_TIME = 300.0  # seconds that a list for an adoption may take, with all its tries
 
 
 async def carry_out(session: Session, step: Step) -> str:
@@ -418,7 +419,7 @@ async def _take_over(session: Session, step: Step) -> str:
     while True:
         since = session.clock.monotonic()
         found = await session.lookout.by_natural_key(
-            kind, step.resource.inputs, since=since, deadline=session.until(60.0)
+            kind, step.resource.inputs, since=since, deadline=session.until(_ADOPTION_TIME)
         )
         if len(found) == 1:
             await session.ledger.intend(Put(replace(step.resource, id=found[0]), step.id))

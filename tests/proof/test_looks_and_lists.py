@@ -229,11 +229,13 @@ def test_a_list_without_a_clear_end_proves_no_absence(tmp_path: Path, fault: str
     site = Site(tmp_path)
     site.write(ONE)
     site.break_with("GET server-groups:count=+1", f"{CREATE}:{fault}:first=1")
-    applied = site.apply()
-    assert applied.exit_code in (ExitCode.INCOMPLETE, ExitCode.ERROR)
-    assert len(site.made()) == (1 if fault == "lost-after" else 0)
-    assert site.state().operations
+    for _ in range(2):
+        assert site.apply().exit_code is ExitCode.INCOMPLETE
+        assert len(site.made()) == (1 if fault == "lost-after" else 0)
+        assert site.state().operations
     site.break_with()
+    if fault == "lost-after":  # it may have been there before
+        site.import_object("web", site.made()[0])
     done(site.apply())
     assert_settled(site, {"web": "web"})
     assert len(site.made()) == 1
@@ -244,7 +246,7 @@ def test_a_list_without_a_clear_end_proves_no_absence(tmp_path: Path, fault: str
 def test_a_list_that_is_late_is_waited_for(tmp_path: Path, drop: str, fault: str) -> None:
     site = Site(tmp_path)
     site.write(ONE)
-    first = ":first=9" if drop.startswith("drop") else ""
+    first = ":first=5" if drop.startswith("drop") else ""
     site.break_with(f"GET server-groups:{drop}{first}", f"{CREATE}:{fault}:first=1")
     done(site.apply())
     site.break_with()
