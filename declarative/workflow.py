@@ -200,7 +200,10 @@ async def status(project: Project, address: str | None = None) -> Report:
     async with cloud_of(project, stack) as provider:
         check_binding(state, provider.binding)
         session = _session(project, provider, stack, state, store=None, emit=_nobody)
-        return report(state.resources, await read_kinds(session, KINDS), only=only)
+        observed = await read_kinds(session, KINDS)
+    for finding in session.findings:
+        project.warn(finding)
+    return report(state.resources, observed, only=only)
 
 
 async def export(project: Project, *, target: Path) -> Exported:

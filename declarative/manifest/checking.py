@@ -77,6 +77,7 @@ def check_documents(manifests: Manifests) -> Checked:
     if stack is not None and not judge.accepts(stack, stack.content):
         stack = None
     judge.close("documents")
+    found.extend(finding for document in documents for finding in _padded(document))
     variables: dict[str, Variable] = {}
     if stack is not None:
         variables, problems = declared(stack.content.get("spec", {}))
@@ -95,6 +96,19 @@ def from_schema(document: Document, finding: Finding, note: str = "") -> Diagnos
 def diagnostic(document: Document, problem: Problem, note: str = "") -> Diagnostic:
     """Return a problem with its place; `note` is added to what it says."""
     return Diagnostic(problem.summary + note, problem.fix, document.source.position(problem.path))
+
+
+def _padded(document: Document) -> Iterator[Diagnostic]:
+    """Warn of blanks at the edges of a text: the service may cut them off, and they never count as a difference."""
+    spec = document.content.get("spec")
+    for name, value in spec.items() if isinstance(spec, Mapping) else ():
+        if isinstance(value, str) and value != value.strip():
+            yield Diagnostic(
+                f"{name} has blanks at its beginning or end, which count for nothing",
+                "Take them out.",
+                document.source.position(("spec", name)),
+                severity=Severity.WARNING,
+            )
 
 
 def _unused(stack: Document, documents: Iterable[Document], variables: Mapping[str, Variable]) -> Iterator[Diagnostic]:

@@ -200,11 +200,11 @@ class Sender:
 
     def _use_fewer_connections(self) -> None:
         """The system has no file descriptor left for a connection: make do with those that there are."""
-        fewer = self._slots.lower()
+        self._slots.lower()
         if not self._is_short_of_files:
             self._is_short_of_files = True
             self.notice(
-                f"the system allows no more open files: from now on there are {fewer} connections at a time",
+                "the system allows no more open files: from now on fewer connections are used at a time",
                 "Raise the limit (ulimit -n), or lower --parallelism.",
             )
 

@@ -148,14 +148,13 @@ class Slots:
             self._limit = max(1, self._limit // 2)
         self._changed = now
 
-    def lower(self) -> int:
-        """For one that could not be connected: use one less than are in use now, for good. Returns how many."""
+    def lower(self) -> None:
+        """For one that could not be connected: use one less than are in use now, for good."""
         in_use = len(self._lines) - len(self._free)
         self._ceiling = max(1, min(self._ceiling, in_use) - 1)
         self._limit = min(self._limit, self._ceiling)
         for line in self._free:
             line.drop()
-        return self._ceiling
 
     def pause(self) -> float:
         """Seconds for which nothing may be sent; 0 when it is less than a sleep may end early."""

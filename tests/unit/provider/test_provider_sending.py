@@ -1,4 +1,5 @@
 import asyncio
+import errno
 import json
 
 import httpx
@@ -495,3 +496,43 @@ def test_a_slot_given_to_a_cancelled_waiter_goes_on_to_the_next():
             assert entered == ["b"]
 
     run(main())
+
+
+# ---------------------------------------------------------------- no file descriptors left
+
+
+class OutOfFiles(httpx.AsyncBaseTransport):
+    """Lets `most` requests be under way at a time; for another the system has no file descriptor."""
+
+    def __init__(self, most):
+        self.most = most
+        self.under_way = self.refused = 0
+
+    async def handle_async_request(self, request):
+        if self.under_way >= self.most:
+            self.refused += 1
+            raise httpx.ConnectError("all attempts failed") from OSError(errno.EMFILE, "Too many open files")
+        self.under_way += 1
+        try:
+            await asyncio.sleep(0.1)
+        finally:
+            self.under_way -= 1
+        return answer({"server_group": {"id": "g1"}})
+
+
+@pytest.mark.parametrize("most", [1, 3, 15])
+def test_without_file_descriptors_fewer_connections_are_used_and_that_is_said_once(most):
+    cloud, notices = OutOfFiles(most), []
+
+    async def main():
+        async with provider(cloud, parallelism=16) as one:
+            one.on_notice = lambda summary, fix: notices.append(summary)
+            for _ in range(3):
+                await asyncio.gather(*(one.get(GROUP, "g1", deadline=600.0) for _ in range(40)))
+                refused.append(cloud.refused)
+
+    refused = []
+    run(main())
+    assert refused[0] == refused[-1] > 0
+    assert len(notices) == 1
+    assert "no more open files" in notices[0]
