@@ -194,8 +194,9 @@ def _marks(kind: Kind) -> frozenset[str]:
 
 
 def _finding(situation: Situation, step: Step, deed: str, whose: str, status: str, remedy: str) -> Diagnostic:
+    shown = visible(status, limit=80) or "'' (none)"
     return Diagnostic(
-        f"{step.address} can't be {deed} now: {whose} status {visible(status, limit=80)}, in which SDRS refuses that",
+        f"{step.address} can't be {deed} now: {whose} status {shown}, in which SDRS refuses that",
         remedy,
         situation.place(step.address),
         str(step.address),

@@ -186,7 +186,8 @@ class Reads:
     ) -> dict[str, Listing]:
         """Read all objects of several kinds, by the kind's name; kinds that share a list share its calls."""
         kinds = tuple(kinds)
-        sources = {kind.collection: kind for kind in kinds}
+        # A list that tells of several kinds has the rows of the one that isn't named by its parts.
+        sources = {kind.collection: kind for kind in sorted(kinds, key=lambda kind: kind.identity is None)}
         read = await together(
             [
                 self.rows(
@@ -212,9 +213,10 @@ class Reads:
         return replace(listing, objects=objects, strays=(*listing.strays, *strays))
 
     def _tell_stray(self, kind: Kind, stray: Attributes) -> None:
-        name, object_id = (visible(stray.get(key), limit=80) for key in ("name", "id"))
+        name = f"named '{visible(stray['name'], limit=80)}'" if stray.get("name") else "without a name"
+        object_id = f"its id is '{visible(stray['id'], limit=80)}'" if stray.get("id") else "it has no id"
         self._notice(
-            f"the cloud lists a {kind.noun} named '{name}' without a usable id ('{object_id}'); it is left out",
+            f"the cloud lists a {kind.noun} {name} that can't be used, for {object_id}; it is left out",
             "Look at it in the console.",
         )
 

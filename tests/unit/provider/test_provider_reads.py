@@ -208,7 +208,7 @@ def test_a_row_without_a_usable_id_names_itself_and_stops_nothing(odd):
     assert list(found.objects) == ["g1"]
     assert found.strays == (odd,)
     assert len(notices) == 1
-    assert str(odd.get("name")) in notices[0][0]
+    assert (f"named '{odd['name']}'" if "name" in odd else "without a name") in notices[0][0]
 
 
 @pytest.mark.parametrize(
