@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 DEMO := .demo
 
-.PHONY: help install demo test check bench lock clean
+.PHONY: help install demo test nightly check bench lock clean
 
 help: ## what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -28,6 +28,9 @@ demo: $(INSTALLED) ## apply a copy of examples/quickstart on the embedded simula
 
 test: $(INSTALLED) ## install, and pass the tests
 	$(BIN)/python -m pytest -q -n 2
+
+nightly: $(INSTALLED) ## the proofs at their most thorough, which takes hours
+	PROOFS=nightly $(BIN)/python -m pytest -q -n 2 --timeout 7200 tests/proof
 
 check: $(INSTALLED) ## format, lint, strict types, import rules
 	$(BIN)/ruff format --check .

@@ -22,6 +22,7 @@ from declarative.simulator.history import Effect
 from tests.scaffold.cloud import DESTROY, Group, Site, assert_settled, done
 from tests.scaffold.killing import run_fused
 from tests.scaffold.stage import AT_ONCE, ENDED_MEANWHILE, MOST_MOMENTS, STILL_RUNNING, Jobs, Stage, Start
+from tests.scaffold.stories import NIGHTLY
 
 THREE: Mapping[str, Group] = {"web": {}, "db": {"description": "orders"}, "batch": {}}
 
@@ -148,7 +149,7 @@ def test_killed_at_every_moment(tmp_path: Path, flow: Flow, jobs: Jobs) -> None:
 
 @every_flow
 def test_killed_and_its_recovery_killed_too(tmp_path: Path, flow: Flow) -> None:
-    _stage(tmp_path, flow, STILL_RUNNING).kill_twice(20, seed=f"pairs of {flow}", within=90)
+    _stage(tmp_path, flow, STILL_RUNNING).kill_twice(200 if NIGHTLY else 20, seed=f"pairs of {flow}", within=90)
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["request-lost", "answer-lost"])
