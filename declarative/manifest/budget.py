@@ -17,8 +17,8 @@ MAX_TEXT = 64 << 20  # bytes of all values of a stack
 MAX_OBJECTS = 100_000
 
 # What counts beside the texts themselves: empty ones take time and memory too.
-EXPRESSION = 32
-DEPENDENCY = 64
+EXPRESSION = 48
+DEPENDENCY = 96
 _NODE = 4
 
 _WIDEST = 4  # bytes of a character, at most
@@ -53,8 +53,12 @@ class Budget:
 
     def spend(self, amount: int) -> None:
         """Take from what is left. Raises Exhausted."""
+        self.require(amount)
         self.left -= amount
-        if self.left < 0:
+
+    def require(self, amount: int) -> None:
+        """See that so much is left. Raises Exhausted."""
+        if self.left < amount:
             raise Exhausted(f"with all expressions put in, the stack would be larger than {MAX_TEXT >> 20} MiB")
 
     def weight(self, value: Json) -> Weight:

@@ -13,7 +13,7 @@ from declarative.manifest.schemas import check
 from declarative.manifest.variables import Variable, declared
 from declarative.model import Json, Problem
 
-MAX_EXPLAINED = 1000
+MAX_EXPLAINED = 250
 MAX_FOUND = 10_000
 
 

@@ -71,7 +71,7 @@ class NoValue(Exception):
 
 Pieces = tuple[str | Expression, ...]
 
-MAX_EXPRESSIONS = MAX_SCALAR // EXPRESSION  # in one text
+MAX_EXPRESSIONS = 1000  # in one text
 
 _MAX_SEARCHES = 200  # for near names; comparing texts is slow
 _MAX_KEYS = 10  # of a map, in a finding
@@ -80,6 +80,8 @@ _MAX_KEYS = 10  # of a map, in a finding
 @functools.lru_cache(maxsize=4096)
 def pieces(text: str) -> Pieces:
     """Split a text into literal parts and expressions; `$${` becomes a literal `${`. Raises BadExpression."""
+    if expressions(text) > MAX_EXPRESSIONS:
+        raise BadExpression(f"one text holds more than {MAX_EXPRESSIONS} expressions", "Use fewer.")
     found: list[str | Expression] = []
     literal, end = "", 0
     for match in _PIECE.finditer(text):
@@ -94,8 +96,6 @@ def pieces(text: str) -> Pieces:
             found.append(literal)
             literal = ""
         found.append(_expression(match[1].strip()))
-        if len(found) > 2 * MAX_EXPRESSIONS:
-            raise BadExpression(f"one text holds more than {MAX_EXPRESSIONS} expressions", "Use fewer.")
     literal += text[end:]
     if literal or not found:
         found.append(literal)
@@ -311,6 +311,11 @@ def texts_with_expressions(value: Json) -> Iterator[str]:
     elif isinstance(value, dict | list):
         for inner in value.values() if isinstance(value, dict) else value:
             yield from texts_with_expressions(inner)
+
+
+def expressions(value: Json) -> int:
+    """Return how many expressions there are in all texts of `value`."""
+    return sum(text.count("${") - text.count("$${") for text in texts_with_expressions(value))
 
 
 def literal(value: Json) -> Json:

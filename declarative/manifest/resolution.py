@@ -11,11 +11,11 @@ from dataclasses import dataclass, field, replace
 from declarative.errors import Diagnostic, InputError, Severity, did_you_mean, visible
 from declarative.kinds import KINDS
 from declarative.manifest import stack as stack_document
-from declarative.manifest.budget import DEPENDENCY, MAX_OBJECTS, MAX_TEXT, Budget, Exhausted
+from declarative.manifest.budget import DEPENDENCY, EXPRESSION, MAX_OBJECTS, MAX_TEXT, Budget, Exhausted
 from declarative.manifest.checking import MAX_FOUND, Checked, SchemaCheck, check_documents, diagnostic
 from declarative.manifest.digest import sealed
 from declarative.manifest.directory import Directory, Made
-from declarative.manifest.expressions import Each, Scope, Substitution, literal
+from declarative.manifest.expressions import Each, Scope, Substitution, expressions, literal
 from declarative.manifest.findings import shown
 from declarative.manifest.loading import (
     DEFAULT_ENVIRONMENT,
@@ -44,7 +44,7 @@ from declarative.model import (
 
 _MAX_TOLD = 100  # keys of one for_each
 _MAX_FAULTY = 100  # objects of one document that are looked at
-_ENVELOPE_ONLY = ("for_each",)  # read before the spec; it may keep its expression
+_SEEN_BEFORE = ("for_each", "depends_on")  # the same for all objects of a document, and checked with the document
 
 
 def resolve(
@@ -265,6 +265,8 @@ class _Resolution:
         content = document.content
         copied = (content.get("lifecycle"), content.get("depends_on"), content["metadata"].get("labels"))
         weight = self.budget.weight([*copied, literal(content["spec"])]).total
+        self._at = document, ("for_each",)
+        self.budget.require(len(entries) * (weight + EXPRESSION * expressions(content["spec"])))
         self.directory.open(document)
         faulty = 0
         for key, value in entries.items():
@@ -346,8 +348,8 @@ class _Resolution:
         return not substitution.problems
 
     def _accepts_values(self, document: Document, spec: Json, *, complete: bool, note: str) -> bool:
-        content = {name: value for name, value in document.content.items() if name not in _ENVELOPE_ONLY}
-        content["spec"] = spec
+        content = {name: value for name, value in document.content.items() if name not in _SEEN_BEFORE}
+        content |= {"spec": spec, "metadata": {"name": document.name}}
         return self.judge.accepts(document, content, resolved=complete, note=note)
 
     def link(self) -> None:
