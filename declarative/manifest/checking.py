@@ -13,8 +13,8 @@ from declarative.manifest.schemas import check
 from declarative.manifest.variables import Variable, declared
 from declarative.model import Json, Problem
 
-MAX_EXPLAINED = 250
-MAX_FOUND = 10_000
+MAX_EXPLAINED = 100
+MAX_FOUND = 5_000
 
 
 @dataclass(slots=True)
