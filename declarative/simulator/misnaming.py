@@ -34,7 +34,7 @@ def _other(session: Session, key: str, own: str, *, is_same: bool) -> str:
     """The newest other object of the kind in the same place, or in another one; where there is none, a ghost."""
     table, condition = _KINDS[key]
     found = session.database.execute(
-        f"SELECT b.id FROM {table} AS a JOIN {table} AS b ON b.id <> a.id AND ({condition}) = ?"  # noqa: S608
+        f"SELECT b.id FROM {table} AS a JOIN {table} AS b ON b.id <> a.id AND ({condition}) = ?"  # noqa: S608 - names from the code, values bound
         " WHERE a.id = ? ORDER BY b.seq DESC LIMIT 1",
         (is_same, own),
     ).fetchone()
