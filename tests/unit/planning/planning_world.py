@@ -21,6 +21,17 @@ from declarative.planning import PlanRequest, make_plan
 
 GROUP, INSTANCE, PAIR = "ProtectionGroup", "ProtectedInstance", "ReplicationPair"
 ATTACHMENT, DRILL = "ReplicationAttachment", "DRDrill"
+# What a group in disaster recovery, or in a state that nobody knows, may be called: nothing is done there.
+HELD_STATUSES = (
+    "failing-over",
+    "failed-over",
+    "error-failing-over",
+    "reversing",
+    "error-reversing",
+    "reprotecting",
+    "error-reprotecting",
+    "some-word-of-tomorrow",
+)
 
 
 def of(text):

@@ -7,6 +7,7 @@ from planning_world import (
     ATTACHMENT,
     DRILL,
     GROUP,
+    HELD_STATUSES,
     INSTANCE,
     PAIR,
     World,
@@ -28,18 +29,8 @@ from declarative.planning.render import plain, plan_lines, summary
 
 SHOP = f"{GROUP}/shop"
 DISKS = {"s1": ["d1"], "s2": ["d2"], "s3": ["d3"], "s4": ["d4"]}
-STATUSES = [
-    "failing-over",
-    "failed-over",
-    "error-failing-over",
-    "reversing",
-    "error-reversing",
-    "reprotecting",
-    "error-reprotecting",
-    "some-word-of-tomorrow",
-]
 # Status and side of the held group. On the other side than accepted it is held in every status.
-STATES = [(one, "target") for one in STATUSES] + [
+STATES = [(one, "target") for one in HELD_STATUSES] + [
     (one, "target") for one in ("protected", "available", "error-starting", "error-stopping", "stopping")
 ]
 BEFORE = {
@@ -301,7 +292,7 @@ SIDE_TURNED = Change("priority_station", "source", "target")
 
 
 @pytest.mark.parametrize("request_", [{}, {"refresh_only": True}])
-@pytest.mark.parametrize("status", STATUSES)
+@pytest.mark.parametrize("status", HELD_STATUSES)
 def test_a_failover_is_drift_and_no_step(status, request_):
     made = world(status, "target")
     assert drift_of(made, **request_)[SHOP] == (SIDE_TURNED, Change("protection", "enabled", status))

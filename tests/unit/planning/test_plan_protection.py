@@ -1,7 +1,7 @@
 """When a group's protection is switched, by the status in which it is seen."""
 
 import pytest
-from planning_world import GROUP, World, group, instance, of, pair, stack, told
+from planning_world import GROUP, HELD_STATUSES, World, group, instance, of, pair, stack, told
 
 from declarative.errors import InputError
 from declarative.model import Change, Reason
@@ -33,19 +33,7 @@ def planned(world, goal):
         pytest.param("creating", [ENABLE], [], id="creation-is-waited-for"),
         pytest.param("starting", [ENABLE], [DISABLE], id="enabling-by-others-is-waited-for"),
         pytest.param("stopping", [ENABLE], [], id="disabling-by-others-is-waited-for"),
-        *(
-            pytest.param(status, [], [], id=f"{status}-is-held")
-            for status in (
-                "failing-over",
-                "failed-over",
-                "error-failing-over",
-                "reversing",
-                "error-reversing",
-                "reprotecting",
-                "error-reprotecting",
-                "some-word-of-tomorrow",
-            )
-        ),
+        *(pytest.param(status, [], [], id=f"{status}-is-held") for status in HELD_STATUSES),
     ],
 )
 def test_the_status_decides_whether_protection_is_switched(status, enabled, disabled):
