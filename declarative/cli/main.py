@@ -25,9 +25,11 @@ def run() -> None:
     ):  # asked often, by scripts: answered without loading anything
         from declarative import __version__
 
+        import os
+
         try:
-            sys.stdout.write(f"declarative {__version__}\n")
-            sys.stdout.flush()
+            # Past the buffer: what a failure left in it would fail once more at exit.
+            os.write(sys.stdout.fileno(), f"declarative {__version__}\n".encode())
         except OSError:
             sys.exit(main(sys.argv[1:]))  # which knows what to say of it
         return

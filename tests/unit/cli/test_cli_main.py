@@ -169,7 +169,7 @@ def test_a_defect_is_told_also_where_no_file_can_be_written(capsys, raising, mon
 
 def run_apart(*arguments, **more):
     code = "import sys; from declarative.cli.main import run; sys.argv[0] = 'declarative'; run()"
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), **more.pop("env", {})}
+    environment = {**os.environ, "PYTHONUNBUFFERED": "", "PYTHONPATH": str(ROOT), **more.pop("env", {})}
     return subprocess.run([sys.executable, "-c", code, *arguments], cwd=ROOT, env=environment, text=True, **more)
 
 
