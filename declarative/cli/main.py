@@ -23,9 +23,9 @@ def run() -> None:
     if (
         sys.argv[1:] == ["--version"] and sys.stdout is not None
     ):  # asked often, by scripts: answered without loading anything
-        from declarative import __version__
-
         import os
+
+        from declarative import __version__
 
         try:
             # Past the buffer: what a failure left in it would fail once more at exit.
