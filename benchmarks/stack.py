@@ -76,6 +76,12 @@ def set_protection(folder: Path, goal: str) -> None:
         file.write_text(text + "\n")
 
 
+def rename_pairs(folder: Path) -> None:
+    """Give every pair of a stack another address, which is a move."""
+    file = folder / "pairs.yaml"
+    file.write_text(file.read_text().replace("metadata: {name: data-", "metadata: {name: disk-"))
+
+
 def write_stack(folder: Path, groups: int, *, per_file: int = PER_FILE) -> None:
     """Make `folder`, and in it a stack of so many protection groups, `per_file` documents in a file."""
     folder.mkdir(parents=True)

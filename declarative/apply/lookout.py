@@ -15,10 +15,12 @@ from declarative.model import Attributes, Kind
 from declarative.provider import Listing, Look, Provider, Slot
 
 PAGE = 1000
-_WORTH = 50  # listed objects that cost as much as one GET
+_WORTH = 100  # listed objects that cost as much as one GET
 _WINDOW = 0.25  # seconds over which it is counted how many look
-_MOMENT = 0.5  # seconds for which those who aren't in a hurry wait for others who look
-_SOON = 0.05  # likewise, for those who are
+_MOMENT = 0.75  # seconds for which those who aren't in a hurry wait for others who look
+_SOON = 0.2  # likewise, for those who are
+_SHARED = 0.25  # seconds for which one look serves all who look at the same before they send
+_LISTS = 12  # how many times as long as it takes a list serves them: reading lists takes a twelfth of the time at most
 _MOST_SIGHTINGS = 1000  # single looks that are remembered, until old ones are dropped
 
 
@@ -237,6 +239,14 @@ class Lookout:
         """The object that a job says it has made. `soon`: as for `shown`."""
         await self._with_others(kind, soon=soon)
         return await self._read(kind, object_id, max_age=0.0, deadline=deadline, slot=None, confirm=True)
+
+    def shared(self, kind: Kind) -> float:
+        """Seconds for which one look serves all who look at the same before they send.
+
+        Where a list takes long, longer: else reading lists would be most of the work. Never for a quarter of what a
+        look may be old, so that the call leaves in time.
+        """
+        return min(max(_SHARED, _LISTS * self._view(kind.name).list_seconds), max(_SHARED, self._trust / 4))
 
     def hurry(self) -> None:
         """Nothing else is going on: whoever waits for others to look with looks now."""

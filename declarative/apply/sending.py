@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from declarative.apply.groups import GROUP, at_work, group_of, take_turn
-from declarative.apply.session import SHARED, Busy, Session, StepContinues, StepFailed, Unneeded
+from declarative.apply.session import Busy, Session, StepContinues, StepFailed, Unneeded
 from declarative.errors import (
     NotFound,
     NotSent,
@@ -141,9 +141,10 @@ async def when_free(session: Session, sending: Sending) -> Attributes | None:
     """
     if sending.check is nothing_to_check:
         return None
-    looks, max_age = session.looks(sending.deadline), SHARED
+    looks, is_first = session.looks(sending.deadline), True
 
     async def look_at(kind: Kind, object_id: str) -> Attributes | None:
+        max_age = session.lookout.shared(kind) if is_first else 0.0
         return await session.look(kind, object_id, max_age=max_age, deadline=_look_deadline(session))
 
     while True:
@@ -154,7 +155,7 @@ async def when_free(session: Session, sending: Sending) -> Attributes | None:
         except Busy as busy:
             if not await looks.again():
                 raise StepFailed(str(busy), "Run again.") from busy
-            max_age = 0.0
+            is_first = False
 
 
 async def _looked(session: Session, slot: Slot, sending: Sending) -> float:
@@ -164,7 +165,7 @@ async def _looked(session: Session, slot: Slot, sending: Sending) -> float:
     """
     age = 0.0
     for number in range(_OLD_LOOKS):
-        glance = _Glance(session, slot, max_age=0.0 if sending.fresh or number else SHARED)
+        glance = _Glance(session, slot, is_fresh=sending.fresh or number > 0)
         began = session.clock.monotonic()
         try:
             await sending.check(glance.look_at)
@@ -201,7 +202,7 @@ async def look_first(session: Session, kind: Kind, object_id: str, sending: Send
     began = session.clock.monotonic()
     patience = min(sending.deadline, session.until(2 * session.trust * _OLD_LOOKS))
     try:
-        return await session.look(kind, object_id, max_age=SHARED, deadline=patience)
+        return await session.look(kind, object_id, max_age=session.lookout.shared(kind), deadline=patience)
     except Unanswered as error:
         raise _too_slow(session.clock.monotonic() - began) from error
 
@@ -209,15 +210,16 @@ async def look_first(session: Session, kind: Kind, object_id: str, sending: Send
 class _Glance:
     """Looks in one slot; `oldest` is when the first of them was asked."""
 
-    def __init__(self, session: Session, slot: Slot, *, max_age: float) -> None:
+    def __init__(self, session: Session, slot: Slot, *, is_fresh: bool) -> None:
         self.oldest = math.inf
         self._session = session
         self._slot = slot
-        self._max_age = max_age
+        self._is_fresh = is_fresh
 
     async def look_at(self, kind: Kind, object_id: str) -> Attributes | None:
-        session, deadline = self._session, _look_deadline(self._session)
-        look = await session.lookout.look(kind, object_id, max_age=self._max_age, deadline=deadline, slot=self._slot)
+        session, lookout = self._session, self._session.lookout
+        age, deadline = 0.0 if self._is_fresh else lookout.shared(kind), _look_deadline(session)
+        look = await lookout.look(kind, object_id, max_age=age, deadline=deadline, slot=self._slot)
         self.oldest = min(self.oldest, look.asked)
         if look.shown is None and session.is_new(object_id):
             raise Busy(f"{kind.noun} {object_id} is not shown yet")

@@ -21,7 +21,6 @@ T = TypeVar("T")
 
 GRACE = 30.0  # seconds in which a list may still lack a new object
 LOOKED = 5.0  # seconds after the question of a look in which the call that rests on it must have left
-SHARED = 0.25  # seconds for which one look serves all who look at the same before they send
 EVIDENCE_TIME = 5.0  # seconds that reading all that is good to know, but not needed, may take in a run
 _LONGEST_PAUSE = 15.0  # seconds
 MAX_SENDS = 8  # of one create within its deadline

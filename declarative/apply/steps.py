@@ -313,11 +313,9 @@ async def _after_delete_job(session: Session, kind: Kind, operation: Operation, 
     if not job.succeeded:
         await session.ledger.note(Closed(operation.id))
         raise job_failed("delete", job, "The object stays recorded: the next run tries again.")
-    if operation.step in session.awaited:
-        await vanished(session, kind, operation.resource.id, soon=True, deadline=deadline)
-    else:
-        with session.at_rest():
-            await vanished(session, kind, operation.resource.id, soon=False, deadline=deadline)
+    with session.at_rest():
+        is_awaited = operation.step in session.awaited
+        await vanished(session, kind, operation.resource.id, soon=is_awaited, deadline=deadline)
 
 
 async def vanished(session: Session, kind: Kind, object_id: str, *, soon: bool, deadline: float) -> None:

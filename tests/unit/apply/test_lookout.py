@@ -54,3 +54,29 @@ def test_a_list_is_read_when_it_is_less_work_than_the_objects(size, asking, max_
 
     assert len(run_virtual(all_look)) == asking
     assert (cloud.lists, cloud.gets) == (lists, 0 if lists else asking)
+
+
+@pytest.mark.parametrize(
+    ("list_seconds", "trust", "shared"),
+    [
+        pytest.param(0.0, 5.0, 0.25, id="for-a-moment-at-least"),
+        pytest.param(0.08, 5.0, 0.96, id="twelve-times-as-long-as-a-list-takes"),
+        pytest.param(2.0, 5.0, 1.25, id="never-for-more-than-a-quarter-of-what-a-look-may-be-old"),
+        pytest.param(2.0, 60.0, 15.0, id="which-the-user-may-have-raised"),
+        pytest.param(2.0, 0.4, 0.25, id="or-lowered"),
+    ],
+)
+def test_a_list_that_takes_long_serves_those_who_look_for_longer(list_seconds, trust, shared):
+    class Slow(Cloud):
+        async def listing(self, kind, *, deadline):
+            began = _now()
+            await asyncio.sleep(list_seconds)
+            return Listing(self.objects, began, _now())
+
+    lookout = Lookout(Slow(3), Clock(), trust=trust)
+
+    async def list_once():
+        return await lookout.by_natural_key(PAIR, {}, since=0.0, deadline=60.0)
+
+    run_virtual(list_once)
+    assert lookout.shared(PAIR) == pytest.approx(shared, rel=0.05)
