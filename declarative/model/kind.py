@@ -1,0 +1,162 @@
+"""What there is to say about one kind of object: fields, calls, codes, statuses. Each module of `kinds` fills it in."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from declarative.model.address import Attributes, Json, Path
+from declarative.model.observed import Lookups
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request below `/v1/{project_id}/`; `path` holds unquoted segments.
+
+    An idempotent call may be sent again at any time; before any other is sent again, the applier looks.
+    `starts_job`: the answer names a job. `fields`: what an update brings in line. `done_codes`: refusals that say that
+    there is nothing left to do.
+    """
+
+    method: str
+    path: tuple[str, ...]
+    body: Json = None
+    idempotent: bool = True
+    query: Mapping[str, str] = field(default_factory=dict)
+    starts_job: bool = False
+    fields: frozenset[str] = frozenset()
+    done_codes: frozenset[str] = frozenset()
+
+
+class OnChange(enum.Enum):
+    """How a changed field reaches the cloud: by a call on the living object, by a new object, or not by itself."""
+
+    UPDATE = "update"
+    REPLACE = "replace"
+    RECORD = "record"
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One recorded field, under the API's name. `empty_is_absent`: null, "" and absent are equal.
+
+    `at_creation`: the create call sends it. `same`: when two values are equal, where plain equality isn't the rule.
+    `sent_from`: the statuses of the object in which the service takes a change of it; empty: any.
+    """
+
+    on_change: OnChange = OnChange.REPLACE
+    empty_is_absent: bool = False
+    at_creation: bool = True
+    same: Callable[[Json, Json], bool] | None = None
+    sent_from: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Refers:
+    """A manifest field that names another object: of which kind, and under which field its id is sent."""
+
+    kind: str
+    field: str
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A finding of a kind about a spec; the planner adds the place. `path` starts at the document."""
+
+    path: Path
+    summary: str
+    fix: str = ""
+
+
+class Health(enum.Enum):
+    """What an observed status means for planning."""
+
+    NORMAL = "normal"
+    BUSY = "busy"  # a job of somebody runs: wait within the deadline
+    BROKEN = "broken"  # its creation failed: it can only be deleted
+    LEAVING = "leaving"  # being deleted, or its deletion failed
+    HELD = "held"  # a disaster recovery is in progress, or the status is unknown: no step at all
+
+
+@dataclass(frozen=True, kw_only=True)
+class Switch:
+    """A way to turn protection on or off: the call, the statuses from which it may be sent, and where it leads."""
+
+    call: Callable[[str], Call]
+    sent_from: frozenset[str]
+    running: str
+    reached: str
+    wait_codes: frozenset[str] = frozenset()
+
+
+def one_object(listed: Attributes) -> Mapping[str, Attributes]:
+    """The usual `Kind.view`: a listed object is one object of the kind, under its own id."""
+    return {str(listed["id"]): listed}
+
+
+def no_words(inputs: Attributes) -> tuple[str, ...]:
+    """The usual `Kind.leaves` and `Kind.needs`: nothing to say."""
+    return ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """All that is particular to one kind of object; planner, provider, applier and renderer read this table.
+
+    Source of paths, envelopes, codes and statuses: SDRS API reference, the kind's own pages.
+    """
+
+    name: str
+    noun: str
+    fields: Mapping[str, Field]
+    timeouts: Mapping[str, float]  # seconds, by action
+    # reading
+    collection: str  # path of the list call
+    envelope: str  # key of one object in a GET's answer
+    list_key: str
+    view: Callable[[Attributes], Mapping[str, Attributes]] = (
+        one_object  # a listed object -> objects of this kind, by id
+    )
+    read_id: Callable[[str], str] = str  # an object's id -> the id that a GET in the collection takes
+    health: Callable[[Attributes, Attributes], Health]  # of (observed, inputs)
+    held_because: Callable[[Attributes], str]
+    # naming
+    lookups: Mapping[str, str] = field(default_factory=dict)  # manifest field -> sent field, by `Lookups.domains`
+    lookup_names: Mapping[str, str] = field(default_factory=dict)  # manifest field -> where the cloud shows its value
+    refers: Mapping[str, Refers] = field(default_factory=dict)  # manifest fields that name another object
+    group: str = ""  # the field with the id of the protection group it belongs to; "" for the group itself
+    natural_key: tuple[str, ...] = ()  # fields that name the object in the cloud; (): re-found by exact match
+    place: tuple[str, ...] = ()  # sent fields that say where it lies; objects of one name in one place are twins
+    identity: Callable[[Attributes], str] | None = None  # inputs -> id, where no job tells it
+    makes: frozenset[str] = frozenset()  # kinds of which the service makes objects by itself beside one of this kind
+    # acting
+    complete: Callable[[Attributes, Lookups], tuple[Attributes, tuple[Problem, ...]]]
+    create: Callable[[Attributes], Call]
+    update: Callable[[str, Attributes, Attributes, frozenset[str]], tuple[Call, ...]]  # id, inputs, observed, changed
+    delete: Callable[[str, Attributes], Call]  # id, recorded inputs
+    enable: Switch | None = None
+    disable: Switch | None = None
+    # The statuses in which the service creates and deletes: of the object, and of those that it belongs to or names,
+    # by their kind. What isn't here may be in any.
+    deleted_from: frozenset[str] = frozenset()
+    created_beside: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    deleted_beside: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    # Statuses of what it names that a failed create or delete has left, and only a further delete clears.
+    marks: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    protected: frozenset[str] = frozenset()  # statuses in which data is, or was a moment ago, copied
+    copies_first: bool = False  # its creation waits until a protected group's first copy is complete
+    # words of the service
+    entity_keys: tuple[str, ...] = ()  # where a finished job names the object
+    gone_codes: frozenset[str]
+    malformed_codes: frozenset[str] = frozenset()
+    look_again_codes: frozenset[str] = frozenset()  # on DELETE: the object may be gone or busy, a GET tells
+    wait_codes: frozenset[str] = frozenset()  # its group is busy: the call is tried again within the deadline
+    status_codes: frozenset[str] = frozenset()  # one of the objects is busy or ill: tried again if one is seen busy
+    exists_codes: frozenset[str] = frozenset()  # on a repeated create: an earlier one has had its effect
+    failure_type: str = ""  # `resource_type` in the task centre
+    quota: str = ""  # `type` in the quotas
+    # words for people
+    member_counts: Mapping[str, str] = field(default_factory=dict)  # observed counter -> what it counts
+    leaves: Callable[[Attributes], tuple[str, ...]] = no_words  # recorded inputs -> what stays, billed, after a delete
+    needs: Callable[[Attributes], tuple[str, ...]] = no_words  # inputs -> what other services must have ready
