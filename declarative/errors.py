@@ -45,6 +45,11 @@ def visible(text: object, *, limit: int | None = None) -> str:
     return shown
 
 
+def shown(text: object, *, limit: int | None = 1000) -> str:
+    """`text` made safe for a terminal and for the logs of CI systems, which read `##[…]` anywhere in a line."""
+    return visible(text, limit=limit).replace("##", "#\\x23")
+
+
 def _decoded(text: str) -> str:
     """A name that the file system gave, with the bytes read as UTF-8 that the locale could not read."""
     if not _UNDECODED.search(text):

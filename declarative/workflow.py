@@ -79,9 +79,9 @@ from declarative.state import Holder, Point, Restored, State, Store
 
 if TYPE_CHECKING:
     from declarative.apply import Ledger, Session
-    from declarative.export import Exported
     from declarative.provider import Provider
-    from declarative.status import Report
+    from declarative.reporting.exporter import Exported
+    from declarative.reporting.health import Report
 
 T = TypeVar("T")
 
@@ -190,7 +190,7 @@ async def status(project: Project, address: str | None = None) -> Report:
 
     Takes no lock and writes nothing. Raises UsageError when the address is not recorded.
     """
-    from declarative.status import Report, report
+    from declarative.reporting.health import Report, report
 
     stack = _stack(project)
     state = store_of(project, stack).read()
@@ -212,7 +212,7 @@ async def export(project: Project, *, target: Path) -> Exported:
     The project's own stack says which cloud, if there is one; nothing is locked, recorded or written. Raises UsageError
     when the new stack would lie in that one.
     """
-    from declarative.export import export as described
+    from declarative.reporting.exporter import export as described
 
     stack, name = _stack_to_export_from(project, target)
     async with cloud_of(project, stack) as provider:

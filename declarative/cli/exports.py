@@ -9,9 +9,9 @@ import click
 
 from declarative.cli.files import write_new
 from declarative.cli.options import Setting, with_project
-from declarative.errors import pasteable, visible
-from declarative.planning.render import many, shown
+from declarative.errors import pasteable, shown, visible
 from declarative.project import Project
+from declarative.views.text import many
 
 
 @click.command()

@@ -107,9 +107,8 @@ def _misused(error: click.ClickException, screen: Screen) -> int:
 
 
 def _failed(error: DeclarativeError, screen: Screen) -> int:
-    from declarative.errors import ProviderError
-    from declarative.planning.records import findings_lines
-    from declarative.planning.render import shown
+    from declarative.errors import ProviderError, shown
+    from declarative.views.findings import findings_lines
 
     if screen.failure:
         _tell_programs(error, screen)
@@ -122,18 +121,15 @@ def _failed(error: DeclarativeError, screen: Screen) -> int:
 
 def _tell_programs(error: DeclarativeError, screen: Screen) -> None:
     """The findings on standard output, where a program expects JSON."""
-    import json
-
     from declarative.clock import Clock
-    from declarative.model import Event
-    from declarative.planning.records import event_json, findings_json
+    from declarative.views.events import event_line, failed
+    from declarative.views.findings import FindingsView
 
-    findings = findings_json(error.diagnostics())
+    findings = error.diagnostics()
     if screen.failure == "document":
-        screen.document(findings)
-        return
-    event = Event("failed", Clock().stamp(), detail={"code": int(error.exit_code), "findings": findings["findings"]})
-    screen.out(json.dumps(event_json(event), separators=(",", ":")))
+        screen.out(FindingsView(findings).json())
+    else:
+        screen.out(event_line(failed(error.exit_code, findings, Clock().stamp())))
 
 
 def _crashed(error: Exception, screen: Screen) -> int:

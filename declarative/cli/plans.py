@@ -14,10 +14,10 @@ from declarative.errors import DeclarativeError, ExitCode, did_you_mean, pasteab
 from declarative.model import Plan
 from declarative.planning import decode_plan, encode_plan, plan_digest, unconsented
 from declarative.planning.consents import takes_consent
-from declarative.planning.records import operation_json, operation_lines, resource_json, resource_lines
-from declarative.planning.render import Line, Tone, drift_lines, line, many, outputs_lines, plan_lines, shown
 from declarative.project import Project
-from declarative.state import State
+from declarative.views.outcomes import OutputsView, OutputView
+from declarative.views.plans import DriftView, PlanView
+from declarative.views.states import StateView
 
 
 @click.command(cls=PlanningCommand)
@@ -49,19 +49,11 @@ def plan(
         refuse_output(path, stack=setting.folder, states=workflow.state_folders(project))
     made = asyncio.run(workflow.plan(project, request_from(**choices)))
     lies_there = write_plan(path, encode_plan(made) + "\n") if path is not None else False
-    _show(setting, made, output_format, printed=path is not None and is_standard_output(path))
+    setting.screen.present(PlanView(made), output_format, taken=path is not None and is_standard_output(path))
     if path is not None and lies_there:
         _say_where(setting, path, made)
     pending = made.has_changes() or made.withheld or unconsented(made)
     return ExitCode.CHANGES if detailed_exitcode and pending else ExitCode.OK
-
-
-def _show(setting: Setting, made: Plan, output_format: str, *, printed: bool) -> None:
-    """The plan on standard output; where its text is `printed` there already, the view goes to standard error."""
-    if output_format != "json":
-        setting.screen.show(plan_lines(made, missing=unconsented(made)), to_stderr=printed)
-    elif not printed:
-        setting.screen.out(encode_plan(made))
 
 
 def _say_where(setting: Setting, path: Path, made: Plan) -> None:
@@ -91,9 +83,7 @@ def drift(setting: Setting, project: Project, detailed_exitcode: bool) -> ExitCo
     from declarative import workflow
 
     made = asyncio.run(workflow.plan(project, request_from(refresh_only=True)))
-    lines = drift_lines(made.drift)
-    verdict = f"Drift: {many(len(made.drift), 'object')}." if made.drift else "No drift: the cloud is as recorded."
-    setting.screen.show([*lines, line(verdict, Tone.STRONG)])
+    setting.screen.present(DriftView(made.drift), "text")
     return ExitCode.CHANGES if detailed_exitcode and made.drift else ExitCode.OK
 
 
@@ -111,49 +101,11 @@ def show(setting: Setting, project: Project, plan_file: str | None, output_forma
     from declarative import workflow
 
     if plan_file is not None:
-        _show_plan(setting, setting.path(plan_file), output_format)
-        return
-    state = workflow.show(project)
-    if output_format == "text":
-        setting.screen.show(_state_lines(state))
+        path = setting.path(plan_file)
+        saved, digest = decode_plan(read_plan(path), source=str(path))
+        setting.screen.present(PlanView(saved, digest), output_format)
     else:
-        setting.screen.document(_state_document(state))
-
-
-def _show_plan(setting: Setting, path: Path, output_format: str) -> None:
-    saved, digest = decode_plan(read_plan(path), source=str(path))
-    if output_format == "json":
-        setting.screen.out(encode_plan(saved))
-        return
-    setting.screen.show([*plan_lines(saved, missing=unconsented(saved)), line(f"Digest: {digest}", Tone.FAINT)])
-
-
-def _state_lines(state: State) -> list[Line]:
-    bound = state.binding
-    where = f" of project {shown(bound.project_id)} at {shown(bound.host)}" if bound else ""
-    lines = [line(f"Recorded: {many(len(state.resources), 'object')}{where}, serial {state.serial}.", Tone.STRONG)]
-    for address in sorted(state.resources):
-        lines += [line(), *resource_lines(state.resources[address])]
-    if state.operations:
-        lines += [line(), line("Still open, apply goes on with these:", Tone.STRONG)]
-        lines += operation_lines(state.operations.values())
-    if state.outputs:
-        lines += [line(), line("Outputs:", Tone.STRONG), *outputs_lines(state.outputs)]
-    return lines
-
-
-def _state_document(state: State) -> dict[str, object]:
-    bound = state.binding
-    return {
-        "lineage": state.lineage,
-        "serial": state.serial,
-        "project_id": bound.project_id if bound else None,
-        "region": bound.region if bound else None,
-        "host": bound.host if bound else None,
-        "resources": [resource_json(state.resources[address]) for address in sorted(state.resources)],
-        "operations": [operation_json(one) for one in state.operations.values()],
-        "outputs": dict(state.outputs),
-    }
+        setting.screen.present(StateView(workflow.show(project)), output_format)
 
 
 @click.command()
@@ -170,14 +122,10 @@ def output(setting: Setting, project: Project, name: str | None, output_format: 
     from declarative import workflow
 
     outputs = workflow.outputs(project)
-    if name is None and output_format == "json":
-        setting.screen.document(dict(outputs))
-    elif name is None:
-        setting.screen.show(outputs_lines(outputs, indent=0))
-    elif name not in outputs:
+    if name is None:
+        setting.screen.present(OutputsView(outputs), output_format)
+    elif name in outputs:
+        setting.screen.present(OutputView(outputs[name]), output_format)
+    else:
         hint = did_you_mean(name, outputs) or "Outputs are recorded by an apply; `declarative output` lists them."
         raise DeclarativeError(f"no output named '{visible(name, limit=80)}' is recorded", hint)
-    elif output_format == "text" and isinstance(outputs[name], str):
-        setting.screen.out(visible(outputs[name]))
-    else:
-        setting.screen.document(outputs[name])

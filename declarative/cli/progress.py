@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import threading
 import time
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from declarative.cli.screen import Screen
 from declarative.model import Event
-from declarative.planning.records import doing, event_json, event_text, status_text
+from declarative.views.events import doing, event_line, event_text, status_text
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -30,7 +29,12 @@ Monotonic = Callable[[], float]
 
 
 class Progress(Protocol):
-    """Shows the events of one run. Each event costs little, however many steps there are."""
+    """Shows the events of one run. Each event costs little, however many steps there are.
+
+    `takes_stdout`: standard output carries the events, so everything else goes to standard error.
+    """
+
+    takes_stdout: bool
 
     def event(self, event: Event) -> None:
         """Show, or remember for showing, what happened."""
@@ -50,9 +54,10 @@ class JsonLines:
     """One JSON object a line on standard output, as `schemas/events.json` says."""
 
     screen: Screen
+    takes_stdout: bool = True
 
     def event(self, event: Event) -> None:
-        self.screen.out(json.dumps(event_json(event), separators=(",", ":")))
+        self.screen.out(event_line(event))
 
     def say(self, text: str) -> None:
         self.screen.err(text)
@@ -66,6 +71,8 @@ class JsonLines:
 
 class PlainLines:
     """One line an event on standard error, with the seconds since the run began; a repeated status is left out."""
+
+    takes_stdout = False
 
     def __init__(self, screen: Screen, *, monotonic: Monotonic = time.monotonic) -> None:
         self._screen = screen
@@ -108,6 +115,8 @@ class Board:
     An event only changes what is remembered. A thread draws the board from that a few times a second, so that clocks
     go on while nothing happens, and prints at the same pace what has ended meanwhile.
     """
+
+    takes_stdout = False
 
     def __init__(
         self, screen: Screen, *, console: Console | None = None, monotonic: Monotonic = time.monotonic

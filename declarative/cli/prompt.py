@@ -6,14 +6,15 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from declarative.cli.progress import JsonLines, Progress
+from declarative.cli.progress import Progress
 from declarative.cli.screen import Screen, is_terminal
 from declarative.cli.signals import answering
-from declarative.errors import UsageError
+from declarative.errors import UsageError, shown
 from declarative.model import Event, Plan
-from declarative.planning import Unconsented, agreed, plan_digest, unconsented
-from declarative.planning.consents import given_by_yes, takes_consent
-from declarative.planning.render import plan_lines, shown, summary
+from declarative.planning import Unconsented, agreed, unconsented
+from declarative.planning.consents import given_by_yes
+from declarative.views.events import planned
+from declarative.views.plans import plan_lines
 
 
 @dataclass
@@ -56,7 +57,7 @@ class Front:
 
     def _show(self, plan: Plan) -> None:
         """The plan on standard output; where that carries events, one event there and the text for the person."""
-        events = isinstance(self.progress, JsonLines)
+        events = self.progress.takes_stdout
         if events:
             self.event(planned(plan, self.stamp()))
         if not (events and self.confirmed):
@@ -76,30 +77,3 @@ class Front:
             self.screen.err("")
         if answer.strip() != "yes":
             raise Declined("nothing was done: the answer was not yes")
-
-
-def planned(plan: Plan, time: str) -> Event:
-    """The event that opens a run: the plan's digest, its counts in words, its dangers and what it withholds."""
-    missing = frozenset(unconsented(plan))
-    return Event(
-        "planned",
-        time,
-        detail={
-            "plan": plan_digest(plan),
-            "steps": len(plan.steps),
-            "summary": summary(plan),
-            "dangers": [
-                {
-                    "class": one.cls.value,
-                    "address": str(one.address) if one.address else None,
-                    "message": one.message,
-                    "consented": one not in missing and takes_consent(one),
-                }
-                for one in plan.dangers
-            ],
-            "withheld": [
-                {"address": str(one.address), "action": one.action.value, "message": one.message}
-                for one in plan.withheld
-            ],
-        },
-    )

@@ -21,8 +21,8 @@ from declarative.cli.screen import Screen, is_terminal
 from declarative.cli.signals import run_async
 from declarative.errors import ExitCode, UsageError, visible
 from declarative.planning import PlanRequest
-from declarative.planning.render import outcome_lines
 from declarative.project import Project
+from declarative.views.outcomes import outcome_lines
 
 if TYPE_CHECKING:
     from declarative.execution import Applied
@@ -134,7 +134,7 @@ def _run(
     output_format: str,
 ) -> ExitCode:
     """Carry out `work` with review, progress, signals and the report at the end."""
-    progress = _progress(setting.screen, events=output_format == "json")
+    progress = _progress(setting.screen, output_format)
     front = Front(setting.screen, progress, project.clock.stamp, confirmed=auto_approve)
 
     def leave(code: int) -> NoReturn:
@@ -151,12 +151,12 @@ def _run(
         )
     finally:
         progress.close()
-    setting.screen.show(outcome_lines(applied.outcome), to_stderr=output_format == "json")
+    setting.screen.show(outcome_lines(applied.outcome), to_stderr=progress.takes_stdout)
     return applied.exit_code
 
 
-def _progress(screen: Screen, *, events: bool) -> Progress:
-    if events:
+def _progress(screen: Screen, output_format: str) -> Progress:
+    if output_format == "json":
         return JsonLines(screen)
     if is_terminal(sys.stderr) and screen.environ.get("TERM") != "dumb":
         return Board(screen)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
 import sys
 from collections.abc import Iterable, Mapping
@@ -11,8 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TextIO, cast
 
 if TYPE_CHECKING:
-    from declarative.model import Json
-    from declarative.planning.render import Line
+    from declarative.views.text import Line
 
 _COLOURS = {"strong": "1", "faint": "2", "add": "32", "change": "33", "remove": "31"}
 
@@ -52,9 +50,19 @@ class Screen:
         if text:
             (self.err if to_stderr else self.out)(text)
 
-    def document(self, content: Json) -> None:
-        """Write a JSON document for programs, indented, keys in the order given."""
-        self.out(json.dumps(content, indent=2))
+    def present(self, view: object, output_format: str, *, taken: bool = False) -> None:
+        """Write a view in the format that was asked for.
+
+        `taken`: standard output carries the result already. Lines go to standard error then, and nothing else is
+        written twice.
+        """
+        from declarative.views.view import formatted
+
+        content = formatted(view, output_format)
+        if not isinstance(content, str):
+            self.show(content, to_stderr=taken)
+        elif not taken:
+            self.out(content)
 
     def colours(self, stream: TextIO | None) -> bool:
         """True when text on `stream` may be coloured."""
@@ -138,6 +146,6 @@ def _painted(text: str, tone: str) -> str:
 
 
 def _plain(lines: Iterable[Line]) -> str:
-    from declarative.planning.render import plain
+    from declarative.views.text import plain
 
     return plain(lines)

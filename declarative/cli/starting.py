@@ -42,16 +42,13 @@ def validate(setting: Setting, project: Project, output_format: str) -> ExitCode
       declarative validate --format json
     """
     from declarative import workflow
-    from declarative.planning.records import findings_json, findings_lines, findings_summary
+    from declarative.views.findings import FindingsView, findings_summary
 
     try:
         findings = workflow.validate(project)
     except InputError as error:
         findings = error.findings
-    if output_format == "json":
-        setting.screen.document(findings_json(findings))
-    else:
-        setting.screen.show(findings_lines(findings))
+    setting.screen.present(FindingsView(findings), output_format)
     setting.screen.err(findings_summary(findings))
     return ExitCode.ERROR if any(one.severity is Severity.ERROR for one in findings) else ExitCode.OK
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
 
 import click
 
@@ -12,19 +11,17 @@ from declarative.cli.progress import PlainLines
 from declarative.cli.prompt import Front
 from declarative.cli.root import LazyGroup
 from declarative.errors import visible
-from declarative.planning.records import (
-    history_lines,
-    import_lines,
-    listing_lines,
-    resource_json,
-    resource_lines,
-    run_json,
-)
-from declarative.planning.render import line, many, shown
 from declarative.project import Project
-
-if TYPE_CHECKING:
-    from declarative.state import Holder, Point
+from declarative.views.states import (
+    HistoryView,
+    HolderView,
+    ListingView,
+    ResourceView,
+    holder_text,
+    import_lines,
+    point_lines,
+)
+from declarative.views.text import line
 
 _STATE = {
     "list": ("states:list_", "List what is recorded."),
@@ -63,10 +60,7 @@ def list_(setting: Setting, project: Project, output_format: str) -> None:
     from declarative import workflow
 
     resources = workflow.state_list(project)
-    if output_format == "json":
-        setting.screen.document([resource_json(one) for one in resources])
-        return
-    setting.screen.show(listing_lines(resources))
+    setting.screen.present(ListingView(resources), output_format)
     if not resources:
         setting.screen.err("Nothing is recorded.")
 
@@ -84,11 +78,7 @@ def show(setting: Setting, project: Project, address: str, output_format: str) -
     """
     from declarative import workflow
 
-    resource = workflow.state_show(project, address)
-    if output_format == "json":
-        setting.screen.document(resource_json(resource))
-    else:
-        setting.screen.show(resource_lines(resource))
+    setting.screen.present(ResourceView(workflow.state_show(project, address)), output_format)
 
 
 @click.command("mv")
@@ -143,7 +133,7 @@ def restore(setting: Setting, project: Project, serial: int | None) -> None:
 
     if serial is None:
         points = workflow.state_points(project)
-        setting.screen.show([line(_point_text(one)) for one in points])
+        setting.screen.show(point_lines(points))
         if not points:
             setting.screen.err("There is nothing to go back to: no state here is whole, nor any backup of one.")
         return
@@ -159,11 +149,6 @@ def restore(setting: Setting, project: Project, serial: int | None) -> None:
         setting.screen.out(f"Begun after that, and perhaps made: {names}. Look for them before you apply.")
 
 
-def _point_text(point: Point) -> str:
-    more = f", and every serial from {point.since} on" if point.since < point.serial else ""
-    return f"{point.serial:>8}  {shown(point.source)}, {many(point.objects, 'object')}{more}"
-
-
 @click.command("history")
 @formats("text", "json")
 @with_project("state")
@@ -176,11 +161,7 @@ def history(setting: Setting, project: Project, output_format: str) -> None:
     """
     from declarative import workflow
 
-    runs = workflow.state_history(project)
-    if output_format == "json":
-        setting.screen.document([run_json(one) for one in runs])
-    else:
-        setting.screen.show(history_lines(runs))
+    setting.screen.present(HistoryView(workflow.state_history(project)), output_format)
 
 
 @click.group(cls=LazyGroup, lazy=_LOCK)
@@ -205,11 +186,7 @@ def lock_show(setting: Setting, project: Project, output_format: str) -> None:
     """
     from declarative import workflow
 
-    holder = workflow.lock_show(project)
-    if output_format == "json":
-        setting.screen.document(_holder_document(holder) if holder else None)
-    else:
-        setting.screen.show([line(_holder_text(holder) if holder else "The state is not locked.")])
+    setting.screen.present(HolderView(workflow.lock_show(project)), output_format)
 
 
 @click.command("break")
@@ -225,25 +202,7 @@ def lock_break(setting: Setting, project: Project, lock_id: str) -> None:
     from declarative import workflow
 
     holder = workflow.lock_break(project, lock_id)
-    setting.screen.show([line(f"The lock is broken. {_holder_text(holder)}")])
-
-
-def _holder_text(holder: Holder) -> str:
-    return (
-        f"Locked by {shown(holder.who)} on {shown(holder.host)} (process {holder.pid}) since {shown(holder.since)},"
-        f" for {shown(holder.operation)}; id {shown(holder.id)}"
-    )
-
-
-def _holder_document(holder: Holder) -> dict[str, object]:
-    return {
-        "id": holder.id,
-        "who": holder.who,
-        "host": holder.host,
-        "pid": holder.pid,
-        "operation": holder.operation,
-        "since": holder.since,
-    }
+    setting.screen.show([line(f"The lock is broken. {holder_text(holder)}")])
 
 
 def _front(setting: Setting, project: Project) -> Front:

@@ -28,13 +28,10 @@ def status(setting: Setting, project: Project, address: str | None, output_forma
       declarative status ProtectionGroup/shop || notify
     """
     from declarative import workflow
-    from declarative.status import status_json, status_lines
+    from declarative.views.health import HealthView
 
     found = asyncio.run(workflow.status(project, address))
-    if output_format == "json":
-        setting.screen.document(status_json(found))
-    else:
-        setting.screen.show(status_lines(found))
+    setting.screen.present(HealthView(found), output_format)
     return ExitCode.OK if found.healthy else ExitCode.ERROR
 
 
@@ -51,9 +48,9 @@ def graph(setting: Setting, project: Project, output_format: str, **choices: Giv
       declarative graph --format dot | dot -Tsvg > plan.svg
     """
     from declarative import workflow
-    from declarative.planning.drawing import dot, mermaid
+    from declarative.views.graphs import GraphView
 
     made = asyncio.run(workflow.plan(project, request_from(**choices)))
-    setting.screen.out(mermaid(made.steps) if output_format == "mermaid" else dot(made.steps))
+    setting.screen.present(GraphView(made.steps), output_format)
     if not made.steps:
         setting.screen.err("The plan has no steps.")

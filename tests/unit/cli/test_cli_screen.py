@@ -8,7 +8,9 @@ import sys
 import pytest
 
 from declarative.cli.screen import Screen, paint
-from declarative.planning.render import Span, Tone, line
+from declarative.views.states import HistoryView, HolderView
+from declarative.views.text import Span, Tone, line
+from declarative.views.view import document
 
 LINES = [(Span("  "), Span("[bold]shop[/]", Tone.STRONG)), line("gone", Tone.REMOVE)]
 
@@ -50,9 +52,14 @@ def test_results_and_all_else_go_apart(capsys):
     assert capsys.readouterr() == ("result\n", "else\ntold\nsure? ")
 
 
-def test_a_document_is_json_in_ascii(capsys):
-    Screen().document({"b": "\x1bü", "a": [1]})
-    assert capsys.readouterr().out == '{\n  "b": "\\u001b\\u00fc",\n  "a": [\n    1\n  ]\n}\n'
+def test_a_document_is_json_in_ascii():
+    assert document({"b": "\x1bü", "a": [1]}) == '{\n  "b": "\\u001b\\u00fc",\n  "a": [\n    1\n  ]\n}'
+
+
+def test_what_is_on_standard_output_already_is_not_written_twice(capsys):
+    Screen().present(HistoryView(()), "json", taken=True)
+    Screen().present(HolderView(None), "text", taken=True)
+    assert capsys.readouterr() == ("", "The state is not locked.\n")
 
 
 def test_a_reader_that_leaves_stops_nothing(monkeypatch):
@@ -94,7 +101,7 @@ def test_with_both_streams_closed_from_the_start_the_work_goes_on(monkeypatch):
     monkeypatch.setattr(sys, "stderr", None)
     screen = Screen()
     screen.show(LINES)
-    screen.document({})
+    screen.present(HistoryView(()), "json")
     screen.show(LINES, to_stderr=True)
     screen.flush()
     assert screen.lost == ""

@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from declarative import manifest
-from declarative.export import IMPORTS, export, manifest_name
 from declarative.kinds import KINDS
 from declarative.kinds.compare import same
 from declarative.model import Address, Reference
+from declarative.reporting.exporter import IMPORTS, export, manifest_name
 
 
 def exported(cloud, **options):

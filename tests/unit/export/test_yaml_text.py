@@ -6,7 +6,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from declarative.manifest.nodes import Reader
-from declarative.yaml_text import to_yaml
+from declarative.reporting.yaml_text import to_yaml
 
 _NO_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 

@@ -8,7 +8,8 @@ from planning_world import INSTANCE, World, attachment, group, instance, pair, s
 
 from declarative.cli.prompt import planned
 from declarative.planning import unconsented
-from declarative.planning.render import plain, plan_lines
+from declarative.views.plans import plan_lines
+from declarative.views.text import plain
 
 FEW, MANY = 8, 60  # groups, or members of one group
 STEEPEST = 1.5 * MANY / FEW

@@ -25,7 +25,8 @@ from declarative.errors import InputError, Severity
 from declarative.kinds import KINDS
 from declarative.model import Action, Address, Change, DangerClass, Lookups, Output, Reference
 from declarative.planning import unconsented
-from declarative.planning.render import plain, plan_lines, summary
+from declarative.views.plans import plan_lines, summary
+from declarative.views.text import plain
 
 SHOP = f"{GROUP}/shop"
 DISKS = {"s1": ["d1"], "s2": ["d2"], "s3": ["d3"], "s4": ["d4"]}

@@ -22,7 +22,8 @@ from planning_world import (
 from declarative.errors import InputError
 from declarative.model import Action, DangerClass, Lookups, Observed, OpenOperation, Reason
 from declarative.planning import unconsented
-from declarative.planning.render import plain, plan_lines, summary
+from declarative.views.plans import plan_lines, summary
+from declarative.views.text import plain
 
 DISKS = {"s1": ["d1"], "s2": ["d2"]}
 KEPT = {"prevent_destroy": True}

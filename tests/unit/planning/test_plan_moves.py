@@ -10,7 +10,8 @@ from planning_world import DRILL, GROUP, INSTANCE, PAIR, World, drill, group, in
 
 from declarative.model import Action, Reference
 from declarative.planning import decode_plan, encode_plan, unconsented
-from declarative.planning.render import plain, plan_lines
+from declarative.views.plans import plan_lines
+from declarative.views.text import plain
 
 FORBIDDEN = (Action.DELETE, Action.CREATE, Action.DISABLE)
 

@@ -25,7 +25,10 @@ from declarative.model import (
     StepOutcome,
     Withheld,
 )
-from declarative.planning.render import entries, finding, outcome_lines, plain, plan_lines, summary
+from declarative.views.entries import entries
+from declarative.views.outcomes import outcome_lines
+from declarative.views.plans import plan_lines, summary
+from declarative.views.text import finding, plain
 
 BASIS = Basis(
     stack="shop-dr",

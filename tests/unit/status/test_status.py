@@ -1,8 +1,9 @@
 import pytest
 
 from declarative.model import Address, Observed, Resource
-from declarative.planning.render import plain
-from declarative.status import report, status_json, status_lines
+from declarative.reporting.health import report
+from declarative.views.health import status_json, status_lines
+from declarative.views.text import plain
 
 SHOP, WEB = Address("ProtectionGroup", "shop"), Address("ProtectedInstance", "web", "web-1")
 DATA, LINK, DRILL = (

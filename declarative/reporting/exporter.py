@@ -16,7 +16,7 @@ from typing import Final
 from declarative.kinds import KINDS
 from declarative.kinds.replication_attachment import letters
 from declarative.model import Address, Attributes, Health, Json, Lookups, Observed
-from declarative.yaml_text import Value, to_yaml
+from declarative.reporting.yaml_text import Value, to_yaml
 
 _GROUP, _INSTANCE, _PAIR = "ProtectionGroup", "ProtectedInstance", "ReplicationPair"
 _ATTACHMENT, _DRILL = "ReplicationAttachment", "DRDrill"

@@ -7,6 +7,7 @@ or mean something to Mermaid, Graphviz, HTML or a terminal, is written as the fo
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from declarative.errors import visible
 from declarative.model import Action, Step
@@ -22,6 +23,19 @@ _LOOKS = {
     Action.DISABLE: _REMOVES,
 }
 _COLOURS = {_MAKES: "#2e7d32", _REMOVES: "#c62828", _CHANGES: "#f9a825"}
+
+
+@dataclass(frozen=True, slots=True)
+class GraphView:
+    """The steps of a plan, drawn."""
+
+    steps: Sequence[Step]
+
+    def mermaid(self) -> str:
+        return mermaid(self.steps)
+
+    def dot(self) -> str:
+        return dot(self.steps)
 
 
 def mermaid(steps: Sequence[Step]) -> str:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from declarative.model import Action, Address, Reason, Resource, Step
-from declarative.planning.drawing import dot, mermaid
+from declarative.views.graphs import dot, mermaid
 
 SHOP = Address("ProtectionGroup", "shop")
 WEB = Address("ProtectedInstance", "web", "web-1")

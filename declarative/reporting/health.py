@@ -11,15 +11,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
+from declarative.errors import shown
 from declarative.kinds import KINDS
 from declarative.model import Address, Attributes, Json, Observed, Resource
-from declarative.planning.render import Line, Span, Tone, line, many, shown, value
 from declarative.provider.codes import explain_code
 from declarative.provider.jobs import read_time
 
-_GROUP, _PAIR, _DRILL = "ProtectionGroup", "ReplicationPair", "DRDrill"
-_MEMBERS = ("ProtectedInstance", _PAIR, _DRILL)  # an attachment is as its instance is
-_NAME_LIMIT = 100
+GROUP, PAIR, DRILL = "ProtectionGroup", "ReplicationPair", "DRDrill"
+
+_MEMBERS = ("ProtectedInstance", PAIR, DRILL)  # an attachment is as its instance is
+
+NAME_LIMIT = 100
 
 _IN_ORDER: Final = frozenset(
     {
@@ -28,6 +30,7 @@ _IN_ORDER: Final = frozenset(
         *("nic-creating", "nic-deleting", "resizing", "attaching", "detaching", "extending"),
     }
 )
+
 _MEANINGS: Final = {
     "error": "its creation failed",
     "error-starting": "enabling protection failed",
@@ -43,11 +46,13 @@ _MEANINGS: Final = {
     "invalid": "a server or disk of it was deleted outside SDRS",
     "fault": "its synchronisation is abnormal",
 }
+
 _FAULT_LEVELS: Final = {
     "0": "",
     "2": "the production disk can't be read or written; a failover is the way out",
     "5": "the link between the disks is broken; failing over is not allowed, call support",
 }
+
 _OTHER_SIDE: Final = {"source": "target", "target": "source"}
 
 
@@ -98,7 +103,7 @@ class GroupStatus:
 
     def not_active(self) -> tuple[MemberStatus, ...]:
         """The pairs whose disks are not the same right now."""
-        return tuple(one for one in self.members if one.kind == _PAIR and one.copying not in ("", "active"))
+        return tuple(one for one in self.members if one.kind == PAIR and one.copying not in ("", "active"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,9 +127,6 @@ class Report:
         return next(self.all_troubles(), None) is None
 
 
-# ---------------------------------------------------------------- what is
-
-
 def report(recorded: Mapping[Address, Resource], observed: Observed, *, only: Address | None = None) -> Report:
     """Say how the recorded groups are, and those that recorded members are in.
 
@@ -138,14 +140,14 @@ def report(recorded: Mapping[Address, Resource], observed: Observed, *, only: Ad
         shown_as = scene.observed_as(one)
         if shown_as is None:
             continue
-        if one.address.kind == _GROUP:
+        if one.address.kind == GROUP:
             groups[one.id] = None
         else:
             alone = set(one.id.split("/")) if only else None
             groups.setdefault(str(shown_as.get("server_group_id")), alone)
-    known = observed.objects.get(_GROUP, {})
+    known = observed.objects.get(GROUP, {})
     lost = [
-        f"the cloud shows members of protection group {shown(group, limit=_NAME_LIMIT)}, but not the group"
+        f"the cloud shows members of protection group {shown(group, limit=NAME_LIMIT)}, but not the group"
         for group in sorted(groups.keys() - known.keys())
     ]
     missing = [f"{one.address} is recorded, and gone from the cloud (id {shown(one.id)})" for one in gone]
@@ -170,7 +172,7 @@ class _Scene:
 
     def group(self, attributes: Attributes, alone: set[str] | None) -> GroupStatus:
         group_id = str(attributes["id"])
-        resource = self._recorded.get((_GROUP, group_id))
+        resource = self._recorded.get((GROUP, group_id))
         everyone = sorted(
             (self._member(*one) for one in self._members.get(group_id, ())),
             key=lambda member: (_MEMBERS.index(member.kind), member.name, member.id),
@@ -199,8 +201,8 @@ class _Scene:
 
     def _emptiness(self, status: str, everyone: Iterable[MemberStatus]) -> Iterator[str]:
         """A group stays protected when its last pair goes, and then protects nothing."""
-        empty = _PAIR in self._objects and not any(one.kind == _PAIR for one in everyone)
-        if empty and status in KINDS[_GROUP].protected:
+        empty = PAIR in self._objects and not any(one.kind == PAIR for one in everyone)
+        if empty and status in KINDS[GROUP].protected:
             yield f"its status is {status}, but it holds no replication pair: nothing is protected"
 
     def _member(self, kind: str, object_id: str, attributes: Attributes) -> MemberStatus:
@@ -214,7 +216,7 @@ class _Scene:
             address=resource.address if resource else None,
             progress=_number(attributes.get("progress")),
             copying=_word(attributes.get("replication_status")),
-            made=_word(attributes.get("created_at")) if kind == _DRILL else "",
+            made=_word(attributes.get("created_at")) if kind == DRILL else "",
             troubles=(*_status_troubles(status), *_faults(attributes)),
         )
 
@@ -226,7 +228,7 @@ def _order(group: GroupStatus) -> tuple[bool, str, str, str]:
 def _status_troubles(status: str) -> Iterator[str]:
     if status not in _IN_ORDER:
         meaning = _MEANINGS.get(status, "" if status.startswith("error") else "a status that this program doesn't know")
-        yield f"status {shown(status, limit=_NAME_LIMIT) or 'missing'}" + (f": {meaning}" if meaning else "")
+        yield f"status {shown(status, limit=NAME_LIMIT) or 'missing'}" + (f": {meaning}" if meaning else "")
 
 
 def _goal_troubles(wanted: str, status: str) -> Iterator[str]:
@@ -240,7 +242,7 @@ def _faults(attributes: Attributes) -> Iterator[str]:
     level = _word(attributes.get("fault_level"))
     meaning = _FAULT_LEVELS.get(level or "0", "a level that this program doesn't know")
     if meaning:
-        yield f"fault level {shown(level, limit=_NAME_LIMIT)}: {meaning}"
+        yield f"fault level {shown(level, limit=NAME_LIMIT)}: {meaning}"
     code = _word(attributes.get("failure_detail"))
     if code:
         entry = explain_code(code)
@@ -250,7 +252,7 @@ def _faults(attributes: Attributes) -> Iterator[str]:
 
 def _last_drill(members: Iterable[MemberStatus]) -> MemberStatus | None:
     """The drill that was made last; times are never compared as text."""
-    drills = (one for one in members if one.kind == _DRILL)
+    drills = (one for one in members if one.kind == DRILL)
     return max(drills, key=lambda drill: read_time(drill.made) or datetime.min.replace(tzinfo=UTC), default=None)
 
 
@@ -261,115 +263,3 @@ def _word(text: Json) -> str:
 def _number(percent: Json) -> int | None:
     digits = _word(percent)
     return int(digits) if digits.isascii() and digits.isdecimal() and len(digits) <= 3 else None
-
-
-# ---------------------------------------------------------------- words for people
-
-
-def status_lines(found: Report) -> list[Line]:
-    """The report for a reader; each line opens with a word or a sign of ours."""
-    lines: list[Line] = []
-    for group in found.groups:
-        lines += [*_group_lines(group), line()]
-    lines += _troubles(found.troubles, indent=0)
-    wrong = sum(1 for _ in found.all_troubles())
-    if wrong:
-        verdict = line(f"Not healthy: {many(wrong, 'finding')}.", Tone.STRONG)
-    elif found.groups:
-        verdict = line(f"Healthy: {many(len(found.groups), 'group')}.", Tone.STRONG)
-    else:
-        verdict = line("Nothing is recorded.", Tone.STRONG)
-    return [*lines, verdict]
-
-
-def _group_lines(group: GroupStatus) -> Iterator[Line]:
-    yield _title(group, kind=_GROUP, indent=0, status=_status_words(group))
-    if group.production:
-        accepted = f"; {group.accepted} is accepted" if group.swapped else ""
-        direction = (
-            f"production in {shown(group.production)} ({shown(group.side)}{accepted}), copy in {shown(group.copy)}"
-        )
-    else:
-        direction = "production side not told"
-    wanted = f"; protection {shown(group.wanted)} is the goal" if group.wanted else ""
-    yield line(f"    {direction}{wanted}")
-    if group.not_active():
-        pairs = sum(1 for one in group.members if one.kind == _PAIR)
-        yield line(f"    {len(group.not_active())} of {many(pairs, 'pair')} not active", Tone.CHANGE)
-    yield from _troubles(group.troubles, indent=4)
-    for member in group.members:
-        yield _title(member, kind=member.kind, indent=4, status=_status_words(member))
-        yield from _troubles(member.troubles, indent=8)
-    drill = group.last_drill
-    made = f"last drill {value(drill.name)}, {shown(drill.status)}, made {shown(drill.made)}" if drill else "no drill"
-    yield line(f"    {made}", Tone.FAINT)
-
-
-def _title(one: GroupStatus | MemberStatus, *, kind: str, indent: int, status: str) -> Line:
-    name = value(one.name)
-    label = str(one.address) if one.address else f"{KINDS[kind].noun} {shown(one.id, limit=_NAME_LIMIT)}"
-    unmanaged = "" if one.address else " (not managed)"
-    tone = Tone.REMOVE if one.troubles else Tone.ADD
-    return (
-        Span(" " * indent),
-        Span(label, Tone.STRONG),
-        Span(f" {name}{unmanaged}: "),
-        Span(status, tone),
-    )
-
-
-def _status_words(one: GroupStatus | MemberStatus) -> str:
-    percent = "" if one.progress is None else f", {one.progress} %"
-    copying = f", {shown(one.copying, limit=_NAME_LIMIT)}" if isinstance(one, MemberStatus) and one.copying else ""
-    return f"{shown(one.status, limit=_NAME_LIMIT) or 'no status'}{copying}{percent}"
-
-
-def _troubles(troubles: Iterable[str], *, indent: int) -> Iterator[Line]:
-    for trouble in troubles:
-        yield line(f"{'':{indent}}! {trouble}", Tone.REMOVE)
-
-
-# ---------------------------------------------------------------- JSON
-
-
-def status_json(found: Report) -> dict[str, Json]:
-    """The report as one JSON object; what the service doesn't tell is null."""
-    return {
-        "healthy": found.healthy,
-        "groups": [_group_json(group) for group in found.groups],
-        "findings": list(found.troubles),
-    }
-
-
-def _group_json(group: GroupStatus) -> dict[str, Json]:
-    return {
-        **_shared_json(group),
-        "production_side": group.side or None,
-        "accepted_side": group.accepted or None,
-        "production_zone": group.production or None,
-        "copy_zone": group.copy or None,
-        "protection_wanted": group.wanted or None,
-        "pairs_not_active": [one.id for one in group.not_active()],
-        "last_drill": _member_json(group.last_drill) if group.last_drill else None,
-        "members": [_member_json(one) for one in group.members],
-    }
-
-
-def _member_json(member: MemberStatus) -> dict[str, Json]:
-    words = {"kind": member.kind, **_shared_json(member)}
-    if member.kind == _PAIR:
-        words["replication_status"] = member.copying or None
-    if member.kind == _DRILL:
-        words["created_at"] = member.made or None
-    return words
-
-
-def _shared_json(one: GroupStatus | MemberStatus) -> dict[str, Json]:
-    return {
-        "address": str(one.address) if one.address else None,
-        "id": one.id,
-        "name": one.name,
-        "status": one.status or None,
-        "progress": one.progress,
-        "findings": list(one.troubles),
-    }

@@ -1,21 +1,12 @@
-"""Plans and outcomes as lines for a reader: text with tones, no terminal, no colours yet.
-
-Text that others wrote (names, values, messages) passes `shown`, and no line begins with it: a line always opens with
-a word or a symbol of ours, so that nothing in a manifest or an answer can speak to a terminal or to a CI log.
-"""
+"""A plan as lines for a reader who has to judge it."""
 
 from __future__ import annotations
 
-import enum
-import json
-import re
 import shlex
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import TypeAlias
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
-from declarative.errors import Diagnostic, visible
+from declarative.errors import shown
 from declarative.kinds import KINDS
 from declarative.model import (
     Action,
@@ -27,127 +18,47 @@ from declarative.model import (
     Hint,
     Json,
     OnChange,
-    Outcome,
     Plan,
     Reason,
     Reference,
-    Result,
-    Step,
-    StepOutcome,
     Withheld,
 )
+from declarative.planning import encode_plan, unconsented
 from declarative.planning.consents import allow_option, takes_consent
+from declarative.views.entries import LOOKS, Entry, entries, tally
+from declarative.views.text import Line, Span, Tone, block, field_name, finding, line, many, value
 
-_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_.\[\]-]{0,127}")
-_VALUE_LIMIT = 160
 _NAME_LIMIT = 200
-_TEXT_LIMIT = 1000
-_FINDING_LIMIT = 2000
-_LIST_LIMIT = 50
+
+
+@dataclass(frozen=True, slots=True)
+class PlanView:
+    """A plan. `digest`: shown at the end, if it is given. As JSON the plan is its own canonical document."""
+
+    plan: Plan
+    digest: str = ""
+
+    def text(self) -> list[Line]:
+        lines = plan_lines(self.plan, missing=unconsented(self.plan))
+        return [*lines, line(f"Digest: {self.digest}", Tone.FAINT)] if self.digest else lines
+
+    def json(self) -> str:
+        return encode_plan(self.plan)
+
+
+@dataclass(frozen=True, slots=True)
+class DriftView:
+    """What the cloud shows other than recorded, and nothing else of a plan."""
+
+    drift: Sequence[Drift]
+
+    def text(self) -> list[Line]:
+        count = len(self.drift)
+        verdict = f"Drift: {many(count, 'object')}." if count else "No drift: the cloud is as recorded."
+        return [*drift_lines(self.drift), line(verdict, Tone.STRONG)]
+
+
 _LATER = "(known after apply)"
-
-
-class Tone(enum.Enum):
-    """What a piece of text is about; a terminal may show it as a colour."""
-
-    PLAIN = "plain"
-    STRONG = "strong"
-    FAINT = "faint"
-    ADD = "add"
-    CHANGE = "change"
-    REMOVE = "remove"
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """A piece of one line."""
-
-    text: str
-    tone: Tone = Tone.PLAIN
-
-
-Line: TypeAlias = tuple[Span, ...]
-
-
-def plain(lines: Iterable[Line]) -> str:
-    """The lines as text without tones, each ended by a newline."""
-    return "".join("".join(span.text for span in line) + "\n" for line in lines)
-
-
-def line(text: str = "", tone: Tone = Tone.PLAIN) -> Line:
-    """A line of one tone."""
-    return (Span(text, tone),)
-
-
-def shown(text: object, *, limit: int | None = _TEXT_LIMIT) -> str:
-    """`text` made safe for a terminal and for the logs of CI systems, which read `##[…]` anywhere in a line."""
-    return visible(text, limit=limit).replace("##", "#\\x23")
-
-
-def value(content: Json) -> str:
-    """A JSON value as one short, safe text; strings are quoted."""
-    return shown(json.dumps(content, ensure_ascii=False, sort_keys=True, default=str), limit=_VALUE_LIMIT)
-
-
-def field_name(name: str) -> str:
-    """A field's or output's name, as it is or, when no plain word, quoted: it may open a line."""
-    return name if _WORD.fullmatch(name) else value(name)
-
-
-def finding(diagnostic: Diagnostic) -> str:
-    """One finding as one line, `file:line:column: error: what. How to put it right.`; a strange file name gets `./`."""
-    text = shown(diagnostic, limit=_FINDING_LIMIT)
-    return text if text[:1].isalnum() or text[:1] in "._/-" else f"./{text}"
-
-
-# ---------------------------------------------------------------- steps as a reader counts them
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """What the reader sees of one address: one step, or a delete and a create that together replace it.
-
-    `leaves`: what stays behind, and is billed.
-    """
-
-    verb: str
-    step: Step
-    changes: tuple[Change, ...]
-    leaves: tuple[str, ...] = ()
-
-
-def entries(steps: Iterable[Step]) -> Iterator[Entry]:
-    """The steps in order, a replacement once, where its create stands."""
-    steps = tuple(steps)
-    deleted = {step.address: step for step in steps if step.action is Action.DELETE}
-    replaced = {step.address for step in steps if step.action is Action.CREATE} & deleted.keys()
-    for step in steps:
-        if step.address not in replaced or step.action not in (Action.CREATE, Action.DELETE):
-            yield Entry(_verb(step), step, step.changes, step.leaves)
-        elif step.action is Action.CREATE:
-            first = deleted[step.address]
-            reason = first.reason if step.reason is Reason.REPLACED else step.reason
-            yield Entry("replace", replace(step, reason=reason), first.changes or step.changes, first.leaves)
-
-
-def _verb(step: Step) -> str:
-    renames = step.action is Action.UPDATE and [change.field for change in step.changes] == ["name"]
-    return "rename" if renames else step.action.value
-
-
-_LOOK = {
-    "create": ("+", Tone.ADD),
-    "update": ("~", Tone.CHANGE),
-    "rename": ("~", Tone.CHANGE),
-    "replace": ("-/+", Tone.REMOVE),
-    "delete": ("-", Tone.REMOVE),
-    "enable": ("~", Tone.CHANGE),
-    "disable": ("~", Tone.REMOVE),
-    "adopt": ("?", Tone.CHANGE),
-    "forget": ("x", Tone.CHANGE),
-    "move": (">", Tone.CHANGE),
-    "record": ("#", Tone.FAINT),
-}
 
 _REASONS = {
     Reason.NEW: "new",
@@ -176,46 +87,24 @@ _SAID = {
     (Action.DISABLE, Reason.REQUESTED): "the group is replaced",
 }
 
-_DONE = {
-    "create": "created",
-    "update": "updated",
-    "rename": "renamed",
-    "replace": "replaced",
-    "delete": "deleted",
-    "enable": "enabled",
-    "disable": "disabled",
-    "adopt": "adopted",
-    "forget": "forgotten",
-    "move": "moved",
-    "record": "recorded",
-}
-
-
-def _tally(steps: Iterable[Step]) -> list[tuple[str, int]]:
-    counts = Counter(entry.verb for entry in entries(steps))
-    return [(verb, counts[verb]) for verb in _LOOK if counts[verb]]
-
-
-# ---------------------------------------------------------------- the plan
-
 
 def plan_lines(plan: Plan, *, missing: Sequence[Danger]) -> list[Line]:
     """The plan for a reader who has to judge it. `missing`: the dangers that lack a consent."""
     lines = _head(plan)
-    lines += _block("Still open from earlier runs; apply goes on with these first:", _open(plan))
-    lines += _block("Drift, what the cloud shows other than recorded:", drift_lines(plan.drift))
-    lines += _block("Steps:", _steps(plan))
-    lines += _block("Withheld, because a disaster recovery is in progress there:", _withheld(plan.withheld))
-    lines += _block("Outputs:", _output_changes(plan))
-    lines += _block("To have ready in other services, which SDRS can't be asked about:", _prerequisites(plan))
-    lines += _block("Warnings:", [line(f"  ! {finding(warning)}", Tone.CHANGE) for warning in plan.warnings])
-    lines += _block("Dangers:", _dangers(plan, missing))
+    lines += block("Still open from earlier runs; apply goes on with these first:", _open(plan))
+    lines += block("Drift, what the cloud shows other than recorded:", drift_lines(plan.drift))
+    lines += block("Steps:", _steps(plan))
+    lines += block("Withheld, because a disaster recovery is in progress there:", withheld_lines(plan.withheld))
+    lines += block("Outputs:", _output_changes(plan))
+    lines += block("To have ready in other services, which SDRS can't be asked about:", _prerequisites(plan))
+    lines += block("Warnings:", [line(f"  ! {finding(warning)}", Tone.CHANGE) for warning in plan.warnings])
+    lines += block("Dangers:", _dangers(plan, missing))
     return [*lines, line(), line(summary(plan), Tone.STRONG)]
 
 
 def summary(plan: Plan) -> str:
     """The plan in one sentence of counts; addresses are counted, a replacement once."""
-    counts = [f"{count} to {verb}" for verb, count in _tally(plan.steps)]
+    counts = [f"{count} to {verb}" for verb, count in tally(plan.steps)]
     if plan.output_changes:
         counts.append(f"{many(len(plan.output_changes), 'output')} to record")
     withheld = f" {many(len(_held_verbs(plan.withheld)), 'step')} withheld." if plan.withheld else ""
@@ -262,10 +151,6 @@ def _consent(consent: Consent) -> str:
     return f"{shown(consent)} (by {shown(consent.by, limit=_NAME_LIMIT)})"
 
 
-def _block(title: str, content: Sequence[Line]) -> list[Line]:
-    return [line(), line(title, Tone.STRONG), *content] if content else []
-
-
 def _open(plan: Plan) -> list[Line]:
     return [
         line(f"  … {operation.action.value} {operation.address}: {shown(operation.message)}", Tone.CHANGE)
@@ -285,7 +170,7 @@ def _steps(plan: Plan) -> list[Line]:
 
 def _entry_line(entry: Entry, written: str) -> Line:
     """`written`: the file that speaks of an object which is gone from the manifests."""
-    symbol, tone = _LOOK[entry.verb]
+    symbol, tone = LOOKS[entry.verb]
     step = entry.step
     target = f"{step.source} → {step.address}" if step.action is Action.MOVE and step.source else str(step.address)
     reason = _SAID.get((step.action, step.reason), _REASONS[step.reason])
@@ -352,7 +237,7 @@ def drift_lines(drift: Sequence[Drift]) -> list[Line]:
     return lines
 
 
-def _withheld(withheld: Sequence[Withheld]) -> list[Line]:
+def withheld_lines(withheld: Sequence[Withheld]) -> list[Line]:
     return [
         line(f"    ! {verb} {one.address}: {shown(one.message)}", Tone.REMOVE) for verb, one in _held_verbs(withheld)
     ]
@@ -418,82 +303,3 @@ def _hint(hint: Hint) -> Iterator[Line]:
 
 def _remedy(danger: Danger) -> str:
     return f"needs consent: {allow_option(danger)}" if takes_consent(danger) else "no option overrides this"
-
-
-# ---------------------------------------------------------------- the outcome
-
-
-def outcome_lines(outcome: Outcome) -> list[Line]:
-    """The end report of a run: what failed and why, what goes on, what was not begun, counts and outputs."""
-    lines = _block("Failed:", _ends(outcome, Result.FAILED, Tone.REMOVE))
-    lines += _block("Continues in the cloud:", _ends(outcome, Result.CONTINUES, Tone.CHANGE))
-    lines += _block("Not started:", _ends(outcome, Result.NOT_STARTED, Tone.FAINT))
-    lines += _block("Withheld, because a disaster recovery is in progress there:", _withheld(outcome.withheld))
-    lines += _block("Stays behind in the cloud and goes on costing:", _left_behind(outcome))
-    if outcome.conflict:
-        kept = shown(outcome.conflict, limit=None)  # whole: it may be the content itself
-        lines += [line(), line(f"The state could not be written. What this run did is kept: {kept}", Tone.REMOVE)]
-    lines += _block("Outputs:", outputs_lines(outcome.outputs))
-    if outcome.steps:
-        lines += [line(), line(result(outcome), Tone.STRONG)]
-    return lines
-
-
-def _left_behind(outcome: Outcome) -> list[Line]:
-    left = [
-        f"    ! {end.step.address}: {shown(', '.join(end.step.leaves))}"
-        for end in outcome.steps
-        if end.result is Result.DONE and end.step.leaves
-    ]
-    more = [f"    … and {len(left) - _LIST_LIMIT} more"] if len(left) > _LIST_LIMIT else []
-    return [line(one, Tone.CHANGE) for one in (*left[:_LIST_LIMIT], *more)]
-
-
-def result(outcome: Outcome) -> str:
-    """The outcome in one or two sentences."""
-    ended = [end.step for end in outcome.steps if end.result is Result.DONE]
-    counts = [f"{count} {_DONE[verb]}" for verb, count in _tally(ended)]
-    counts += [
-        f"{number} {word}"
-        for number, word in (
-            (outcome.count(Result.FAILED), "failed"),
-            (outcome.count(Result.CONTINUES), "still going on in the cloud"),
-            (outcome.count(Result.NOT_STARTED), "not started"),
-        )
-        if number
-    ]
-    unfinished = outcome.count(Result.CONTINUES) + outcome.count(Result.NOT_STARTED)
-    if outcome.count(Result.FAILED):
-        start, again = "Not all done", " Put right what failed, then run again."
-    elif unfinished:
-        start, again = "Interrupted" if outcome.interrupted else "Not all done", " Run again to go on."
-    else:
-        start, again = "Done", ""
-    return f"{start}: {', '.join(counts)}.{again}"
-
-
-def _ends(outcome: Outcome, kind: Result, tone: Tone) -> list[Line]:
-    ends = [end for end in outcome.steps if end.result is kind]
-    lines: list[Line] = []
-    for end in ends[:_LIST_LIMIT]:
-        lines.append(line(f"    ! {_end(end)}", tone))
-        if end.fix:
-            lines.append(line(f"        Next: {shown(end.fix)}"))
-    if len(ends) > _LIST_LIMIT:
-        lines.append(line(f"    … and {len(ends) - _LIST_LIMIT} more", Tone.FAINT))
-    return lines
-
-
-def _end(end: StepOutcome) -> str:
-    text = f"{end.step.action.value} {end.step.address}"
-    return f"{text}: {shown(end.summary)}" if end.summary else text
-
-
-def outputs_lines(outputs: Mapping[str, Json], *, indent: int = 4) -> list[Line]:
-    """The outputs by name, one a line, behind `indent` blanks."""
-    return [line(f"{'':{indent}}{field_name(name)} = {value(content)}") for name, content in sorted(outputs.items())]
-
-
-def many(count: int, noun: str) -> str:
-    """A count with its noun, e.g. `1 step` or `2 steps`."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

@@ -8,12 +8,9 @@ import pytest
 
 from declarative.errors import Diagnostic, Position, Severity
 from declarative.model import Action, Address, Event, Lifecycle, Operation, Resource, Run
-from declarative.planning.records import (
-    event_json,
-    event_text,
-    findings_json,
-    findings_lines,
-    findings_summary,
+from declarative.views.events import event_json, event_text
+from declarative.views.findings import findings_json, findings_lines, findings_summary
+from declarative.views.states import (
     history_lines,
     listing_lines,
     operation_json,
@@ -22,7 +19,7 @@ from declarative.planning.records import (
     resource_lines,
     run_json,
 )
-from declarative.planning.render import plain
+from declarative.views.text import plain
 
 SHOP = Address("ProtectionGroup", "shop")
 RESOURCE = Resource(

@@ -1,0 +1,62 @@
+"""Steps as a reader counts them: a delete and a create that together replace an object are one entry."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from declarative.model import Action, Change, Reason, Step
+from declarative.views.text import Tone
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What the reader sees of one address: one step, or a delete and a create that together replace it.
+
+    `leaves`: what stays behind, and is billed.
+    """
+
+    verb: str
+    step: Step
+    changes: tuple[Change, ...]
+    leaves: tuple[str, ...] = ()
+
+
+def entries(steps: Iterable[Step]) -> Iterator[Entry]:
+    """The steps in order, a replacement once, where its create stands."""
+    steps = tuple(steps)
+    deleted = {step.address: step for step in steps if step.action is Action.DELETE}
+    replaced = {step.address for step in steps if step.action is Action.CREATE} & deleted.keys()
+    for step in steps:
+        if step.address not in replaced or step.action not in (Action.CREATE, Action.DELETE):
+            yield Entry(_verb(step), step, step.changes, step.leaves)
+        elif step.action is Action.CREATE:
+            first = deleted[step.address]
+            reason = first.reason if step.reason is Reason.REPLACED else step.reason
+            yield Entry("replace", replace(step, reason=reason), first.changes or step.changes, first.leaves)
+
+
+def _verb(step: Step) -> str:
+    renames = step.action is Action.UPDATE and [change.field for change in step.changes] == ["name"]
+    return "rename" if renames else step.action.value
+
+
+LOOKS = {
+    "create": ("+", Tone.ADD),
+    "update": ("~", Tone.CHANGE),
+    "rename": ("~", Tone.CHANGE),
+    "replace": ("-/+", Tone.REMOVE),
+    "delete": ("-", Tone.REMOVE),
+    "enable": ("~", Tone.CHANGE),
+    "disable": ("~", Tone.REMOVE),
+    "adopt": ("?", Tone.CHANGE),
+    "forget": ("x", Tone.CHANGE),
+    "move": (">", Tone.CHANGE),
+    "record": ("#", Tone.FAINT),
+}
+
+
+def tally(steps: Iterable[Step]) -> list[tuple[str, int]]:
+    counts = Counter(entry.verb for entry in entries(steps))
+    return [(verb, counts[verb]) for verb in LOOKS if counts[verb]]

@@ -1,0 +1,129 @@
+"""The events of a run, as lines for a reader and as JSON for a program."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+
+from declarative.errors import Diagnostic, shown
+from declarative.model import Action, Event, Json, Plan
+from declarative.planning import plan_digest, unconsented
+from declarative.planning.consents import takes_consent
+from declarative.views.findings import findings_json
+from declarative.views.plans import summary
+from declarative.views.text import many
+
+_GERUNDS = {
+    Action.CREATE: "creating",
+    Action.UPDATE: "updating",
+    Action.DELETE: "deleting",
+    Action.ENABLE: "enabling",
+    Action.DISABLE: "disabling",
+    Action.ADOPT: "adopting",
+    Action.FORGET: "forgetting",
+    Action.MOVE: "moving",
+    Action.RECORD: "recording",
+}
+
+
+def event_json(event: Event) -> Json:
+    """`{type, time, address?, action?, …detail}`, as `schemas/events.json` says."""
+    head: dict[str, Json] = {"type": event.type, "time": event.time}
+    if event.address is not None:
+        head["address"] = str(event.address)
+    if event.action is not None:
+        head["action"] = event.action.value
+    return {**event.detail, **head}
+
+
+def event_line(event: Event) -> str:
+    """The event as one line of JSON."""
+    return json.dumps(event_json(event), separators=(",", ":"))
+
+
+def planned(plan: Plan, time: str) -> Event:
+    """The event that opens a run: the plan's digest, its counts in words, its dangers and what it withholds."""
+    missing = frozenset(unconsented(plan))
+    return Event(
+        "planned",
+        time,
+        detail={
+            "plan": plan_digest(plan),
+            "steps": len(plan.steps),
+            "summary": summary(plan),
+            "dangers": [
+                {
+                    "class": one.cls.value,
+                    "address": str(one.address) if one.address else None,
+                    "message": one.message,
+                    "consented": one not in missing and takes_consent(one),
+                }
+                for one in plan.dangers
+            ],
+            "withheld": [
+                {"address": str(one.address), "action": one.action.value, "message": one.message}
+                for one in plan.withheld
+            ],
+        },
+    )
+
+
+def failed(code: int, findings: Sequence[Diagnostic], time: str) -> Event:
+    """The event that ends a stream when its command fails: the exit code, and all findings."""
+    return Event("failed", time, detail={"code": int(code), "findings": findings_json(findings)["findings"]})
+
+
+def event_text(event: Event, *, verbose: bool = False) -> str:
+    """The event as one line, or an empty text when a reader needs no line for it."""
+    detail = event.detail
+    match event.type:
+        case "run-started":
+            return f"{many(int(detail.get('steps', 0)), 'step')} to take"
+        case "settled":
+            return f"settled: {shown(detail.get('message', ''))}"
+        case "warning":
+            return f"warning: {_with_fix(detail)}"
+        case "interrupted" if detail.get("reason"):
+            return f"stopping: {shown(detail['reason'])}"
+        case "step-accepted" if not verbose:
+            return ""
+        case "step-started" | "step-accepted" | "step-progress" | "step-done" | "step-failed" | "step-continues":
+            return f"{event.address}: {_step_text(event)}"
+        case _:
+            return ""
+
+
+def doing(action: Action | None) -> str:
+    """What is being done, as a gerund."""
+    return _GERUNDS[action] if action else "working"
+
+
+def status_text(detail: Mapping[str, Json]) -> str:
+    """The service's own words on how far a job is, e.g. `RUNNING 40 %`."""
+    percent = detail.get("percent")
+    return shown(detail.get("status", ""), limit=80) + (f" {shown(percent, limit=8)} %" if percent is not None else "")
+
+
+def _step_text(event: Event) -> str:
+    detail, action = event.detail, event.action.value if event.action else "step"
+    match event.type:
+        case "step-started":
+            return doing(event.action)
+        case "step-accepted":
+            return f"{action} accepted as job {shown(detail.get('job_id', ''))}"
+        case "step-progress":
+            return f"{doing(event.action)}, {status_text(detail)}"
+        case "step-done":
+            known = f" (id {shown(detail['id'])})" if detail.get("id") else ""
+            return f"{action} done in {detail.get('seconds', 0.0):.1f} s{known}"
+        case "step-failed":
+            return f"{action} failed: {_with_fix(detail)}"
+        case _:
+            return f"{action} goes on in the cloud: {shown(detail.get('summary', ''))}"
+
+
+def _with_fix(detail: Mapping[str, Json]) -> str:
+    summary = shown(detail.get("summary", ""))
+    if not detail.get("fix"):
+        return summary
+    return f"{summary}{'' if summary.endswith(('.', '?', '!')) else '.'} {shown(detail['fix'])}"

@@ -1,0 +1,58 @@
+"""Findings as lines for a reader and as JSON for a program."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from declarative.errors import Diagnostic, Severity
+from declarative.model import Json
+from declarative.views.text import Line, Tone, finding, line, many
+from declarative.views.view import document
+
+
+@dataclass(frozen=True, slots=True)
+class FindingsView:
+    """Findings of any command: one line each, or `{valid, findings}`."""
+
+    findings: Sequence[Diagnostic]
+
+    def text(self) -> list[Line]:
+        return findings_lines(self.findings)
+
+    def json(self) -> str:
+        return document(findings_json(self.findings))
+
+
+def findings_lines(findings: Iterable[Diagnostic]) -> list[Line]:
+    """One line a finding."""
+    tones = {Severity.ERROR: Tone.REMOVE, Severity.WARNING: Tone.CHANGE}
+    return [line(finding(one), tones[one.severity]) for one in findings]
+
+
+def findings_json(findings: Sequence[Diagnostic]) -> Json:
+    """`{valid, findings[{severity, summary, fix, file, line, column, address}]}`; no place is null."""
+    return {
+        "valid": not any(one.severity is Severity.ERROR for one in findings),
+        "findings": [
+            {
+                "severity": one.severity.value,
+                "summary": one.summary,
+                "fix": one.fix,
+                "file": one.position.file if one.position else None,
+                "line": one.position.line if one.position else None,
+                "column": one.position.column if one.position else None,
+                "address": one.address or None,
+            }
+            for one in findings
+        ],
+    }
+
+
+def findings_summary(findings: Sequence[Diagnostic]) -> str:
+    """The findings counted, in one sentence."""
+    errors = sum(1 for one in findings if one.severity is Severity.ERROR)
+    warnings = len(findings) - errors
+    counts = [many(count, noun) for count, noun in ((errors, "error"), (warnings, "warning")) if count]
+    verdict = "Not valid" if errors else "Valid"
+    return f"{verdict}: {', '.join(counts)}." if counts else f"{verdict}."

@@ -1,0 +1,132 @@
+"""How the protected applications are, as lines for a reader and as JSON for a program."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from declarative.errors import shown
+from declarative.kinds import KINDS
+from declarative.model import Json
+from declarative.reporting.health import DRILL, GROUP, NAME_LIMIT, PAIR, GroupStatus, MemberStatus, Report
+from declarative.views.text import Line, Span, Tone, line, many, value
+from declarative.views.view import document
+
+
+@dataclass(frozen=True, slots=True)
+class HealthView:
+    """The report of `status`."""
+
+    report: Report
+
+    def text(self) -> list[Line]:
+        return status_lines(self.report)
+
+    def json(self) -> str:
+        return document(status_json(self.report))
+
+
+def status_lines(found: Report) -> list[Line]:
+    """The report for a reader; each line opens with a word or a sign of ours."""
+    lines: list[Line] = []
+    for group in found.groups:
+        lines += [*_group_lines(group), line()]
+    lines += _troubles(found.troubles, indent=0)
+    wrong = sum(1 for _ in found.all_troubles())
+    if wrong:
+        verdict = line(f"Not healthy: {many(wrong, 'finding')}.", Tone.STRONG)
+    elif found.groups:
+        verdict = line(f"Healthy: {many(len(found.groups), 'group')}.", Tone.STRONG)
+    else:
+        verdict = line("Nothing is recorded.", Tone.STRONG)
+    return [*lines, verdict]
+
+
+def _group_lines(group: GroupStatus) -> Iterator[Line]:
+    yield _title(group, kind=GROUP, indent=0, status=_status_words(group))
+    if group.production:
+        accepted = f"; {group.accepted} is accepted" if group.swapped else ""
+        direction = (
+            f"production in {shown(group.production)} ({shown(group.side)}{accepted}), copy in {shown(group.copy)}"
+        )
+    else:
+        direction = "production side not told"
+    wanted = f"; protection {shown(group.wanted)} is the goal" if group.wanted else ""
+    yield line(f"    {direction}{wanted}")
+    if group.not_active():
+        pairs = sum(1 for one in group.members if one.kind == PAIR)
+        yield line(f"    {len(group.not_active())} of {many(pairs, 'pair')} not active", Tone.CHANGE)
+    yield from _troubles(group.troubles, indent=4)
+    for member in group.members:
+        yield _title(member, kind=member.kind, indent=4, status=_status_words(member))
+        yield from _troubles(member.troubles, indent=8)
+    drill = group.last_drill
+    made = f"last drill {value(drill.name)}, {shown(drill.status)}, made {shown(drill.made)}" if drill else "no drill"
+    yield line(f"    {made}", Tone.FAINT)
+
+
+def _title(one: GroupStatus | MemberStatus, *, kind: str, indent: int, status: str) -> Line:
+    name = value(one.name)
+    label = str(one.address) if one.address else f"{KINDS[kind].noun} {shown(one.id, limit=NAME_LIMIT)}"
+    unmanaged = "" if one.address else " (not managed)"
+    tone = Tone.REMOVE if one.troubles else Tone.ADD
+    return (
+        Span(" " * indent),
+        Span(label, Tone.STRONG),
+        Span(f" {name}{unmanaged}: "),
+        Span(status, tone),
+    )
+
+
+def _status_words(one: GroupStatus | MemberStatus) -> str:
+    percent = "" if one.progress is None else f", {one.progress} %"
+    copying = f", {shown(one.copying, limit=NAME_LIMIT)}" if isinstance(one, MemberStatus) and one.copying else ""
+    return f"{shown(one.status, limit=NAME_LIMIT) or 'no status'}{copying}{percent}"
+
+
+def _troubles(troubles: Iterable[str], *, indent: int) -> Iterator[Line]:
+    for trouble in troubles:
+        yield line(f"{'':{indent}}! {trouble}", Tone.REMOVE)
+
+
+def status_json(found: Report) -> dict[str, Json]:
+    """The report as one JSON object; what the service doesn't tell is null."""
+    return {
+        "healthy": found.healthy,
+        "groups": [_group_json(group) for group in found.groups],
+        "findings": list(found.troubles),
+    }
+
+
+def _group_json(group: GroupStatus) -> dict[str, Json]:
+    return {
+        **_shared_json(group),
+        "production_side": group.side or None,
+        "accepted_side": group.accepted or None,
+        "production_zone": group.production or None,
+        "copy_zone": group.copy or None,
+        "protection_wanted": group.wanted or None,
+        "pairs_not_active": [one.id for one in group.not_active()],
+        "last_drill": _member_json(group.last_drill) if group.last_drill else None,
+        "members": [_member_json(one) for one in group.members],
+    }
+
+
+def _member_json(member: MemberStatus) -> dict[str, Json]:
+    words = {"kind": member.kind, **_shared_json(member)}
+    if member.kind == PAIR:
+        words["replication_status"] = member.copying or None
+    if member.kind == DRILL:
+        words["created_at"] = member.made or None
+    return words
+
+
+def _shared_json(one: GroupStatus | MemberStatus) -> dict[str, Json]:
+    return {
+        "address": str(one.address) if one.address else None,
+        "id": one.id,
+        "name": one.name,
+        "status": one.status or None,
+        "progress": one.progress,
+        "findings": list(one.troubles),
+    }

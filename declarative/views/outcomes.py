@@ -1,0 +1,127 @@
+"""What a run came to, as lines for a reader."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from declarative.errors import shown, visible
+from declarative.model import Json, Outcome, Result, StepOutcome
+from declarative.views.entries import tally
+from declarative.views.plans import withheld_lines
+from declarative.views.text import Line, Tone, block, field_name, line, value
+from declarative.views.view import document
+
+_LIST_LIMIT = 50
+
+_DONE = {
+    "create": "created",
+    "update": "updated",
+    "rename": "renamed",
+    "replace": "replaced",
+    "delete": "deleted",
+    "enable": "enabled",
+    "disable": "disabled",
+    "adopt": "adopted",
+    "forget": "forgotten",
+    "move": "moved",
+    "record": "recorded",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class OutputsView:
+    """The recorded outputs by name."""
+
+    outputs: Mapping[str, Json]
+
+    def text(self) -> list[Line]:
+        return outputs_lines(self.outputs, indent=0)
+
+    def json(self) -> str:
+        return document(dict(self.outputs))
+
+
+@dataclass(frozen=True, slots=True)
+class OutputView:
+    """The bare value of one output: a text as it is, anything else as JSON."""
+
+    value: Json
+
+    def text(self) -> list[Line]:
+        text = visible(self.value) if isinstance(self.value, str) else self.json()
+        return [line(one) for one in text.split("\n")]
+
+    def json(self) -> str:
+        return document(self.value)
+
+
+def outcome_lines(outcome: Outcome) -> list[Line]:
+    """The end report of a run: what failed and why, what goes on, what was not begun, counts and outputs."""
+    lines = block("Failed:", _ends(outcome, Result.FAILED, Tone.REMOVE))
+    lines += block("Continues in the cloud:", _ends(outcome, Result.CONTINUES, Tone.CHANGE))
+    lines += block("Not started:", _ends(outcome, Result.NOT_STARTED, Tone.FAINT))
+    lines += block("Withheld, because a disaster recovery is in progress there:", withheld_lines(outcome.withheld))
+    lines += block("Stays behind in the cloud and goes on costing:", _left_behind(outcome))
+    if outcome.conflict:
+        kept = shown(outcome.conflict, limit=None)  # whole: it may be the content itself
+        lines += [line(), line(f"The state could not be written. What this run did is kept: {kept}", Tone.REMOVE)]
+    lines += block("Outputs:", outputs_lines(outcome.outputs))
+    if outcome.steps:
+        lines += [line(), line(result(outcome), Tone.STRONG)]
+    return lines
+
+
+def _left_behind(outcome: Outcome) -> list[Line]:
+    left = [
+        f"    ! {end.step.address}: {shown(', '.join(end.step.leaves))}"
+        for end in outcome.steps
+        if end.result is Result.DONE and end.step.leaves
+    ]
+    more = [f"    … and {len(left) - _LIST_LIMIT} more"] if len(left) > _LIST_LIMIT else []
+    return [line(one, Tone.CHANGE) for one in (*left[:_LIST_LIMIT], *more)]
+
+
+def result(outcome: Outcome) -> str:
+    """The outcome in one or two sentences."""
+    ended = [end.step for end in outcome.steps if end.result is Result.DONE]
+    counts = [f"{count} {_DONE[verb]}" for verb, count in tally(ended)]
+    counts += [
+        f"{number} {word}"
+        for number, word in (
+            (outcome.count(Result.FAILED), "failed"),
+            (outcome.count(Result.CONTINUES), "still going on in the cloud"),
+            (outcome.count(Result.NOT_STARTED), "not started"),
+        )
+        if number
+    ]
+    unfinished = outcome.count(Result.CONTINUES) + outcome.count(Result.NOT_STARTED)
+    if outcome.count(Result.FAILED):
+        start, again = "Not all done", " Put right what failed, then run again."
+    elif unfinished:
+        start, again = "Interrupted" if outcome.interrupted else "Not all done", " Run again to go on."
+    else:
+        start, again = "Done", ""
+    return f"{start}: {', '.join(counts)}.{again}"
+
+
+def _ends(outcome: Outcome, kind: Result, tone: Tone) -> list[Line]:
+    ends = [end for end in outcome.steps if end.result is kind]
+    lines: list[Line] = []
+    for end in ends[:_LIST_LIMIT]:
+        lines.append(line(f"    ! {_end(end)}", tone))
+        if end.fix:
+            lines.append(line(f"        Next: {shown(end.fix)}"))
+    if len(ends) > _LIST_LIMIT:
+        lines.append(line(f"    … and {len(ends) - _LIST_LIMIT} more", Tone.FAINT))
+    return lines
+
+
+def _end(end: StepOutcome) -> str:
+    text = f"{end.step.action.value} {end.step.address}"
+    return f"{text}: {shown(end.summary)}" if end.summary else text
+
+
+def outputs_lines(outputs: Mapping[str, Json], *, indent: int = 4) -> list[Line]:
+    """The outputs by name, one a line, behind `indent` blanks."""
+    return [line(f"{'':{indent}}{field_name(name)} = {value(content)}") for name, content in sorted(outputs.items())]

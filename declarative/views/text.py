@@ -1,0 +1,81 @@
+"""Text for a reader: lines of spans with tones, no terminal, no colours yet.
+
+Text that others wrote (names, values, messages) passes `shown`, and no line begins with it: a line always opens with
+a word or a symbol of ours, so that nothing in a manifest or an answer can speak to a terminal or to a CI log.
+"""
+
+from __future__ import annotations
+
+import enum
+import json
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from declarative.errors import Diagnostic, shown
+from declarative.model import Json
+
+_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_.\[\]-]{0,127}")
+
+_VALUE_LIMIT = 160
+
+
+_FINDING_LIMIT = 2000
+
+
+class Tone(enum.Enum):
+    """What a piece of text is about; a terminal may show it as a colour."""
+
+    PLAIN = "plain"
+    STRONG = "strong"
+    FAINT = "faint"
+    ADD = "add"
+    CHANGE = "change"
+    REMOVE = "remove"
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A piece of one line."""
+
+    text: str
+    tone: Tone = Tone.PLAIN
+
+
+Line: TypeAlias = tuple[Span, ...]
+
+
+def plain(lines: Iterable[Line]) -> str:
+    """The lines as text without tones, each ended by a newline."""
+    return "".join("".join(span.text for span in line) + "\n" for line in lines)
+
+
+def line(text: str = "", tone: Tone = Tone.PLAIN) -> Line:
+    """A line of one tone."""
+    return (Span(text, tone),)
+
+
+def value(content: Json) -> str:
+    """A JSON value as one short, safe text; strings are quoted."""
+    return shown(json.dumps(content, ensure_ascii=False, sort_keys=True, default=str), limit=_VALUE_LIMIT)
+
+
+def field_name(name: str) -> str:
+    """A field's or output's name, as it is or, when no plain word, quoted: it may open a line."""
+    return name if _WORD.fullmatch(name) else value(name)
+
+
+def finding(diagnostic: Diagnostic) -> str:
+    """One finding as one line, `file:line:column: error: what. How to put it right.`; a strange file name gets `./`."""
+    text = shown(diagnostic, limit=_FINDING_LIMIT)
+    return text if text[:1].isalnum() or text[:1] in "._/-" else f"./{text}"
+
+
+def block(title: str, content: Sequence[Line]) -> list[Line]:
+    return [line(), line(title, Tone.STRONG), *content] if content else []
+
+
+def many(count: int, noun: str) -> str:
+    """A count with its noun, e.g. `1 step` or `2 steps`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
