@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from declarative.errors import DeclarativeError, Diagnostic, ExitCode
     from declarative.execution import Applied
     from declarative.manifest import VariableSources, load, resolve
-    from declarative.planning import PlanRequest, agreed, decode_plan, encode_plan
+    from declarative.planfile import decode_plan, encode_plan
+    from declarative.planner import PlanRequest, agreed
     from declarative.project import Embedded, Project
     from declarative.workflow import (
         Watch,
@@ -53,7 +54,8 @@ _HOMES = {
     "declarative.errors": ("DeclarativeError", "Diagnostic", "ExitCode"),
     "declarative.execution": ("Applied",),
     "declarative.manifest": ("VariableSources", "load", "resolve"),
-    "declarative.planning": ("PlanRequest", "agreed", "decode_plan", "encode_plan"),
+    "declarative.planfile": ("decode_plan", "encode_plan"),
+    "declarative.planner": ("PlanRequest", "agreed"),
     "declarative.project": ("Embedded", "Project"),
     "declarative.workflow": (
         "Watch",

@@ -24,7 +24,8 @@ from declarative.model import (
     RunStarted,
     StepOutcome,
 )
-from declarative.planning import Unconsented, evaluate_outputs, plan_digest, unconsented
+from declarative.planfile import plan_digest
+from declarative.planner import Unconsented, evaluate_outputs, unconsented
 from declarative.project import Project, new_uuid, who
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from declarative.apply.together import all_of
 from declarative.errors import Diagnostic, InputError, UsageError, visible
 from declarative.kinds import KINDS
 from declarative.model import Address, Attributes, Desired, DesiredView, Lookups, Resource
-from declarative.planning import as_described
-from declarative.planning.company import PAIR, newly_known
+from declarative.planner import as_described
+from declarative.planner.brought_pairs import PAIR, newly_known
 from declarative.refresh import REFRESH_TIME, domains_of
 
 if TYPE_CHECKING:

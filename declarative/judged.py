@@ -6,7 +6,8 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from declarative.model import DesiredView, Observed, OpenOperation, Plan
-from declarative.planning import Evidence, judge, make_plan, refuse_other
+from declarative.planfile import Evidence, judge, refuse_other
+from declarative.planner import make_plan
 from declarative.refresh import note_ids, observe, refresh
 from declarative.saved import request_of
 

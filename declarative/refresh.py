@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from declarative.apply.together import all_of, together
 from declarative.kinds import KINDS
 from declarative.model import Attributes, DesiredView, Kind, Lookups, Observed, Put, Resource
-from declarative.planning import PlanRequest
+from declarative.planner import PlanRequest
 
 if TYPE_CHECKING:
     from declarative.apply import Session

@@ -5,7 +5,8 @@ from __future__ import annotations
 from declarative import manifest
 from declarative.errors import PlanRefused
 from declarative.model import Binding, DesiredView, Plan, Stack
-from declarative.planning import PlanRequest, decode_plan
+from declarative.planfile import decode_plan
+from declarative.planner import PlanRequest
 from declarative.project import SIMULATOR, Project, same_cloud
 from declarative.state import State
 

@@ -50,7 +50,7 @@ from declarative.model import (
     Stack,
     Step,
 )
-from declarative.planning import (
+from declarative.planner import (
     PlanRequest,
     aware_of_twins,
     kinds_with_twins,

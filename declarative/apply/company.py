@@ -16,7 +16,7 @@ from declarative.apply.session import Busy, Session, StepContinues, Unneeded
 from declarative.errors import NotFound, NotSent, OutcomeUnknown, Rejected, Unauthorized, visible
 from declarative.kinds import KINDS
 from declarative.model import Action, Attributes, Health, Put, Resource
-from declarative.planning.company import PAIR, brought_by, instances_with, newly_known, pair_in_words
+from declarative.planner.brought_pairs import PAIR, brought_by, instances_with, newly_known, pair_in_words
 from declarative.provider import JobTimeout, JobUnknown, JobUnreadable, job_id_of
 
 _PAIR = KINDS[PAIR]

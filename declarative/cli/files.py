@@ -73,7 +73,7 @@ def _is_manifest(place: Path, stack: Path) -> bool:
 
 def _holds_plan(path: Path) -> bool:
     """True for what `plan` wrote, whatever its version."""
-    from declarative.planning.document import MAX_BYTES, is_plan
+    from declarative.planfile.document import MAX_BYTES, is_plan
 
     with path.open("rb") as file:
         content = file.read(MAX_BYTES + 2)
@@ -141,7 +141,7 @@ def _sync_folder(folder: Path) -> None:
 
 def read_plan(path: Path) -> str:
     """The text of a saved plan. Raises UsageError when there is none, FileRefused when it can't be a plan's."""
-    from declarative.planning.document import MAX_BYTES
+    from declarative.planfile.document import MAX_BYTES
 
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)

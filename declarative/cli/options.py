@@ -320,7 +320,7 @@ class PlanningCommand(click.Command):
     """A command with the planning options, whose help ends with what they are given."""
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        from declarative.planning.consents import classes_in_words
+        from declarative.planner.consents import classes_in_words
 
         formatter.write_paragraph()
         formatter.write_text(_SELECTORS_HELP)

@@ -12,8 +12,9 @@ from declarative.cli.options import Given, PlanningCommand, Setting, formats, op
 from declarative.cli.requests import request_from
 from declarative.errors import DeclarativeError, ExitCode, did_you_mean, pasteable, visible
 from declarative.model import Plan
-from declarative.planning import decode_plan, encode_plan, plan_digest, unconsented
-from declarative.planning.consents import takes_consent
+from declarative.planfile import decode_plan, encode_plan, plan_digest
+from declarative.planner import unconsented
+from declarative.planner.consents import takes_consent
 from declarative.project import Project
 from declarative.views.outcomes import OutputsView, OutputView
 from declarative.views.plans import DriftView, PlanView

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from declarative.model import Consent
-from declarative.planning import PlanRequest, parse_consent
+from declarative.planner import PlanRequest, parse_consent
 
 
 def request_from(

@@ -20,7 +20,7 @@ from declarative.cli.requests import consents_from, request_from
 from declarative.cli.screen import Screen, is_terminal
 from declarative.cli.signals import run_async
 from declarative.errors import ExitCode, UsageError, visible
-from declarative.planning import PlanRequest
+from declarative.planner import PlanRequest
 from declarative.project import Project
 from declarative.views.outcomes import outcome_lines
 

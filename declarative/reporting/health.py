@@ -133,11 +133,11 @@ def report(recorded: Mapping[Address, Resource], observed: Observed, *, only: Ad
     `only`: a group, or a member, which then stands alone in its group.
     """
     chosen = {only: recorded[only]} if only else recorded
-    scene = _Scene(recorded, observed)
-    gone = [one for one in chosen.values() if scene.observed_as(one) is None]
+    estate = _Estate(recorded, observed)
+    gone = [one for one in chosen.values() if estate.observed_as(one) is None]
     groups: dict[str, set[str] | None] = {}
     for one in chosen.values():
-        shown_as = scene.observed_as(one)
+        shown_as = estate.observed_as(one)
         if shown_as is None:
             continue
         if one.address.kind == GROUP:
@@ -151,11 +151,11 @@ def report(recorded: Mapping[Address, Resource], observed: Observed, *, only: Ad
         for group in sorted(groups.keys() - known.keys())
     ]
     missing = [f"{one.address} is recorded, and gone from the cloud (id {shown(one.id)})" for one in gone]
-    found = [scene.group(known[group], alone) for group, alone in groups.items() if group in known]
+    found = [estate.group(known[group], alone) for group, alone in groups.items() if group in known]
     return Report(tuple(sorted(found, key=_order)), (*sorted(missing), *lost))
 
 
-class _Scene:
+class _Estate:
     """What is recorded and observed, with the ways from one to the other."""
 
     def __init__(self, recorded: Mapping[Address, Resource], observed: Observed) -> None:

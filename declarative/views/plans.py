@@ -23,8 +23,9 @@ from declarative.model import (
     Reference,
     Withheld,
 )
-from declarative.planning import encode_plan, unconsented
-from declarative.planning.consents import allow_option, takes_consent
+from declarative.planfile import encode_plan
+from declarative.planner import unconsented
+from declarative.planner.consents import allow_option, takes_consent
 from declarative.views.entries import LOOKS, Entry, entries, tally
 from declarative.views.text import Line, Span, Tone, block, field_name, finding, line, many, value
 

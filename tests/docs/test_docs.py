@@ -17,7 +17,7 @@ from declarative.cli.root import root
 from declarative.kinds import KINDS
 from declarative.manifest import VariableSources, validate
 from declarative.model import Danger
-from declarative.planning.consents import POLICIES
+from declarative.planner.consents import POLICIES
 from declarative.simulator import Rules, load_estate, read_fault, read_rules
 
 ROOT = Path(__file__).parents[2]

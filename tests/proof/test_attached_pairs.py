@@ -17,7 +17,7 @@ import yaml
 from declarative import workflow
 from declarative.errors import InputError
 from declarative.model import Action, Plan
-from declarative.planning import PlanRequest
+from declarative.planner import PlanRequest
 from declarative.simulator import Rules
 from tests.scaffold.cloud import done, why
 from tests.scaffold.whole import (

@@ -11,7 +11,7 @@ import pytest
 from declarative import workflow
 from declarative.errors import ConsentMissing
 from declarative.model import Consent, DangerClass, Event, Plan
-from declarative.planning import PlanRequest
+from declarative.planner import PlanRequest
 from tests.scaffold.cloud import Site, done
 
 EVERYTHING = [Consent(cls, by=by) for cls in DangerClass for by in ("prompt", "destroy")]

@@ -19,7 +19,7 @@ from declarative.apply import Session, steps
 from declarative.errors import DeclarativeError, ExitCode, Interrupted, LockHeld, StateConflict, StateError
 from declarative.execution import Applied
 from declarative.model import Event, Operation, Run, RunStarted, Stack
-from declarative.planning import PlanRequest
+from declarative.planner import PlanRequest
 from declarative.project import in_thread
 from declarative.provider import Job
 from declarative.simulator import Rules

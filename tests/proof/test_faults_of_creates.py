@@ -13,7 +13,7 @@ import pytest
 
 from declarative.errors import ExitCode, Unauthorized
 from declarative.model import Reason, Result
-from declarative.planning import PlanRequest
+from declarative.planner import PlanRequest
 from declarative.project import SIMULATOR
 from declarative.simulator import Rules
 from declarative.workflow import Applied

@@ -17,7 +17,8 @@ from declarative.apply import steps
 from declarative.apply.ledger import Ledger
 from declarative.errors import PlanRefused
 from declarative.model import Begun, Dropped, Record
-from declarative.planning import PlanRequest, decode_plan, encode_plan
+from declarative.planfile import decode_plan, encode_plan
+from declarative.planner import PlanRequest
 from declarative.simulator.history import Effect
 from tests.scaffold.cloud import DESTROY, Group, Site, assert_settled, done
 from tests.scaffold.killing import run_fused

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from declarative.planning import PlanRequest
+from declarative.planner import PlanRequest
 from declarative.simulator.settings import Rules
 from tests.scaffold.cloud import DESTROY, done
 from tests.scaffold.stage import AT_ONCE, ENDED_MEANWHILE, STILL_RUNNING, Jobs, Stage, Start

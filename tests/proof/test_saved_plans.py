@@ -14,7 +14,8 @@ import pytest
 from declarative import workflow
 from declarative.errors import ConsentMissing, DeclarativeError, ExitCode, PlanRefused
 from declarative.model import Address, Consent, DangerClass, Lifecycle, Plan
-from declarative.planning import PlanRequest, decode_plan, encode_plan
+from declarative.planfile import decode_plan, encode_plan
+from declarative.planner import PlanRequest
 from tests.proof.test_kill_whole_stacks import ALLOW, BARE, DATA, OFF, ON, WEB, Flow, every_flow
 from tests.scaffold.cloud import RecordingWatch, done, why
 from tests.scaffold.killing import run_fused

@@ -24,7 +24,8 @@ from declarative.clock import Clock
 from declarative.errors import ConsentMissing, ExitCode
 from declarative.execution import Applied
 from declarative.model import Address, Consent, Event, Plan, Resource
-from declarative.planning import PlanRequest, encode_plan, parse_consent, unconsented, with_consents
+from declarative.planfile import encode_plan
+from declarative.planner import PlanRequest, parse_consent, unconsented, with_consents
 from declarative.project import SIMULATOR, Embedded, Project
 from declarative.simulator import EmbeddedTransport, Origin, Rules, World
 from declarative.simulator.history import Effect

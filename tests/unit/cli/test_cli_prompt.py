@@ -28,7 +28,7 @@ from declarative.model import (
     Step,
     Withheld,
 )
-from declarative.planning import Unconsented
+from declarative.planner import Unconsented
 from declarative.workflow import Declined
 
 TIME = "2026-01-02T03:04:05Z"

@@ -9,7 +9,7 @@ from declarative.clock import Clock
 from declarative.errors import EndpointError, Unauthorized
 from declarative.kinds import KINDS
 from declarative.model import Address, Desired, DesiredView, Resource, Stack
-from declarative.planning import PlanRequest
+from declarative.planner import PlanRequest
 from declarative.provider import Listing, Look
 from declarative.refresh import observe, read_kinds
 from declarative.state import State

@@ -14,7 +14,7 @@ from declarative.clock import Clock
 from declarative.errors import InputError, StateError, UsageError
 from declarative.kinds import KINDS
 from declarative.model import Address
-from declarative.planning import PlanRequest
+from declarative.planner import PlanRequest
 from declarative.project import Embedded, Project
 
 DOMAIN = {"id": "dom-1", "name": "aa-domain-01"}

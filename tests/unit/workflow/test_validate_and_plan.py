@@ -11,7 +11,7 @@ from declarative import workflow
 from declarative.errors import InputError, Severity
 from declarative.manifest import load, resolve
 from declarative.model import Basis, Binding, Lookups, Observed
-from declarative.planning import PlanRequest, make_plan
+from declarative.planner import PlanRequest, make_plan
 from declarative.project import Project
 from tests.unit.manifest.test_manifest_corpus import BAD, GOOD, lay_out
 

@@ -1,0 +1,300 @@
+"""The JSON document of a plan back into a plan, strictly: a value of another shape than we write is a ValueError."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from typing import TypeVar
+
+from declarative.errors import Diagnostic, Position, Severity
+from declarative.kinds import KINDS
+from declarative.model import (
+    Action,
+    Address,
+    Basis,
+    Binding,
+    Change,
+    Consent,
+    Danger,
+    DangerClass,
+    Drift,
+    Hint,
+    Json,
+    Lifecycle,
+    OpenOperation,
+    Output,
+    Plan,
+    Prerequisite,
+    Reason,
+    Reference,
+    Resource,
+    Step,
+    Withheld,
+)
+from declarative.planner.consents import DESTROY, OPTION, is_possible
+from declarative.planner.steps import step_id
+
+Value = TypeVar("Value")
+Word = TypeVar("Word", bound=StrEnum)
+
+_ID = re.compile(r"[A-Za-z0-9_-]{0,64}")
+# Of a kind without ids of its own: those of the two objects that it joins.
+_JOINT_ID = re.compile(r"(?:[A-Za-z0-9_-]{1,64}/[A-Za-z0-9_-]{1,64})?")
+
+
+def read_plan(document: Json) -> Plan:
+    """Return the plan of a parsed document. Members that no plan has are left to the caller to find.
+
+    Raises ValueError for a member that is missing, of another type or out of range, and for steps that don't fit
+    together.
+    """
+    plan = Plan(
+        basis=_basis(document),
+        steps=_list(_step, document, "steps"),
+        dangers=_list(_danger, document, "dangers"),
+        hints=_list(_hint, document, "hints"),
+        consents=_list(_consent, document, "consents"),
+        withheld=_list(_withheld, document, "withheld"),
+        drift=_list(_drift, document, "drift"),
+        open=_list(_open, document, "open"),
+        outputs=_list(_output, document, "outputs"),
+        output_changes=_list(_change, document, "output_changes"),
+        warnings=_list(_warning, document, "warnings"),
+        prerequisites=_list(_prerequisite, document, "prerequisites"),
+        max_deletes=_number(document, "max_deletes"),
+        timeouts=_timeouts(document),
+    )
+    _check_steps(plan.steps)
+    if not plan.basis.destroy and any(consent.by == DESTROY for consent in plan.consents):
+        raise ValueError("nothing is destroyed")
+    return plan
+
+
+def _check_steps(steps: tuple[Step, ...]) -> None:
+    """Each step must be of a kind we know, under its own id, and wait only for steps before it.
+
+    Else a run would wait for ever, or take one step for another.
+    """
+    before: set[str] = set()
+    for step in steps:
+        fits = step.address == step.resource.address and step.address.kind in KINDS
+        fits = fits and step.id == step_id(step.action, step.address)
+        if not fits or step.id in before or not before.issuperset(step.requires):
+            raise ValueError(f"step {step.id} does not fit in")
+        before.add(step.id)
+
+
+# ---------------------------------------------------------------- values
+
+
+def _member(document: Json, name: str, kind: type[Value]) -> Value:
+    value = document.get(name) if isinstance(document, dict) else None
+    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+        raise ValueError(f"{name} is missing or of another type")
+    return value
+
+
+def _text(document: Json, name: str) -> str:
+    return _member(document, name, str)
+
+
+def _flag(document: Json, name: str) -> bool:
+    return _member(document, name, bool)
+
+
+def _number(document: Json, name: str) -> int:
+    number = _member(document, name, int)
+    if number < 0:
+        raise ValueError(f"{name} is below zero")
+    return number
+
+
+def _mapping(document: Json, name: str) -> Mapping[str, Json]:
+    return _member(document, name, dict)
+
+
+def _list(read: Callable[[Json], Value], document: Json, name: str) -> tuple[Value, ...]:
+    return tuple([read(one) for one in _member(document, name, list)])
+
+
+def _string(value: Json) -> str:
+    if not isinstance(value, str):
+        raise ValueError("not a text")
+    return value
+
+
+def _address(value: Json) -> Address:
+    return Address.parse(_string(value))
+
+
+def _maybe_address(document: Json, name: str = "address") -> Address | None:
+    return None if document.get(name) is None else _address(document[name])
+
+
+def _word(words: type[Word], document: Json, name: str) -> Word:
+    return words(_text(document, name))
+
+
+# ---------------------------------------------------------------- members
+
+
+def _basis(document: Json) -> Basis:
+    binding = _mapping(document, "binding")
+    documents, selectors = _mapping(document, "documents"), _mapping(document, "selectors")
+    return Basis(
+        stack=_text(document, "stack"),
+        environment=_text(document, "environment"),
+        desired=_text(document, "desired"),
+        inputs=_mapping(document, "inputs"),
+        binding=Binding(_text(binding, "project_id"), _text(binding, "region"), _text(binding, "host")),
+        lineage=_lineage(_text(document, "lineage")),
+        serial=_number(document, "serial"),
+        tool=_text(document, "tool"),
+        created=_text(document, "created"),
+        expires=_text(document, "expires"),
+        destroy=_flag(document, "destroy"),
+        refresh_only=_flag(document, "refresh_only"),
+        refreshed=_flag(document, "refreshed"),
+        documents=_number(documents, "count"),
+        guarded=_list(_address, documents, "prevent_destroy"),
+        targets=_list(_string, selectors, "target"),
+        excludes=_list(_string, selectors, "exclude"),
+        replaces=_list(_string, selectors, "replace"),
+    )
+
+
+def _lineage(text: str) -> str:
+    if not text or _ID.fullmatch(text) is None:
+        raise ValueError("the lineage is of another form")
+    return text
+
+
+def _timeouts(document: Json) -> Mapping[str, float]:
+    timeouts = _mapping(document, "timeouts")
+    for name in timeouts:
+        if isinstance(timeouts[name], bool) or not isinstance(timeouts[name], int | float) or timeouts[name] < 0:
+            raise ValueError(f"the timeout {name} is no number of seconds")
+    return timeouts
+
+
+def _step(document: Json) -> Step:
+    resource = _resource(_mapping(document, "resource"))
+    return Step(
+        id=_text(document, "id"),
+        address=_address(_text(document, "address")),
+        action=_word(Action, document, "action"),
+        reason=_word(Reason, document, "reason"),
+        resource=resource,
+        changes=_list(_change, document, "changes"),
+        requires=_list(_string, document, "requires"),
+        before=_mapping(document, "before"),
+        source=_address(_text(document, "source")) if "source" in document else None,
+        leaves=_list(_string, document, "leaves") if "leaves" in document else (),
+        twins=_list(_string, document, "twins") if "twins" in document else (),
+    )
+
+
+def _resource(document: Json) -> Resource:
+    lifecycle, address = _mapping(document, "lifecycle"), _address(_text(document, "address"))
+    object_id = _text(document, "id")
+    kind = KINDS.get(address.kind)
+    form = _JOINT_ID if kind is not None and kind.identity is not None else _ID
+    if form.fullmatch(object_id) is None:
+        raise ValueError("an id is of another form")
+    return Resource(
+        address=address,
+        id=object_id,
+        inputs={name: _input(value) for name, value in _mapping(document, "inputs").items()},
+        attributes=_mapping(document, "attributes"),
+        lifecycle=Lifecycle(
+            _flag(lifecycle, "prevent_destroy"),
+            _list(_string, lifecycle, "ignore_changes"),
+            adopt=_flag(lifecycle, "adopt"),
+        ),
+        depends_on=_list(_address, document, "depends_on"),
+    )
+
+
+def _input(value: Json) -> Json | Reference:
+    if not isinstance(value, dict) or "ref" not in value:
+        return value
+    address = _address(value["ref"])
+    return Reference(address, _text(value, "attribute")) if "attribute" in value else Reference(address)
+
+
+def _change(document: Json) -> Change:
+    return Change(
+        _text(document, "field"), document.get("old"), document.get("new"), new_known=_flag(document, "new_known")
+    )
+
+
+def _danger(document: Json) -> Danger:
+    return Danger(
+        _word(DangerClass, document, "class"),
+        _text(document, "message"),
+        _maybe_address(document),
+        _maybe_address(document, "group"),
+        _flag(document, "loses_protection"),
+    )
+
+
+def _hint(document: Json) -> Hint:
+    return Hint(_address(_text(document, "address")), _text(document, "message"), _list(_shift, document, "moves"))
+
+
+def _shift(document: Json) -> tuple[Address, Address]:
+    return _address(_text(document, "source")), _address(_text(document, "target"))
+
+
+def _consent(document: Json) -> Consent:
+    consent = Consent(_word(DangerClass, document, "class"), _maybe_address(document), _text(document, "by"))
+    if consent.by not in (OPTION, DESTROY) or not is_possible(consent):
+        raise ValueError("nobody consents so when a plan is made")
+    return consent
+
+
+def _withheld(document: Json) -> Withheld:
+    return Withheld(_address(_text(document, "address")), _word(Action, document, "action"), _text(document, "message"))
+
+
+def _drift(document: Json) -> Drift:
+    return Drift(
+        _address(_text(document, "address")), _list(_change, document, "changes"), gone=_flag(document, "gone")
+    )
+
+
+def _open(document: Json) -> OpenOperation:
+    return OpenOperation(
+        _address(_text(document, "address")), _word(Action, document, "action"), _text(document, "message")
+    )
+
+
+def _output(document: Json) -> Output:
+    return Output(_text(document, "name"), _list(_part, document, "parts"))
+
+
+def _part(document: Json) -> Json | Reference:
+    if not isinstance(document, dict):
+        raise ValueError("a part of an output is of another type")
+    if "address" in document:
+        return Reference(_address(document["address"]), _text(document, "attribute"))
+    return document.get("value")
+
+
+def _prerequisite(document: Json) -> Prerequisite:
+    return Prerequisite(_address(_text(document, "address")), _text(document, "message"))
+
+
+def _warning(document: Json) -> Diagnostic:
+    position = None
+    if isinstance(document, dict) and document.get("position") is not None:
+        place = _mapping(document, "position")
+        position = Position(_text(place, "file"), _number(place, "line"), _number(place, "column"))
+    return Diagnostic(
+        summary=_text(document, "summary"),
+        fix=_text(document, "fix"),
+        position=position,
+        address=_text(document, "address"),
+        severity=_word(Severity, document, "severity"),
+    )

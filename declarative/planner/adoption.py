@@ -1,0 +1,188 @@
+"""Adoption: pairs that the service made beside an instance, or that are attached to one, and taken over.
+
+Creating a protected instance makes the service create a pair for each of the server's disks, and pairs are attached by
+hand. Unless a manifest takes such a pair over (`lifecycle.adopt`), it is left alone. One server is in one instance, one
+disk in one pair at most.
+Source: SDRS API reference, "Dependencies and ordering".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from declarative.errors import visible
+from declarative.model import Address, Attributes, Desired, Health, Kind, Reason, Resource, Step
+from declarative.planner.brought_pairs import INSTANCE
+from declarative.planner.builder import PlanBuilder
+from declarative.planner.claims import Claims, going_homes, instances_of
+from declarative.planner.conflicts import named, say_it_goes, say_not_ours, shrinks
+from declarative.planner.differences import differing, ignored_fields, must_replace
+from declarative.planner.moves import known_key, present_key
+from declarative.planner.steps import Completed, LiveObject, adjust, adopt, adopt_later, creates
+
+
+def adoption(
+    builder: PlanBuilder,
+    kind: Kind,
+    wanted: Completed,
+    claims: Claims,
+    *,
+    recorded: Resource | None,
+    live: LiveObject | None,
+) -> tuple[Step, ...]:
+    """What an object that others have made needs: to be taken over, and then to be brought in line."""
+    key = known_key(kind, wanted.inputs)
+    if recorded is None or live is None or present_key(kind, recorded, live.seen) != key:
+        return _search(builder, kind, wanted, claims, recorded=recorded, gone=live is None)
+    going = going_homes(builder, recorded.id, live.seen)
+    if any(builder.is_remade(home) for home in going):
+        makers = {home for home in going if builder.is_remade(home)}
+        makers |= _makers(builder, kind, wanted, claims)
+        return _await(builder, kind, wanted, makers, reason=Reason.REPLACED, old=recorded)
+    if going:
+        say_it_goes(builder, wanted.desired, going)
+        return ()
+    return _kept(builder, kind, wanted, recorded=recorded, live=live)
+
+
+def _search(
+    builder: PlanBuilder,
+    kind: Kind,
+    wanted: Completed,
+    claims: Claims,
+    *,
+    recorded: Resource | None,
+    gone: bool,
+) -> tuple[Step, ...]:
+    """Take over what is attached to an instance of ours, or what one will bring."""
+    reason = Reason.NEW if recorded is None else Reason.GONE_FROM_CLOUD if gone else Reason.EDITED
+    makers: set[Address] = set()
+    strange = ""
+    for object_id, shown in claims.of(known_key(kind, wanted.inputs)):
+        homes, going = instances_of(builder, shown), going_homes(builder, object_id, shown)
+        if homes and not going:
+            return _taken(builder, kind, wanted, (object_id, shown), reason=reason, old=recorded)
+        makers |= {home for home in going if builder.is_remade(home)}
+        strange = strange or ("" if homes else object_id)
+    # A remade instance may come back with another server: whichever is made in the group can bring the pair.
+    makers |= _makers(builder, kind, wanted, claims)
+    if strange and builder.open.isdisjoint({wanted.desired.address, *makers}):
+        say_not_ours(builder, kind, wanted, strange)
+        return ()
+    return _await(builder, kind, wanted, makers, reason=reason, old=recorded)
+
+
+def _taken(
+    builder: PlanBuilder,
+    kind: Kind,
+    wanted: Completed,
+    found: tuple[str, Attributes],
+    *,
+    reason: Reason,
+    old: Resource | None,
+) -> tuple[Step, ...]:
+    _check(builder, kind, wanted, differing(kind, wanted.inputs, recorded={}, seen=found[1]))
+    shrinks(builder, kind, wanted, found[1])
+    return adopt(kind, wanted, reason, found=found, old_id=old.id if old is not None else None)
+
+
+def _await(
+    builder: PlanBuilder, kind: Kind, wanted: Completed, makers: set[Address], *, reason: Reason, old: Resource | None
+) -> tuple[Step, ...]:
+    address = wanted.desired.address
+    if not makers and builder.refreshed and address not in builder.open:
+        if old is not None and builder.comparison.live_objects[old.address] is None:
+            _say_it_is_lost(builder, kind, address)
+            return ()
+        builder.find(
+            wanted.desired,
+            f"there is no {kind.noun} of {named(kind, wanted.inputs)} to be adopted, and no instance is created in its"
+            " group that could bring it",
+            "Describe the ProtectedInstance of the server that has this disk, or take lifecycle.adopt out to create"
+            " the pair.",
+            "lifecycle",
+            "adopt",
+        )
+        return ()
+    builder.waits[address] = makers
+    if old is not None:
+        builder.after.setdefault(old.address, set()).update(makers)
+    return adopt_later(kind, wanted, reason, old=old)
+
+
+def _say_it_is_lost(builder: PlanBuilder, kind: Kind, address: Address) -> None:
+    """Somebody has deleted what an instance of ours had brought: that is no reason to hold up everything else."""
+    builder.warn(
+        address,
+        f"{address} gets no step: its {kind.noun} is gone from the cloud, and only its instance can bring one",
+        "Have the ProtectedInstance made anew (--replace), or take this document out.",
+    )
+
+
+def _makers(builder: PlanBuilder, kind: Kind, wanted: Completed, claims: Claims) -> set[Address]:
+    """The instances whose creation can bring the pair: those that it depends on, else all of its group."""
+    declared = {one for one in wanted.desired.depends_on if one.kind == INSTANCE and creates(builder.steps(one))}
+    return declared or {
+        address
+        for address in claims.makers(wanted.inputs.get(kind.group))
+        if wanted.desired.address not in builder.comparison.desired[address].depends_on
+    }
+
+
+def _kept(
+    builder: PlanBuilder, kind: Kind, wanted: Completed, *, recorded: Resource, live: LiveObject
+) -> tuple[Step, ...]:
+    """An adopted object in place: it can be renamed and grown, and never be made anew by itself."""
+    address = wanted.desired.address
+    if wanted.requested:
+        builder.find(
+            wanted.desired,
+            f"{address} was taken over (lifecycle.adopt) and can't be replaced by itself",
+            "Ask for the replacement of its ProtectedInstance.",
+            "lifecycle",
+            "adopt",
+        )
+        return ()
+    if live.health in (Health.BROKEN, Health.LEAVING):
+        status = visible(live.attributes.get("status"), limit=80)
+        builder.warn(
+            address, f"{address} is left alone: it was taken over (lifecycle.adopt), and its status is {status}"
+        )
+        return ()
+    ignored = ignored_fields(kind, wanted.desired.lifecycle)
+    names = differing(kind, wanted.inputs, recorded=recorded.inputs, seen=live.seen, normalized=recorded.normalized)
+    if _check(builder, kind, wanted, [name for name in names if name not in ignored]):
+        return ()
+    return adjust(kind, wanted, recorded, live)
+
+
+def still_adopted(builder: PlanBuilder, wanted: Completed, live: LiveObject) -> None:
+    """Find fault with a document that no longer says of an adopted pair that it was taken over."""
+    homes = instances_of(builder, live.seen)
+    if homes and not wanted.desired.lifecycle.adopt:
+        builder.find(
+            wanted.desired,
+            f"this pair is attached to {min(homes, key=str)} and can't be managed apart from it",
+            "Set lifecycle.adopt to true again.",
+            "lifecycle",
+        )
+
+
+def _check(builder: PlanBuilder, kind: Kind, wanted: Completed, names: Iterable[str]) -> bool:
+    """Find fault with each field that can't be brought in line on an adopted object. True when there is one."""
+    wrong = [name for name in names if must_replace(kind, (name,))]
+    for name in wrong:
+        builder.find(
+            wanted.desired,
+            f"{name} of a {kind.noun} that is taken over is another one, and can't be changed",
+            f"Take {name} out, or let it say what the cloud shows.",
+            "spec",
+            _written(kind, wanted.desired, name),
+        )
+    return bool(wrong)
+
+
+def _written(kind: Kind, desired: Desired, name: str) -> str:
+    """The manifest's field that stands for a sent one."""
+    names = (field for field, target in kind.refers.items() if target.field == name and field in desired.spec)
+    return next(names, name)

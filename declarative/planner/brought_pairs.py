@@ -1,0 +1,135 @@
+"""Which pairs came with an instance, and what becomes of those that are attached to one that goes.
+
+Creating an instance makes the service create a pair for each of the server's disks. A pair that was attached by hand
+looks the same, so the ids of those that came are recorded with the instance. They go with it; every other pair stays.
+Source: SDRS API reference, "Dependencies and ordering".
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeAlias
+
+from declarative.errors import visible
+from declarative.kinds import KINDS
+from declarative.model import Action, Address, Attributes, Resource, Step
+from declarative.planner.impact import attached
+
+if TYPE_CHECKING:
+    from declarative.planner.comparison import Comparison
+
+INSTANCE, PAIR, ATTACHMENT = "ProtectedInstance", "ReplicationPair", "ReplicationAttachment"
+
+Owner: TypeAlias = Callable[[str, str], Resource | None]  # kind, id -> what is recorded of that object
+Pairs: TypeAlias = Mapping[str, Attributes]
+
+
+def brought_by(instance_id: str, shown: Attributes, *, pairs: Pairs, owner: Owner) -> tuple[str, ...]:
+    """The ids of the pairs that an instance, as it is `shown`, is taken to have brought.
+
+    These are attached to it alone, and neither recorded as made by themselves nor attached by a recorded attachment.
+    No instance is made with a disk that several servers may have.
+    """
+    ids = {str(one.get("replication")) for one in attached(shown)}
+    return tuple(one for one in sorted(ids) if _came(instance_id, one, seen=pairs.get(one), owner=owner))
+
+
+def _came(instance_id: str, pair_id: str, *, seen: Attributes | None, owner: Owner) -> bool:
+    known = owner(PAIR, pair_id)
+    if owner(ATTACHMENT, f"{instance_id}/{pair_id}") is not None or (known is not None and not known.lifecycle.adopt):
+        return False
+    return seen is None or not (is_shared(seen) or instances_with(seen) - {instance_id})
+
+
+def instances_with(pair: Attributes) -> set[str]:
+    """The ids of the instances that a pair, as it is seen, is attached to."""
+    return {str(one.get("protected_instance")) for one in attached(pair)}
+
+
+def is_shared(pair: Attributes) -> bool:
+    """True for the pair of a disk that several servers may have."""
+    metadata = pair.get("record_metadata")
+    return isinstance(metadata, dict) and metadata.get("multiattach") in (True, "true")
+
+
+def newly_known(recorded: Mapping[Address, Resource], objects: Mapping[str, Pairs]) -> Iterator[Resource]:
+    """Instances of which it was not recorded yet what they brought, as they are to be recorded; `objects` by kind."""
+    lacking = [one for one in recorded.values() if one.brought is None and KINDS[one.address.kind].makes]
+    if not lacking:
+        return
+    owners = {(address.kind, resource.id): resource for address, resource in recorded.items()}
+    for resource in lacking:
+        shown = objects.get(resource.address.kind, {}).get(resource.id)
+        if shown is not None and any(attached(shown)):
+            pairs = objects.get(PAIR, {})
+            found = brought_by(resource.id, shown, pairs=pairs, owner=lambda kind, one: owners.get((kind, one)))
+            yield replace(resource, brought=found)
+
+
+# ---------------------------------------------------------------- words
+
+
+def pair_in_words(pair_id: str, seen: Attributes) -> str:
+    """A pair for a reader, e.g. `replication pair 'data' (9d2f)`."""
+    name = f" '{visible(seen['name'], limit=80)}'" if seen.get("name") else ""
+    return f"{KINDS[PAIR].noun}{name} ({visible(pair_id, limit=160)})"
+
+
+def pair_document(comparison: Comparison, group: Address, pair_id: str, seen: Attributes) -> str:
+    """What takes a pair over: a document to paste, and the import that ties it to the pair."""
+    address = _free_address(comparison, seen)
+    in_group = "server_group_id", str(seen.get("server_group_id"))
+    if group in comparison.desired and not group.key:
+        in_group = "protection_group", group.name
+    spec = {in_group[0]: in_group[1], "name": str(seen.get("name")), "volume_id": str(seen.get("volume_id"))}
+    fields = ", ".join(f"{name}: {json.dumps(visible(text, limit=160))}" for name, text in spec.items())
+    adopt = ", lifecycle: {adopt: true}" if any(attached(seen)) else ""
+    head = f"apiVersion: sdrs/v1, kind: {PAIR}, metadata: {{name: {json.dumps(address.name)}}}"
+    document = f"{{{head}, spec: {{{fields}}}{adopt}}}"
+    return (
+        f"Take it over, and it goes before its group: describe it as `{document}`, and run"
+        f" `declarative import '{address}' {visible(pair_id, limit=160)}`. Or delete it first, in the console."
+    )
+
+
+def _free_address(comparison: Comparison, seen: Attributes) -> Address:
+    words = re.sub(r"[^A-Za-z0-9_-]+", "-", str(seen.get("name") or "")).strip("-_")[:60] or "pair"
+    address, number = Address(PAIR, words), 1
+    while address in comparison.desired or address in comparison.recorded:
+        number += 1
+        address = Address(PAIR, f"{words}-{number}")
+    return address
+
+
+def staying(step: Step, brought: frozenset[str], *, pairs: Pairs, going: set[str]) -> Step:
+    """A step that deletes an instance, with the pairs that stay behind; `going`: those that steps of their own delete.
+
+    Only what is attached to no other instance stays behind by this step.
+    """
+    ids = [one for one, seen in pairs.items() if step.resource.id in instances_with(seen)]
+    left = sorted(one for one in ids if one not in brought | going and len(instances_with(pairs[one])) == 1)
+    words = (f"{pair_in_words(one, pairs[one])}, which did not come with it and stays in its group" for one in left)
+    return replace(step, leaves=(*step.leaves, *words)) if left else step
+
+
+def with_what_stays(
+    steps: tuple[Step, ...], brought: Callable[[Address], frozenset[str]], pairs: Pairs
+) -> tuple[Step, ...]:
+    """The steps, of which those that delete instances tell which of the attached pairs stay."""
+    deleted = [step for step in steps if step.action is Action.DELETE]
+    homes: dict[str, Step] = {step.resource.id: step for step in deleted if step.address.kind == INSTANCE}
+    going = {step.resource.id for step in deleted if step.address.kind == PAIR}
+    if not homes:
+        return steps
+    attached_to: dict[str, dict[str, Attributes]] = {}
+    for pair_id, seen in pairs.items():
+        for home in instances_with(seen) & homes.keys():
+            attached_to.setdefault(home, {})[pair_id] = seen
+    told = {
+        step.id: staying(step, brought(step.address), pairs=attached_to.get(step.resource.id, {}), going=going)
+        for step in homes.values()
+    }
+    return tuple(told.get(step.id, step) for step in steps)
