@@ -12,29 +12,25 @@ Importing this package costs nothing; each name is loaded when it is first used.
 from __future__ import annotations
 
 import importlib
-import sys
-from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from declarative.clock import Clock
     from declarative.errors import DeclarativeError, Diagnostic, ExitCode
-    from declarative.execution import Applied
     from declarative.manifest import VariableSources, load, resolve
     from declarative.planfile import decode_plan, encode_plan
     from declarative.planner import PlanRequest, agreed
-    from declarative.project import Embedded, Project
-    from declarative.workflow import (
-        Watch,
-        apply,
-        apply_saved,
-        export,
-        import_objects,
+    from declarative.workflow.execution import Applied
+    from declarative.workflow.imports import import_objects
+    from declarative.workflow.manifests import schema, validate
+    from declarative.workflow.plans import plan
+    from declarative.workflow.project import Embedded, Project
+    from declarative.workflow.reports import export, status
+    from declarative.workflow.runs import apply, apply_saved
+    from declarative.workflow.states import (
         lock_break,
         lock_show,
         outputs,
-        plan,
-        schema,
         show,
         state_history,
         state_list,
@@ -43,31 +39,28 @@ if TYPE_CHECKING:
         state_restore,
         state_rm,
         state_show,
-        status,
-        validate,
     )
+    from declarative.workflow.watch import Watch
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "declarative.clock": ("Clock",),
     "declarative.errors": ("DeclarativeError", "Diagnostic", "ExitCode"),
-    "declarative.execution": ("Applied",),
     "declarative.manifest": ("VariableSources", "load", "resolve"),
     "declarative.planfile": ("decode_plan", "encode_plan"),
     "declarative.planner": ("PlanRequest", "agreed"),
-    "declarative.project": ("Embedded", "Project"),
-    "declarative.workflow": (
-        "Watch",
-        "apply",
-        "apply_saved",
-        "export",
-        "import_objects",
+    "declarative.workflow.execution": ("Applied",),
+    "declarative.workflow.imports": ("import_objects",),
+    "declarative.workflow.manifests": ("schema", "validate"),
+    "declarative.workflow.plans": ("plan",),
+    "declarative.workflow.project": ("Embedded", "Project"),
+    "declarative.workflow.reports": ("export", "status"),
+    "declarative.workflow.runs": ("apply", "apply_saved"),
+    "declarative.workflow.states": (
         "lock_break",
         "lock_show",
         "outputs",
-        "plan",
-        "schema",
         "show",
         "state_history",
         "state_list",
@@ -76,9 +69,8 @@ _HOMES = {
         "state_restore",
         "state_rm",
         "state_show",
-        "status",
-        "validate",
     ),
+    "declarative.workflow.watch": ("Watch",),
 }
 
 __all__ = [
@@ -125,14 +117,3 @@ def __getattr__(name: str) -> object:
         if name in names:
             return getattr(importlib.import_module(home), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-class _Package(ModuleType):
-    """This package. Its public names stay what they are when a room of the same name, such as `apply`, is imported."""
-
-    def __setattr__(self, name: str, value: object) -> None:
-        if name not in __all__ or not isinstance(value, ModuleType):
-            super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Package

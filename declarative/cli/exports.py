@@ -10,8 +10,8 @@ import click
 from declarative.cli.files import write_new
 from declarative.cli.options import Setting, with_project
 from declarative.errors import pasteable, shown, visible
-from declarative.project import Project
 from declarative.views.text import many
+from declarative.workflow.project import Project
 
 
 @click.command()
@@ -29,10 +29,10 @@ def export(setting: Setting, project: Project, folder: str) -> None:
       sh shop-dr/imports.sh
       declarative -C shop-dr plan
     """
-    from declarative import workflow
+    from declarative.workflow import reports
 
     target = setting.path(folder)
-    found = asyncio.run(workflow.export(project, target=target))
+    found = asyncio.run(reports.export(project, target=target))
     for path in write_new(target, {name: text.encode() for name, text in found.files.items()}):
         setting.screen.out(f"wrote {visible(path)}")
     for note in found.notes:

@@ -15,7 +15,7 @@ import click
 from declarative.cli.screen import Screen
 
 if TYPE_CHECKING:
-    from declarative.project import Project
+    from declarative.workflow.project import Project
 
 # What an option's value is depends on the option, and what a command takes on its options: typing can't follow that.
 Given: TypeAlias = Any
@@ -255,7 +255,7 @@ def with_project(*stacks: str) -> Callable[[Command], Command]:
 def make_project(setting: Setting, **chosen: Given) -> Project:
     """The project that a command works on; what was not chosen keeps the project's default."""
     from declarative.cli.simulators import embedded
-    from declarative.project import Project
+    from declarative.workflow.project import Project
 
     if "timeouts" in chosen:
         chosen["timeouts"] = dict(chosen["timeouts"])

@@ -15,10 +15,10 @@ from declarative.model import Plan
 from declarative.planfile import decode_plan, encode_plan, plan_digest
 from declarative.planner import unconsented
 from declarative.planner.consents import takes_consent
-from declarative.project import Project
 from declarative.views.outcomes import OutputsView, OutputView
 from declarative.views.plans import DriftView, PlanView
 from declarative.views.states import StateView
+from declarative.workflow.project import Project
 
 
 @click.command(cls=PlanningCommand)
@@ -43,12 +43,12 @@ def plan(
       declarative plan -o plan.json
       declarative apply plan.json
     """
-    from declarative import workflow
+    from declarative.workflow import plans, states
 
     path = setting.path(out) if out is not None else None
     if path is not None:
-        refuse_output(path, stack=setting.folder, states=workflow.state_folders(project))
-    made = asyncio.run(workflow.plan(project, request_from(**choices)))
+        refuse_output(path, stack=setting.folder, states=states.state_folders(project))
+    made = asyncio.run(plans.plan(project, request_from(**choices)))
     lies_there = write_plan(path, encode_plan(made) + "\n") if path is not None else False
     setting.screen.present(PlanView(made), output_format, taken=path is not None and is_standard_output(path))
     if path is not None and lies_there:
@@ -81,9 +81,9 @@ def drift(setting: Setting, project: Project, detailed_exitcode: bool) -> ExitCo
     Example: tell a schedule when somebody has changed the cloud by hand:
       declarative drift --detailed-exitcode || notify
     """
-    from declarative import workflow
+    from declarative.workflow import plans
 
-    made = asyncio.run(workflow.plan(project, request_from(refresh_only=True)))
+    made = asyncio.run(plans.plan(project, request_from(refresh_only=True)))
     setting.screen.present(DriftView(made.drift), "text")
     return ExitCode.CHANGES if detailed_exitcode and made.drift else ExitCode.OK
 
@@ -99,14 +99,14 @@ def show(setting: Setting, project: Project, plan_file: str | None, output_forma
     Example:
       declarative show plan.json
     """
-    from declarative import workflow
+    from declarative.workflow import states
 
     if plan_file is not None:
         path = setting.path(plan_file)
         saved, digest = decode_plan(read_plan(path), source=str(path))
         setting.screen.present(PlanView(saved, digest), output_format)
     else:
-        setting.screen.present(StateView(workflow.show(project)), output_format)
+        setting.screen.present(StateView(states.show(project)), output_format)
 
 
 @click.command()
@@ -120,9 +120,9 @@ def output(setting: Setting, project: Project, name: str | None, output_format: 
     Example:
       GROUP_ID=$(declarative output shop_group)
     """
-    from declarative import workflow
+    from declarative.workflow import states
 
-    outputs = workflow.outputs(project)
+    outputs = states.outputs(project)
     if name is None:
         setting.screen.present(OutputsView(outputs), output_format)
     elif name in outputs:

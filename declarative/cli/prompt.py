@@ -64,7 +64,7 @@ class Front:
             self.screen.show(plan_lines(plan, missing=unconsented(plan)), to_stderr=events)
 
     def _ask(self, plan: Plan) -> None:
-        from declarative.workflow import Declined
+        from declarative.workflow.watch import Declined
 
         if more := given_by_yes(plan):
             self.screen.err(f"\nA yes also consents to {more}, as listed under Dangers.")

@@ -21,11 +21,11 @@ from declarative.cli.screen import Screen, is_terminal
 from declarative.cli.signals import run_async
 from declarative.errors import ExitCode, UsageError, visible
 from declarative.planner import PlanRequest
-from declarative.project import Project
 from declarative.views.outcomes import outcome_lines
+from declarative.workflow.project import Project
 
 if TYPE_CHECKING:
-    from declarative.execution import Applied
+    from declarative.workflow.execution import Applied
 
 _APPROVE = option(
     "auto_approve", "--auto-approve", is_flag=True, sealed=True, help="Don't ask. This consents to no danger."
@@ -59,7 +59,7 @@ def apply(
     Example: what a pipeline does after the review of a plan:
       declarative apply plan.json --auto-approve --plan-sha256 "$REVIEWED"
     """
-    from declarative import workflow
+    from declarative.workflow import runs
 
     if plan_file is None:
         if plan_sha256 is not None:
@@ -72,7 +72,7 @@ def apply(
     return _run(
         setting,
         project,
-        lambda front, interrupt: workflow.apply_saved(
+        lambda front, interrupt: runs.apply_saved(
             saved,
             text,
             source=str(path),
@@ -114,12 +114,12 @@ def destroy(setting: Setting, project: Project, auto_approve: bool, output_forma
 def _apply(
     setting: Setting, project: Project, request: PlanRequest, auto_approve: bool, output_format: str
 ) -> ExitCode:
-    from declarative import workflow
+    from declarative.workflow import runs
 
     return _run(
         setting,
         project,
-        lambda front, interrupt: workflow.apply(project, request, watch=front, interrupt=interrupt),
+        lambda front, interrupt: runs.apply(project, request, watch=front, interrupt=interrupt),
         auto_approve=auto_approve,
         output_format=output_format,
     )
@@ -175,13 +175,13 @@ def import_(setting: Setting, project: Project, words: tuple[str, ...]) -> None:
     Example:
       declarative import ProtectionGroup/shop 5fb92d6c-b0cb-46c9-824b-b90ec5500ae6
     """
-    from declarative import workflow
+    from declarative.workflow import imports
 
     if len(words) % 2:
         click.get_current_context().fail(f"Missing argument 'ID' behind {words[-1]!r}.")
     wanted = list(zip(words[::2], words[1::2], strict=True))
     front = Front(setting.screen, PlainLines(setting.screen), project.clock.stamp)
-    imported = asyncio.run(workflow.import_objects(project, wanted, watch=front))
+    imported = asyncio.run(imports.import_objects(project, wanted, watch=front))
     for resource in imported:
         setting.screen.out(f"Imported: {resource.address} is recorded with id {visible(resource.id)}.")
     setting.screen.err("See what differs from the manifests: declarative plan")

@@ -16,8 +16,8 @@ from declarative.cli.root import LazyGroup
 from declarative.errors import DeclarativeError, UsageError, visible
 
 if TYPE_CHECKING:
-    from declarative.project import Embedded
     from declarative.simulator import World
+    from declarative.workflow.project import Embedded
 
 _EMBEDDED_SPEED = 14.0  # the simulator's jobs that take 20 s then end in about 1.5 s: long enough to watch
 _PORT = 8780
@@ -42,8 +42,8 @@ def embedded(folder: Path, *, environ: Mapping[str, str] = os.environ) -> Embedd
 
     Raises SimulatorFailed when its file can't be used.
     """
-    from declarative.project import SIMULATOR, Embedded
     from declarative.simulator import EmbeddedTransport, World, WorldError
+    from declarative.workflow.project import SIMULATOR, Embedded
 
     speed = _speed(environ.get("DECLARATIVE_SIMULATOR_SPEED", ""))
     path = world_file(folder)

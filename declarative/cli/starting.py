@@ -9,7 +9,7 @@ import click
 from declarative.cli.files import write_quickstart
 from declarative.cli.options import Setting, formats, with_project
 from declarative.errors import ExitCode, InputError, Severity, pasteable, visible
-from declarative.project import Project
+from declarative.workflow.project import Project
 
 
 @click.command()
@@ -41,11 +41,11 @@ def validate(setting: Setting, project: Project, output_format: str) -> ExitCode
     Example:
       declarative validate --format json
     """
-    from declarative import workflow
     from declarative.views.findings import FindingsView, findings_summary
+    from declarative.workflow import manifests
 
     try:
-        findings = workflow.validate(project)
+        findings = manifests.validate(project)
     except InputError as error:
         findings = error.findings
     setting.screen.present(FindingsView(findings), output_format)
@@ -64,9 +64,9 @@ def schema(setting: Setting, kind: str | None) -> None:
     the line `# yaml-language-server: $schema=manifest.schema.json`:
       declarative schema > manifest.schema.json
     """
-    from declarative import workflow
+    from declarative.workflow import manifests
 
-    setting.screen.out(workflow.schema(kind))
+    setting.screen.out(manifests.schema(kind))
 
 
 @click.command()

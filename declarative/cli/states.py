@@ -11,7 +11,6 @@ from declarative.cli.progress import PlainLines
 from declarative.cli.prompt import Front
 from declarative.cli.root import LazyGroup
 from declarative.errors import visible
-from declarative.project import Project
 from declarative.views.states import (
     HistoryView,
     HolderView,
@@ -22,6 +21,7 @@ from declarative.views.states import (
     point_lines,
 )
 from declarative.views.text import line
+from declarative.workflow.project import Project
 
 _STATE = {
     "list": ("states:list_", "List what is recorded."),
@@ -57,9 +57,9 @@ def list_(setting: Setting, project: Project, output_format: str) -> None:
     Example:
       declarative state list
     """
-    from declarative import workflow
+    from declarative.workflow import states
 
-    resources = workflow.state_list(project)
+    resources = states.state_list(project)
     setting.screen.present(ListingView(resources), output_format)
     if not resources:
         setting.screen.err("Nothing is recorded.")
@@ -76,9 +76,9 @@ def show(setting: Setting, project: Project, address: str, output_format: str) -
     Example:
       declarative state show ProtectionGroup/shop
     """
-    from declarative import workflow
+    from declarative.workflow import states
 
-    setting.screen.present(ResourceView(workflow.state_show(project, address)), output_format)
+    setting.screen.present(ResourceView(states.state_show(project, address)), output_format)
 
 
 @click.command("mv")
@@ -92,9 +92,9 @@ def mv(setting: Setting, project: Project, source: str, target: str) -> None:
     Example:
       declarative state mv ProtectionGroup/shop ProtectionGroup/shop-eu
     """
-    from declarative import workflow
+    from declarative.workflow import states
 
-    asyncio.run(workflow.state_mv(project, source, target, watch=_front(setting, project)))
+    asyncio.run(states.state_mv(project, source, target, watch=_front(setting, project)))
     setting.screen.out(f"Moved: {visible(source)} is now {visible(target)}.")
 
 
@@ -108,9 +108,9 @@ def rm(setting: Setting, project: Project, addresses: tuple[str, ...]) -> None:
     Example:
       declarative state rm ProtectionGroup/shop
     """
-    from declarative import workflow
+    from declarative.workflow import states
 
-    removed = asyncio.run(workflow.state_rm(project, addresses, watch=_front(setting, project)))
+    removed = asyncio.run(states.state_rm(project, addresses, watch=_front(setting, project)))
     for address in removed:
         setting.screen.out(f"Forgotten: {address}. It stays in the cloud.")
 
@@ -129,15 +129,15 @@ def restore(setting: Setting, project: Project, serial: int | None) -> None:
       declarative state restore
       declarative state restore 12
     """
-    from declarative import workflow
+    from declarative.workflow import states
 
     if serial is None:
-        points = workflow.state_points(project)
+        points = states.state_points(project)
         setting.screen.show(point_lines(points))
         if not points:
             setting.screen.err("There is nothing to go back to: no state here is whole, nor any backup of one.")
         return
-    restored = asyncio.run(workflow.state_restore(project, serial))
+    restored = asyncio.run(states.state_restore(project, serial))
     setting.screen.out(
         f"Restored: the state is as of serial {serial}. What it replaces is in {visible(restored.kept)}."
     )
@@ -159,9 +159,9 @@ def history(setting: Setting, project: Project, output_format: str) -> None:
     Example:
       declarative state history
     """
-    from declarative import workflow
+    from declarative.workflow import states
 
-    setting.screen.present(HistoryView(workflow.state_history(project)), output_format)
+    setting.screen.present(HistoryView(states.state_history(project)), output_format)
 
 
 @click.group(cls=LazyGroup, lazy=_LOCK)
@@ -184,9 +184,9 @@ def lock_show(setting: Setting, project: Project, output_format: str) -> None:
     Example:
       declarative lock show
     """
-    from declarative import workflow
+    from declarative.workflow import states
 
-    setting.screen.present(HolderView(workflow.lock_show(project)), output_format)
+    setting.screen.present(HolderView(states.lock_show(project)), output_format)
 
 
 @click.command("break")
@@ -199,9 +199,9 @@ def lock_break(setting: Setting, project: Project, lock_id: str) -> None:
     Example: the id is the one that `declarative lock show` prints:
       declarative lock break 0d5e7f1a-7a9e-4c5e-9d1c-2f3b8a6c4e10
     """
-    from declarative import workflow
+    from declarative.workflow import states
 
-    holder = workflow.lock_break(project, lock_id)
+    holder = states.lock_break(project, lock_id)
     setting.screen.show([line(f"The lock is broken. {holder_text(holder)}")])
 
 

@@ -9,7 +9,7 @@ import click
 from declarative.cli.options import Given, PlanningCommand, Setting, formats, option, planning_options, with_project
 from declarative.cli.requests import request_from
 from declarative.errors import ExitCode
-from declarative.project import Project
+from declarative.workflow.project import Project
 
 
 @click.command()
@@ -27,10 +27,10 @@ def status(setting: Setting, project: Project, address: str | None, output_forma
     Example: tell a schedule when protection has broken:
       declarative status ProtectionGroup/shop || notify
     """
-    from declarative import workflow
     from declarative.views.health import HealthView
+    from declarative.workflow import reports
 
-    found = asyncio.run(workflow.status(project, address))
+    found = asyncio.run(reports.status(project, address))
     setting.screen.present(HealthView(found), output_format)
     return ExitCode.OK if found.healthy else ExitCode.ERROR
 
@@ -47,10 +47,10 @@ def graph(setting: Setting, project: Project, output_format: str, **choices: Giv
     Example: a picture by Graphviz:
       declarative graph --format dot | dot -Tsvg > plan.svg
     """
-    from declarative import workflow
     from declarative.views.graphs import GraphView
+    from declarative.workflow import plans
 
-    made = asyncio.run(workflow.plan(project, request_from(**choices)))
+    made = asyncio.run(plans.plan(project, request_from(**choices)))
     setting.screen.present(GraphView(made.steps), output_format)
     if not made.steps:
         setting.screen.err("The plan has no steps.")

@@ -6,13 +6,13 @@ be the total or mean the page. Source: SDRS API reference, "Pagination".
 
 from __future__ import annotations
 
-import asyncio
 import math
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from declarative.clock import Clock
+from declarative.concurrency import all_of
 from declarative.errors import NotFound, Rejected, visible
 from declarative.model import Attributes, Call, Kind
 from declarative.provider.reading import is_id, is_object_id, member, shape_error
@@ -188,7 +188,7 @@ class Reads:
         kinds = tuple(kinds)
         # A list that tells of several kinds has the rows of the one that isn't named by its parts.
         sources = {kind.collection: kind for kind in sorted(kinds, key=lambda kind: kind.identity is None)}
-        read = await together(
+        read = await all_of(
             [
                 self.rows(
                     Call("GET", (kind.collection,), query=query or {}),
@@ -268,7 +268,7 @@ class Reads:
         reading = _Reading()
         while not reading.is_over:
             offsets = [reading.received + number * PAGE for number in range(reading.ahead())]
-            for got in await together([page(offset) for offset in offsets]):
+            for got in await all_of([page(offset) for offset in offsets]):
                 reading.take(got, key)
                 if len(got.rows) != PAGE:
                     break  # what was asked for ahead of it begins at the wrong place
@@ -305,16 +305,3 @@ def _id_shape(kind: Kind) -> str:
 
 def _object_key(item: Attributes) -> str:
     return str(item["id"]) if is_id(item.get("id")) else ""
-
-
-async def together(work: list[Coroutine[None, None, T]]) -> list[T]:
-    """Run all at once; the first error ends the others, and is raised as it is."""
-    if len(work) == 1:
-        return [await work[0]]
-    tasks = [asyncio.ensure_future(one) for one in work]
-    try:
-        return await asyncio.gather(*tasks)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)

@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 import yaml
 
-from declarative import workflow
 from declarative.errors import InputError
 from declarative.model import Action, Plan
 from declarative.planner import PlanRequest
 from declarative.simulator import Rules
+from declarative.workflow import imports, states
 from tests.scaffold.cloud import done, why
 from tests.scaffold.whole import (
     GROUP,
@@ -66,7 +66,7 @@ def take_in(site: WholeSite, **wanted: str) -> None:
     """`import`, of addresses with dots for what Python's keywords can't hold."""
     chosen = [(place.replace("__", "/"), object_id) for place, object_id in wanted.items()]
     site.watch = site._new_watch(())
-    site.run(lambda: workflow.import_objects(site.project(), chosen, watch=site.watch))
+    site.run(lambda: imports.import_objects(site.project(), chosen, watch=site.watch))
 
 
 def refused(site: WholeSite, request: PlanRequest | None = None) -> str:
@@ -321,7 +321,7 @@ def imported_instance(site: WholeSite) -> str:
     """Forget everything, and import the group and the instance with a hand-made pair; the pair's id."""
     data, ids = attach_by_hand(site), site.ids()
     places = list(ids)
-    site.run(lambda: workflow.state_rm(site.project(), places, watch=site.watch))
+    site.run(lambda: states.state_rm(site.project(), places, watch=site.watch))
     take_in(site, **ids)
     return data
 
@@ -381,7 +381,7 @@ def old(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[WholeSite]:
     site = WholeSite(tmp_path, speed=4.0)
     site.write_all(SHOP)
     with monkeypatch.context() as older:
-        older.setattr(sys.modules["declarative.apply.steps"], "with_brought", lambda session, resource: resource)
+        older.setattr(sys.modules["declarative.applier.steps"], "with_brought", lambda session, resource: resource)
         done(site.apply())
     yield site
     site.close()

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from declarative import workflow
 from declarative.errors import ConsentMissing
 from declarative.model import Consent, DangerClass, Event, Plan
 from declarative.planner import PlanRequest
+from declarative.workflow import runs
 from tests.scaffold.cloud import Site, done
 
 EVERYTHING = [Consent(cls, by=by) for cls in DangerClass for by in ("prompt", "destroy")]
@@ -36,7 +36,7 @@ def test_a_front_end_that_gives_what_it_may_not_is_refused(tmp_path: Path, goal:
     changing = site.changing()
 
     async def careless() -> None:
-        await workflow.apply(site.project(), PlanRequest(), watch=Careless(), interrupt=asyncio.Event())
+        await runs.apply(site.project(), PlanRequest(), watch=Careless(), interrupt=asyncio.Event())
 
     with pytest.raises(ConsentMissing) as refused:
         site.run(careless)

@@ -13,17 +13,17 @@ from pathlib import Path
 
 import pytest
 
-from declarative import project as project_module
-from declarative import workflow
-from declarative.apply import Session, steps
+from declarative.applier import Session, steps
 from declarative.errors import DeclarativeError, ExitCode, Interrupted, LockHeld, StateConflict, StateError
-from declarative.execution import Applied
 from declarative.model import Event, Operation, Run, RunStarted, Stack
 from declarative.planner import PlanRequest
-from declarative.project import in_thread
 from declarative.provider import Job
 from declarative.simulator import Rules
 from declarative.state import Holder
+from declarative.workflow import project as project_module
+from declarative.workflow import runs, states
+from declarative.workflow.execution import Applied
+from declarative.workflow.project import in_thread
 from tests.scaffold.accidents import DyingDisk, FullDisk, hooked, stores_on
 from tests.scaffold.cloud import DESTROY, EPOCH, Group, Site, assert_settled, done, why
 from tests.scaffold.killing import run_fused
@@ -124,7 +124,7 @@ def test_an_interrupt_ends_the_wait_for_the_lock(tmp_path: Path) -> None:
         project = site.project(lock_timeout=3600.0)
         project = replace(project, clock=replace(project.clock, pause=pause))
         with pytest.raises(Interrupted):
-            site.run(lambda: workflow.apply(project, PlanRequest(), watch=site.watch, interrupt=interrupt))
+            site.run(lambda: runs.apply(project, PlanRequest(), watch=site.watch, interrupt=interrupt))
     assert len(pauses) == 1
     done(site.apply())
 
@@ -135,7 +135,7 @@ def test_the_time_of_a_run_bounds_the_wait_for_the_lock_too(tmp_path: Path) -> N
     project = site.project(lock_timeout=3600.0, timeout=5.0)
     project = replace(project, clock=replace(project.clock, pause=pauses.append))
     with _locked(site), pytest.raises(LockHeld):
-        site.run(lambda: workflow.apply(project, PlanRequest(), watch=site.watch, interrupt=asyncio.Event()))
+        site.run(lambda: runs.apply(project, PlanRequest(), watch=site.watch, interrupt=asyncio.Event()))
     assert sum(pauses) == pytest.approx(5.0, abs=0.1)
 
 
@@ -147,7 +147,7 @@ def test_a_wait_for_the_lock_that_is_cancelled_leaves_it_free(tmp_path: Path, ca
         project = site.project(lock_timeout=1e9)
         clock = replace(project.clock, pause=lambda seconds: loop.call_soon_threadsafe(waits.set))
         project = replace(project, clock=clock, blocking=in_thread)
-        task = asyncio.create_task(workflow.state_rm(project, ["ProtectionGroup/web"], watch=site.watch))
+        task = asyncio.create_task(states.state_rm(project, ["ProtectionGroup/web"], watch=site.watch))
         await waits.wait()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -430,10 +430,10 @@ def test_what_a_killed_run_left_of_its_lock_can_be_broken(tmp_path: Path) -> Non
     site.write(THREE)
     assert not run_fused(site, Site.apply, at=["after POST"])
     lock_id = json.loads((site.state_folder / "state.json.lock").read_bytes())["id"]
-    assert workflow.lock_show(site.project()) is None
-    assert workflow.lock_break(site.project(), lock_id).id == lock_id
+    assert states.lock_show(site.project()) is None
+    assert states.lock_break(site.project(), lock_id).id == lock_id
     with pytest.raises(StateError, match="has no lock"):
-        workflow.lock_break(site.project(), lock_id)
+        states.lock_break(site.project(), lock_id)
     done(site.apply())
 
 

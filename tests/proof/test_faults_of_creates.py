@@ -14,9 +14,9 @@ import pytest
 from declarative.errors import ExitCode, Unauthorized
 from declarative.model import Reason, Result
 from declarative.planner import PlanRequest
-from declarative.project import SIMULATOR
 from declarative.simulator import Rules
-from declarative.workflow import Applied
+from declarative.workflow.execution import Applied
+from declarative.workflow.project import SIMULATOR
 from tests.scaffold.accidents import hooked
 from tests.scaffold.cloud import Group, Site, assert_settled, done, why
 from tests.scaffold.killing import run_fused

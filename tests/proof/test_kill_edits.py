@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from declarative import workflow
-from declarative.apply import ledger
+from declarative.applier import ledger
+from declarative.workflow import states
 from tests.scaffold.cloud import Group, Site, address, assert_settled, done
 from tests.scaffold.stage import Stage, Start
 
@@ -41,12 +41,12 @@ class Edit:
 
 def _move(site: Site) -> None:
     places = str(address("batch")), str(address("night"))
-    site.run(lambda: workflow.state_mv(site.project(), *places, watch=site.watch))
+    site.run(lambda: states.state_mv(site.project(), *places, watch=site.watch))
 
 
 def _forget(site: Site) -> None:
     places = [str(address("web")), str(address("batch"))]
-    site.run(lambda: workflow.state_rm(site.project(), places, watch=site.watch))
+    site.run(lambda: states.state_rm(site.project(), places, watch=site.watch))
 
 
 @pytest.mark.parametrize(

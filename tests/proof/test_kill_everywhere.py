@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from declarative.apply import steps
-from declarative.apply.ledger import Ledger
+from declarative.applier import steps
+from declarative.applier.ledger import Ledger
 from declarative.errors import PlanRefused
 from declarative.model import Begun, Dropped, Record
 from declarative.planfile import decode_plan, encode_plan
@@ -183,7 +183,7 @@ def test_an_applier_that_settles_without_looking_is_caught(tmp_path: Path, monke
     async def blind(*_: object, **__: object) -> None:
         """Nothing is ever found."""
 
-    monkeypatch.setattr(importlib.import_module("declarative.apply.settle"), "lost", blind)
+    monkeypatch.setattr(importlib.import_module("declarative.applier.recovery"), "lost", blind)
     stage = _stage(tmp_path, CARELESS, STILL_RUNNING)
     with pytest.raises(AssertionError, match="orphans or ghosts"):
         stage.kill_at_every_moment()

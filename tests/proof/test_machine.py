@@ -18,11 +18,12 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
-from declarative.apply import LOOKED, Lookout, steps
-from declarative.apply.ledger import Ledger
+from declarative.applier import steps
+from declarative.applier.ledger import Ledger
 from declarative.errors import DeclarativeError, ExitCode
 from declarative.kinds import KINDS
 from declarative.model import Action, Begun, Health, Record
+from declarative.observation import LOOKED, Candidates
 from declarative.state import State
 from tests.scaffold.accidents import CHANGING, Loses
 from tests.scaffold.cloud import Site
@@ -397,7 +398,7 @@ def test_an_applier_without_intents_is_caught(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_an_applier_that_adopts_whatever_fits_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Lookout, "refreshed", lambda *_, **__: None)
+    monkeypatch.setattr(Candidates, "refreshed", lambda *_, **__: None)
     machine = Machine()
     _assert_caught(
         machine,
@@ -422,7 +423,7 @@ def test_an_applier_that_blindly_sends_a_create_again_is_caught(monkeypatch: pyt
 def test_an_applier_that_changes_held_groups_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     kind = KINDS["ProtectionGroup"]
     careless = replace(kind, health=lambda observed, inputs: Health.NORMAL)
-    for module in ("declarative.planner.comparison", "declarative.apply.session"):
+    for module in ("declarative.planner.comparison", "declarative.applier.session"):
         monkeypatch.setattr(importlib.import_module(module), "KINDS", {**KINDS, kind.name: careless})
     machine = Machine()
     _assert_caught(

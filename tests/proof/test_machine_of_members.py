@@ -18,7 +18,7 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
-from declarative.apply import Ledger
+from declarative.applier import Ledger
 from declarative.errors import DeclarativeError, ExitCode
 from declarative.kinds import KINDS
 from declarative.model import Action, Begun, Health, Record
@@ -412,10 +412,10 @@ def test_an_applier_without_intents_is_caught(monkeypatch: pytest.MonkeyPatch) -
 
 def test_a_planner_and_an_applier_that_see_no_disaster_are_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     careless = {name: replace(kind, health=lambda observed, inputs: Health.NORMAL) for name, kind in KINDS.items()}
-    modules = ("planning.scene", "planning.belonging", "apply.session", "apply.groups")
+    modules = ("planner.comparison", "planner.membership", "applier.session", "applier.groups")
     for module in modules:
         monkeypatch.setattr(importlib.import_module(f"declarative.{module}"), "KINDS", careless)
-    for module in ("planning.belonging", "apply.groups"):
+    for module in ("planner.membership", "applier.groups"):
         monkeypatch.setattr(importlib.import_module(f"declarative.{module}"), "GROUP", careless[GROUP])
     machine = Machine()
     with pytest.raises(AssertionError):

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from declarative import workflow
 from declarative.errors import ExitCode, StateError
 from declarative.model import Action
-from declarative.project import Project
 from declarative.simulator import Rules
+from declarative.workflow import states
+from declarative.workflow.project import Project
 from tests.scaffold.cloud import Site, address, assert_settled, done, why
 from tests.scaffold.killing import run_fused
 from tests.scaffold.whole import (
@@ -128,7 +128,7 @@ def _edit(site: Site, work: Callable[[Project], Coroutine[Any, Any, Any]], **opt
 
 def _move(site: Site, source: str, target: str) -> None:
     places = str(address(source)), str(address(target))
-    _edit(site, lambda project: workflow.state_mv(project, *places, watch=site.watch))
+    _edit(site, lambda project: states.state_mv(project, *places, watch=site.watch))
 
 
 @pytest.fixture
@@ -153,7 +153,7 @@ def test_what_is_open_moves_with_its_object(leaving: Site) -> None:
 
 
 def test_what_is_open_is_forgotten_with_its_object(leaving: Site) -> None:
-    _edit(leaving, lambda project: workflow.state_rm(project, ["ProtectionGroup/web"], watch=leaving.watch))
+    _edit(leaving, lambda project: states.state_rm(project, ["ProtectionGroup/web"], watch=leaving.watch))
     assert (leaving.state().operations, leaving.recorded()) == ({}, {})
 
 
@@ -171,10 +171,10 @@ def test_the_state_is_edited_without_a_cloud_when_nothing_is_open(site: Site, co
     done(site.apply())
     alone = replace(site.project(), embedded=None)
     if command == "mv":
-        site.run(lambda: workflow.state_mv(alone, "ProtectionGroup/web", "ProtectionGroup/www", watch=site.watch))
+        site.run(lambda: states.state_mv(alone, "ProtectionGroup/web", "ProtectionGroup/www", watch=site.watch))
         assert list(site.recorded()) == ["www"]
     else:
-        site.run(lambda: workflow.state_rm(alone, ["ProtectionGroup/web"], watch=site.watch))
+        site.run(lambda: states.state_rm(alone, ["ProtectionGroup/web"], watch=site.watch))
         assert site.recorded() == {}
 
 

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from declarative import workflow
 from declarative.errors import ConsentMissing, DeclarativeError, ExitCode, PlanRefused
 from declarative.model import Address, Consent, DangerClass, Lifecycle, Plan
 from declarative.planfile import decode_plan, encode_plan
 from declarative.planner import PlanRequest
+from declarative.workflow import states
 from tests.proof.test_kill_whole_stacks import ALLOW, BARE, DATA, OFF, ON, WEB, Flow, every_flow
 from tests.scaffold.cloud import RecordingWatch, done, why
 from tests.scaffold.killing import run_fused
@@ -374,7 +374,7 @@ def _drift(site: WholeSite) -> None:
 def _forgotten(site: WholeSite) -> None:
     """The group is recorded by its id alone, as an import of something else than the manifest leaves it."""
     group_id = site.ids()["ProtectionGroup/db"]
-    site.run(lambda: workflow.state_rm(site.project(), ["ProtectionGroup/db"], watch=RecordingWatch()))
+    site.run(lambda: states.state_rm(site.project(), ["ProtectionGroup/db"], watch=RecordingWatch()))
     site.import_object("db", group_id)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from declarative.apply import steps
+from declarative.applier import steps
 from declarative.errors import ExitCode
 from tests.scaffold.accidents import FIFTH, HALF
 from tests.scaffold.cloud import Group, Site, assert_settled, done

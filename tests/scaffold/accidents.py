@@ -15,13 +15,13 @@ from typing import Any
 
 import httpx
 
-from declarative import project as project_module
-from declarative import workflow
 from declarative.model import Stack
-from declarative.project import Project
 from declarative.state import Store
 from declarative.state.files import Files
 from declarative.state.local import LocalStore
+from declarative.workflow import manifests, plans, reports, states
+from declarative.workflow import project as project_module
+from declarative.workflow.project import Project
 
 Json = Any
 CHANGING = ("POST", "PUT", "DELETE")
@@ -203,6 +203,9 @@ class DyingDisk(Files):
             raise OSError(errno.EIO, os.strerror(errno.EIO))
 
 
+_OPENERS = (project_module, manifests, plans, reports, states)  # the modules that open a store by this name
+
+
 @contextlib.contextmanager
 def stores_on(files: Files) -> Iterator[None]:
     """Within it, every store that is opened writes through `files`."""
@@ -214,9 +217,9 @@ def stores_on(files: Files) -> Iterator[None]:
         return replace(store, files=files)
 
     try:
-        for module in (project_module, workflow):
+        for module in _OPENERS:
             vars(module)["store_of"] = store_of
         yield
     finally:
-        for module in (project_module, workflow):
+        for module in _OPENERS:
             vars(module)["store_of"] = opened

@@ -18,18 +18,18 @@ from typing import Any, TypeVar
 
 import httpx
 
-from declarative import workflow
-from declarative.apply import LOOKED
 from declarative.clock import Clock
 from declarative.errors import ConsentMissing, ExitCode
-from declarative.execution import Applied
 from declarative.model import Address, Consent, Event, Plan, Resource
+from declarative.observation import LOOKED
 from declarative.planfile import encode_plan
 from declarative.planner import PlanRequest, parse_consent, unconsented, with_consents
-from declarative.project import SIMULATOR, Embedded, Project
 from declarative.simulator import EmbeddedTransport, Origin, Rules, World
 from declarative.simulator.history import Effect
 from declarative.state import State
+from declarative.workflow import imports, plans, runs, states
+from declarative.workflow.execution import Applied
+from declarative.workflow.project import SIMULATOR, Embedded, Project
 from tests.scaffold.accidents import LookKeeper
 from tests.scaffold.virtual_time import run_virtual
 
@@ -303,7 +303,7 @@ class Site:
             interrupt = asyncio.Event()
             timer = self._interrupting(interrupt)
             try:
-                return await workflow.apply(
+                return await runs.apply(
                     self.project(**options), request or PlanRequest(), watch=self.watch, interrupt=interrupt
                 )
             finally:
@@ -330,7 +330,7 @@ class Site:
 
     def plan(self, request: PlanRequest | None = None) -> Plan:
         """`plan`."""
-        return self.run(lambda: workflow.plan(self.project(), request or PlanRequest()))
+        return self.run(lambda: plans.plan(self.project(), request or PlanRequest()))
 
     def apply_saved(self, plan: Plan, *, allow: Collection[str] = (), **options: Any) -> Applied:
         """`apply PLAN`."""
@@ -338,7 +338,7 @@ class Site:
         text = encode_plan(plan)
 
         async def work() -> Applied:
-            return await workflow.apply_saved(
+            return await runs.apply_saved(
                 self.project(**options),
                 text,
                 source="plan.json",
@@ -356,17 +356,17 @@ class Site:
         """`import`."""
         self.watch = self._new_watch(())
         wanted = [(str(address(name)), object_id)]
-        (resource,) = self.run(lambda: workflow.import_objects(self.project(), wanted, watch=self.watch))
+        (resource,) = self.run(lambda: imports.import_objects(self.project(), wanted, watch=self.watch))
         return resource
 
     def state_rm(self, name: str) -> None:
         """`state rm`."""
         self.watch = self._new_watch(())
-        self.run(lambda: workflow.state_rm(self.project(), [str(address(name))], watch=self.watch))
+        self.run(lambda: states.state_rm(self.project(), [str(address(name))], watch=self.watch))
 
     def state(self) -> State:
         """The recorded state, read anew."""
-        return workflow.show(self.project())
+        return states.show(self.project())
 
     def recorded(self) -> dict[str, str]:
         """Ids by manifest name, as recorded."""

@@ -29,7 +29,7 @@ from declarative.model import (
     Withheld,
 )
 from declarative.planner import Unconsented
-from declarative.workflow import Declined
+from declarative.workflow.watch import Declined
 
 TIME = "2026-01-02T03:04:05Z"
 OLD = Address("ProtectionGroup", "old")

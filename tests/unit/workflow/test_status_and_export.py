@@ -9,13 +9,14 @@ from pathlib import Path
 import httpx
 import pytest
 
-from declarative import workflow
 from declarative.clock import Clock
 from declarative.errors import InputError, StateError, UsageError
 from declarative.kinds import KINDS
 from declarative.model import Address
 from declarative.planner import PlanRequest
-from declarative.project import Embedded, Project
+from declarative.workflow import plans, reports, states
+from declarative.workflow.imports import import_objects
+from declarative.workflow.project import Embedded, Project
 
 DOMAIN = {"id": "dom-1", "name": "aa-domain-01"}
 GROUP = {
@@ -100,7 +101,7 @@ def at(folder, cloud):
 
 
 def plan(project):
-    return asyncio.run(workflow.plan(project, PlanRequest()))
+    return asyncio.run(plans.plan(project, PlanRequest()))
 
 
 def exported(project, folder, cloud, *, edit=("", ""), gone=()):
@@ -108,7 +109,7 @@ def exported(project, folder, cloud, *, edit=("", ""), gone=()):
 
     `gone`: lists that are empty by the time of the import.
     """
-    found = asyncio.run(workflow.export(project, target=project.folder.parent / "copy"))
+    found = asyncio.run(reports.export(project, target=project.folder.parent / "copy"))
     folder.mkdir()
     for name, text in found.files.items():
         (folder / name).write_text(text.replace(*edit) if edit[0] else text)
@@ -116,13 +117,13 @@ def exported(project, folder, cloud, *, edit=("", ""), gone=()):
         cloud.lists[collection].clear()
     copy = at(folder, cloud)
     imports = [(str(address), object_id) for address, object_id in found.imports]
-    asyncio.run(workflow.import_objects(copy, imports, watch=Nobody()))
+    asyncio.run(import_objects(copy, imports, watch=Nobody()))
     return copy
 
 
 def test_what_was_exported_can_be_imported_as_it_is(project, cloud, tmp_path):
     copy = exported(project, tmp_path / "copy", cloud)
-    assert {str(one.address): one.id for one in workflow.state_list(copy)} == {
+    assert {str(one.address): one.id for one in states.state_list(copy)} == {
         "DRDrill/q1": "d1",
         "ProtectedInstance/web-1": "i1",
         "ProtectedInstance/web-2": "i2",
@@ -161,7 +162,7 @@ def test_an_import_of_many_records_all_or_none(project, cloud, tmp_path):
         exported(project, tmp_path / "copy", cloud, gone=("protected-instances", "disaster-recovery-drills"))
     assert "the cloud has no DR drill with id d1" in str(refused.value)
     assert "the cloud has no protected instance with id i2" in str(refused.value)
-    assert workflow.state_list(at(tmp_path / "copy", cloud)) == ()
+    assert states.state_list(at(tmp_path / "copy", cloud)) == ()
 
 
 @pytest.mark.parametrize(
@@ -176,12 +177,12 @@ def test_an_import_of_many_records_all_or_none(project, cloud, tmp_path):
 def test_an_import_of_what_is_taken_is_refused(project, cloud, tmp_path, wanted, error, words):
     copy = exported(project, tmp_path / "copy", cloud)
     with pytest.raises(error) as refused:
-        asyncio.run(workflow.import_objects(copy, wanted, watch=Nobody()))
+        asyncio.run(import_objects(copy, wanted, watch=Nobody()))
     assert re.search(words, " ".join(map(str, refused.value.diagnostics())))
 
 
 def test_an_export_reads_each_list_once_to_its_empty_page(project, cloud):
-    asyncio.run(workflow.export(project, target=project.folder.parent / "copy"))
+    asyncio.run(reports.export(project, target=project.folder.parent / "copy"))
     assert sorted(cloud.requests) == sorted([*cloud.lists, *cloud.lists, "active-domains"])
 
 
@@ -189,7 +190,7 @@ def test_an_export_needs_no_stack_in_the_folder(tmp_path, cloud):
     elsewhere = Project(folder=tmp_path, environ={}, embedded=lambda folder: Embedded("p1", cloud))
     (tmp_path / "compose.yaml").write_text("services: {}\n")
     with pytest.raises(UsageError, match="the cloud is not known"):
-        asyncio.run(workflow.export(elsewhere, target=tmp_path / "copy"))
+        asyncio.run(reports.export(elsewhere, target=tmp_path / "copy"))
 
 
 STACK = "apiVersion: sdrs/v1\nkind: Stack\nmetadata: {name: other}\nspec: {provider: {region: eu-de}}\n"
@@ -204,7 +205,7 @@ def test_an_export_works_wherever_other_stacks_are(tmp_path, folder):
     (tmp_path / "c").mkdir()
     environ = {"SDRS_ENDPOINT": "http://127.0.0.1", "OS_AUTH_TOKEN": "t", "SDRS_PROJECT_ID": "p1"}
     elsewhere = Project(folder=tmp_path / folder, environ=environ, transport=Cloud())
-    found = asyncio.run(workflow.export(elsewhere, target=tmp_path / "new"))
+    found = asyncio.run(reports.export(elsewhere, target=tmp_path / "new"))
     assert "stack.yaml" in found.files
 
 
@@ -218,7 +219,7 @@ def test_an_export_into_another_stack_is_refused(tmp_path, name, beside):
         (place / folder / "stack.yaml").write_text(STACK)
     elsewhere = Project(folder=place, environ={}, transport=Cloud())
     with pytest.raises(UsageError, match="can't hold a second one") as refused:
-        asyncio.run(workflow.export(elsewhere, target=place / name))
+        asyncio.run(reports.export(elsewhere, target=place / name))
     assert refused.value.fix == f"Name a folder beside it, for example {beside}."
 
 
@@ -227,27 +228,27 @@ def test_an_export_above_other_stacks_into_their_folder_is_refused(tmp_path):
     (tmp_path / "a" / "stack.yaml").write_text(STACK)
     elsewhere = Project(folder=tmp_path, environ={}, transport=Cloud())
     with pytest.raises(UsageError, match="holds other stacks"):
-        asyncio.run(workflow.export(elsewhere, target=tmp_path))
+        asyncio.run(reports.export(elsewhere, target=tmp_path))
 
 
 def test_a_stack_that_can_not_be_read_is_told_and_not_passed_over(tmp_path):
     (tmp_path / "stack.yaml").write_text("# the Stack\napiVersion: [")
     elsewhere = Project(folder=tmp_path, environ={}, transport=Cloud())
     with pytest.raises(InputError, match="can't be read"):
-        asyncio.run(workflow.export(elsewhere, target=tmp_path.parent / "new"))
+        asyncio.run(reports.export(elsewhere, target=tmp_path.parent / "new"))
 
 
 @pytest.mark.parametrize("name", [".", "copy", "deep/copy"])
 def test_an_export_into_the_folder_of_a_stack_is_refused(project, cloud, name):
     with pytest.raises(UsageError, match="can't hold a second one"):
-        asyncio.run(workflow.export(project, target=project.folder / name))
+        asyncio.run(reports.export(project, target=project.folder / name))
     assert cloud.requests == []
 
 
 def test_what_is_imported_is_healthy(project, cloud, tmp_path):
     copy = exported(project, tmp_path / "copy", cloud)
     cloud.requests.clear()
-    found = asyncio.run(workflow.status(copy))
+    found = asyncio.run(reports.status(copy))
     assert found.healthy
     assert [group.address for group in found.groups] == [Address("ProtectionGroup", "shop")]
     assert sorted(cloud.requests) == sorted([*cloud.lists, *cloud.lists])
@@ -256,27 +257,27 @@ def test_what_is_imported_is_healthy(project, cloud, tmp_path):
 def test_trouble_shows_at_once(project, cloud, tmp_path):
     copy = exported(project, tmp_path / "copy", cloud)
     cloud.lists["replications"][0]["fault_level"] = 5
-    assert not asyncio.run(workflow.status(copy)).healthy
-    assert asyncio.run(workflow.status(copy, "ProtectedInstance/web-1")).healthy
-    assert not asyncio.run(workflow.status(copy, "ReplicationAttachment/shared-on-web-2")).healthy
+    assert not asyncio.run(reports.status(copy)).healthy
+    assert asyncio.run(reports.status(copy, "ProtectedInstance/web-1")).healthy
+    assert not asyncio.run(reports.status(copy, "ReplicationAttachment/shared-on-web-2")).healthy
 
 
 def test_what_is_gone_is_confirmed_before_it_is_said(project, cloud, tmp_path):
     copy = exported(project, tmp_path / "copy", cloud)
     cloud.lists["disaster-recovery-drills"].clear()
     cloud.requests.clear()
-    found = asyncio.run(workflow.status(copy))
+    found = asyncio.run(reports.status(copy))
     assert found.troubles == ("DRDrill/q1 is recorded, and gone from the cloud (id d1)",)
     assert "disaster-recovery-drills/d1" in cloud.requests
 
 
 def test_an_address_that_is_not_recorded_is_a_mistake(project):
     with pytest.raises(UsageError, match="is not recorded"):
-        asyncio.run(workflow.status(project, "ProtectionGroup/shop"))
+        asyncio.run(reports.status(project, "ProtectionGroup/shop"))
 
 
 def test_nothing_recorded_asks_the_cloud_nothing(project, cloud):
-    assert asyncio.run(workflow.status(project)).healthy
+    assert asyncio.run(reports.status(project)).healthy
     assert cloud.requests == []
 
 
@@ -284,4 +285,4 @@ def test_status_refuses_another_cloud(project, cloud, tmp_path):
     copy = exported(project, tmp_path / "copy", cloud)
     other = Project(folder=copy.folder, environ={}, embedded=lambda folder: Embedded("p2", cloud))
     with pytest.raises(StateError, match="belongs to project p1"):
-        asyncio.run(workflow.status(other))
+        asyncio.run(reports.status(other))

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from declarative import workflow
 from declarative.errors import InputError, Severity
 from declarative.manifest import load, resolve
 from declarative.model import Basis, Binding, Lookups, Observed
 from declarative.planner import PlanRequest, make_plan
-from declarative.project import Project
+from declarative.workflow import manifests
+from declarative.workflow.project import Project
 from tests.unit.manifest.test_manifest_corpus import BAD, GOOD, lay_out
 
 STACK = "apiVersion: sdrs/v1\nkind: Stack\nmetadata: {name: s}\nspec: {outputs: {o: '${ProtectionGroup.g0.id}'}}\n"
@@ -43,7 +43,7 @@ def refused_by_plan(folder, environment):
 
 
 def assert_validate_finds(folder, environment="default"):
-    told = workflow.validate(Project(folder=folder, environment=environment))
+    told = manifests.validate(Project(folder=folder, environment=environment))
     errors = {(one.summary, one.position) for one in told if one.severity is Severity.ERROR}
     warned = {one.position for one in told if one.severity is Severity.WARNING}
     for finding in refused_by_plan(folder, environment):
@@ -64,7 +64,7 @@ def test_of_every_document_at_hand(case, tmp_path):
 @pytest.mark.parametrize("case", GOOD, ids=lambda path: path.stem)
 def test_good_folders_stay_without_errors(case, monkeypatch):
     monkeypatch.chdir(case)
-    assert [one for one in workflow.validate(Project(folder=Path())) if one.severity is Severity.ERROR] == []
+    assert [one for one in manifests.validate(Project(folder=Path())) if one.severity is Severity.ERROR] == []
 
 
 def document(kind, name, spec, **envelope):
@@ -134,7 +134,7 @@ def group(**fields):
 
 def validated(folder, *documents):
     (folder / "all.yaml").write_text("\n---\n".join((STACK.replace("g0", "g"), *documents)))
-    return [str(one).removeprefix(f"{folder}/") for one in workflow.validate(Project(folder=folder))]
+    return [str(one).removeprefix(f"{folder}/") for one in manifests.validate(Project(folder=folder))]
 
 
 @pytest.mark.parametrize(

@@ -4,15 +4,14 @@ import asyncio
 
 import pytest
 
-from declarative.apply import Ledger, Lookout, Session
 from declarative.clock import Clock
 from declarative.errors import EndpointError, Unauthorized
 from declarative.kinds import KINDS
 from declarative.model import Address, Desired, DesiredView, Resource, Stack
+from declarative.observation import Observer
+from declarative.observation.refresh import observe, read_kinds
 from declarative.planner import PlanRequest
 from declarative.provider import Listing, Look
-from declarative.refresh import observe, read_kinds
-from declarative.state import State
 from tests.scaffold.virtual_time import run_virtual
 
 LISTS = {kind.collection for kind in KINDS.values()}
@@ -62,22 +61,6 @@ class Cloud:
         return found
 
 
-class Surroundings:
-    """A session's parts that reading needs, and what it warned of."""
-
-    def __init__(self, cloud, *recorded, clock=None):
-        resources = {one.address: one for one in recorded}
-        clock = clock or Clock()
-        self.events = []
-        self.session = Session(
-            provider=cloud,
-            ledger=Ledger(State(lineage="l", resources=resources), None, blocking=asyncio.to_thread),
-            lookout=Lookout(cloud, clock),
-            clock=clock,
-            emit=self.events.append,
-        )
-
-
 def recorded(kind, object_id=None, name="a"):
     return Resource(Address(kind, name), object_id or IDS[kind], attributes={"status": "available"})
 
@@ -87,13 +70,15 @@ def wanted(kind, name="a", **spec):
 
 
 def read(cloud, *resources, planned=()):
-    return asyncio.run(read_kinds(Surroundings(cloud, *resources).session, planned))
+    return asyncio.run(read_kinds(Observer(cloud, Clock()), resources, planned))
 
 
 def look(cloud, *desired, recorded=(), **request):
-    around = Surroundings(cloud, *recorded)
+    observer = Observer(cloud, Clock())
     view = DesiredView(Stack("s"), "default", {one.address: one for one in desired})
-    return asyncio.run(observe(PlanRequest(**request), view, around.session)), around.events
+    resources = {one.address: one for one in recorded}
+    seen = asyncio.run(observe(PlanRequest(**request), view, observer, resources))
+    return seen, [finding.summary for finding in observer.notices.findings]
 
 
 _READ_FOR = {
@@ -179,17 +164,15 @@ def test_without_a_refresh_nothing_is_read():
 
 def test_a_check_that_can_not_be_made_is_a_warning():
     cloud = Cloud(trouble=EndpointError("no quotas here"))
-    seen, events = look(cloud, wanted("ProtectedInstance"))
+    seen, warnings = look(cloud, wanted("ProtectedInstance"))
     assert seen.lookups.quotas is None
-    assert [event.detail["summary"] for event in events] == [
-        "not read, and nothing is concluded from that: the quotas (no quotas here)"
-    ]
+    assert warnings == ["not read, and nothing is concluded from that: the quotas (no quotas here)"]
 
 
 def test_domains_that_can_not_be_read_are_left_to_whom_they_concern():
-    seen, events = look(Cloud(trouble=EndpointError("no domains here")), wanted("ProtectionGroup", domain="aa"))
+    seen, warnings = look(Cloud(trouble=EndpointError("no domains here")), wanted("ProtectionGroup", domain="aa"))
     assert seen.lookups.domains is None
-    assert len(events) == 1
+    assert len(warnings) == 1
 
 
 def test_rejected_credentials_end_the_plan():
@@ -222,7 +205,7 @@ def test_what_no_run_has_read_yet_is_asked_for_through_the_grace_period(attribut
     resource = Resource(Address("ProtectionGroup", "a"), "x1", attributes=attributes)
 
     async def main():
-        around = Surroundings(cloud, resource, clock=Clock(monotonic=asyncio.get_running_loop().time))
-        return await read_kinds(around.session, ())
+        clock = Clock(monotonic=asyncio.get_running_loop().time)
+        return await read_kinds(Observer(cloud, clock), [resource])
 
     assert bool(run_virtual(main).gone) is is_gone

@@ -1,14 +1,25 @@
-"""Saved plans: each applies once, and only where and while what it was made from still holds."""
+"""Saved plans: each applies once, and only where and while what it was made from still holds.
+
+It is verified where it is to be applied: by the locked state, a refresh, and the manifests if they are there.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from typing import TYPE_CHECKING
+
 from declarative import manifest
 from declarative.errors import PlanRefused
-from declarative.model import Binding, DesiredView, Plan, Stack
-from declarative.planfile import decode_plan
-from declarative.planner import PlanRequest
-from declarative.project import SIMULATOR, Project, same_cloud
+from declarative.kinds import KINDS
+from declarative.model import Binding, DesiredView, Observed, OpenOperation, Plan, Stack
+from declarative.observation.refresh import observe, read_kinds
+from declarative.planfile import Evidence, decode_plan, judge, refuse_other
+from declarative.planner import PlanRequest, make_plan
 from declarative.state import State
+from declarative.workflow.project import SIMULATOR, Project, same_cloud
+
+if TYPE_CHECKING:
+    from declarative.applier import Session
 
 
 def reviewed_plan(text: str, *, source: str, sha256: str | None) -> tuple[Plan, str]:
@@ -103,3 +114,38 @@ def _is_only_bound(state: State) -> bool:
     """True for what a first run leaves that is killed once it has tied the new state to its cloud."""
     known = (state.resources, state.operations, state.history, state.progress, state.outputs, state.pre_images)
     return state.serial == 1 and not any(known)
+
+
+async def verified_here(
+    session: Session,
+    saved: Plan,
+    desired: DesiredView | None,
+    *,
+    finished: Collection[str],
+    open_: tuple[OpenOperation, ...],
+) -> Plan:
+    """The saved plan as it stands here and now: with the dangers that are found, without what has to be withheld.
+
+    `desired`: the manifests, where there are any. Raises PlanRefused when the plan does not hold any more, or says less
+    than it would do.
+    """
+    state, request = session.ledger.state, request_of(saved)
+    if desired is not None and request.refreshed:
+        observed = await observe(request, desired, session.observer, state.resources)
+    else:
+        observed = await read_kinds(session.observer, state.resources.values(), KINDS)
+    session.refreshed(observed)
+    evidence = Evidence(state.resources, observed, finished, open_, described=desired is not None)
+    judged = judge(saved, evidence)
+    if desired is not None:
+        fresh = make_plan(
+            desired,
+            state.resources,
+            observed if request.refreshed else Observed(),
+            request=request,
+            basis=saved.basis,
+            recorded_outputs=state.outputs,
+            open=open_,
+        )
+        refuse_other(saved, fresh, evidence)
+    return judged

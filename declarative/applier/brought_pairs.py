@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from declarative.apply.groups import busy, check_group, group_of, held
-from declarative.apply.search import job_failed
-from declarative.apply.sending import Check, LookAt, Sending, send_looked
-from declarative.apply.session import Busy, Session, StepContinues, Unneeded
+from declarative.applier.calls import Check, LookAt, Sending, send_looked
+from declarative.applier.groups import busy, check_group, group_of, held
+from declarative.applier.lost_creates import job_failed
+from declarative.applier.session import Busy, Session, StepContinues, Unneeded
 from declarative.errors import NotFound, NotSent, OutcomeUnknown, Rejected, Unauthorized, visible
 from declarative.kinds import KINDS
 from declarative.model import Action, Attributes, Health, Put, Resource
+from declarative.observation import Notices
 from declarative.planner.brought_pairs import PAIR, brought_by, instances_with, newly_known, pair_in_words
 from declarative.provider import JobTimeout, JobUnknown, JobUnreadable, job_id_of
 
@@ -33,13 +34,13 @@ def with_brought(session: Session, resource: Resource) -> Resource:
 
 def unknown_until_now(session: Session) -> tuple[Put, ...]:
     """What is to be written down of instances of which it isn't recorded what they brought; a warning says so."""
-    objects = {name: session.lookout.as_refreshed(kind) for name, kind in KINDS.items()}
+    objects = {name: session.candidates.as_refreshed(kind) for name, kind in KINDS.items()}
     found = tuple(newly_known(session.ledger.state.resources, objects))
-    say_what_is_taken_for_brought(session, found, objects[PAIR])
+    say_what_is_taken_for_brought(session.observer.notices, found, objects[PAIR])
     return tuple(map(Put, found))
 
 
-def say_what_is_taken_for_brought(session: Session, found: Iterable[Resource], pairs: Mapping[str, Attributes]) -> None:
+def say_what_is_taken_for_brought(notices: Notices, found: Iterable[Resource], pairs: Mapping[str, Attributes]) -> None:
     """Warn of the pairs that are recorded as brought for no better reason than that they are attached now."""
     for resource in found:
         ids = resource.brought or ()
@@ -47,7 +48,7 @@ def say_what_is_taken_for_brought(session: Session, found: Iterable[Resource], p
             continue
         named = ", ".join(pair_in_words(one, pairs.get(one, {})) for one in ids[:_NAMED])
         more = f" and {len(ids) - _NAMED} more" if len(ids) > _NAMED else ""
-        session.warn(
+        notices.warn(
             f"{resource.address}: what is attached now is taken to have come with it: {named}{more}",
             "That goes with it when it is deleted.",
             address=resource.address,
@@ -64,9 +65,9 @@ async def left_pairs(session: Session, resource: Resource, *, deadline: float) -
         return ()
     found = []
     for pair_id in recorded.brought or ():
-        if not await session.lookout.shown(_PAIR, pair_id, soon=True, deadline=deadline):
+        if not await session.observer.is_still_shown(_PAIR, pair_id, soon=True, deadline=deadline):
             continue  # one that is left all the same holds its group, which is refused then
-        seen = await session.look(_PAIR, pair_id, max_age=session.trust / 2, deadline=deadline)
+        seen = await session.observer.object(_PAIR, pair_id, max_age=session.observer.trust / 2, deadline=deadline)
         if _is_left(session, resource, pair_id, seen):
             found.append(pair_id)
     return tuple(found)
@@ -97,7 +98,9 @@ async def _delete_left(session: Session, instance: Resource, pair_id: str, *, de
     while True:
         try:
             job_id = job_id_of(await send_looked(session, call, sending))
-            job = await session.provider.wait(_PAIR, Action.DELETE, job_id, deadline=deadline, grace=session.grace)
+            job = await session.provider.wait(
+                _PAIR, Action.DELETE, job_id, deadline=deadline, grace=session.observer.grace
+            )
             if not job.succeeded:
                 raise job_failed("delete", job, f"{what} is left behind: run again.")
         except (Unneeded, NotFound):
@@ -109,7 +112,7 @@ async def _delete_left(session: Session, instance: Resource, pair_id: str, *, de
         except Rejected as error:
             if isinstance(error, Unauthorized) or error.code not in _PAIR.wait_codes | _PAIR.look_again_codes:
                 raise
-        session.lookout.changed(_PAIR, pair_id)
+        session.observer.changed(_PAIR, pair_id)
         if not await sends.again():
             raise StepContinues(f"{what} is still there")
 

@@ -8,11 +8,12 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from declarative.apply.session import Session, StepContinues, StepFailed
-from declarative.apply.steps import carry_out
-from declarative.apply.together import ANSWERS, heard
+from declarative.applier.session import Session, StepContinues, StepFailed
+from declarative.applier.steps import carry_out
+from declarative.concurrency import ANSWERS, heard
 from declarative.errors import OutcomeUnknown, ProviderError, StateError, Unauthorized
 from declarative.model import Action, Event, Health, Operation, Put, Result, Step, StepOutcome
+from declarative.observation import as_shown
 
 T = TypeVar("T")
 
@@ -98,7 +99,7 @@ class Runner:
             self._wake.clear()
             if not self._finished:
                 if not self._under_way():
-                    self._session.lookout.hurry()
+                    self._session.observer.hurry()
                 await self._wake.wait()
             for step in self._collect():
                 if self._outcomes[step.id].result is Result.DONE:
@@ -113,11 +114,11 @@ class Runner:
         self._wake.set()
 
     def _wake_at_the_end(self) -> asyncio.TimerHandle | None:
-        left = self._session.ends - self._session.clock.monotonic()
+        left = self._session.observer.ends - self._session.clock.monotonic()
         return None if left == float("inf") else asyncio.get_running_loop().call_later(left, self._wake.set)
 
     def _must_leave(self) -> bool:
-        return self._interrupt.is_set() or self._session.clock.monotonic() >= self._session.ends
+        return self._interrupt.is_set() or self._session.clock.monotonic() >= self._session.observer.ends
 
     def _task_ended(self, task: asyncio.Task[str]) -> None:
         self._finished.append(task)
@@ -212,7 +213,7 @@ class Runner:
         """After a first interrupt: hear the answers to what is sent, for a few seconds; jobs go on by themselves."""
         self.stopped = self.stopped or ("the run was interrupted" if self._interrupt.is_set() else "its time is over")
         self._session.on_answer = self._wake.set
-        self._session.lookout.hurry()
+        self._session.observer.hurry()
         self._session.emit(Event("interrupted", self._session.clock.stamp(), detail={"reason": self.stopped}))
         timer = asyncio.get_running_loop().call_later(ANSWERS, self._cancel, self._running)
         try:
@@ -266,18 +267,18 @@ class Runner:
         resource = session.ledger.state.resources.get(step.address)
         if resource is None:
             return
-        kind, deadline = session.kind(step.address), session.until(session.grace + 30.0)
+        kind, deadline = session.kind(step.address), session.until(session.observer.grace + 30.0)
         age, pause = session.clock.monotonic() - since, 1.0
         while True:
-            look = await session.lookout.look(kind, resource.id, max_age=age, deadline=deadline)
+            look = await session.observer.look(kind, resource.id, max_age=age, deadline=deadline)
             if (observed := look.shown) is not None:
                 break
-            if session.clock.monotonic() - since + pause > session.grace:
+            if session.clock.monotonic() - since + pause > session.observer.grace:
                 raise StepContinues(f"{kind.noun} {resource.id} was created but can't be read")
             await session.clock.sleep(pause)
             age, pause = 0.0, min(pause * 2, 5.0)
         if step.action is Action.UPDATE:
-            session.ledger.learn(Put(session.as_made(resource, observed)))
+            session.ledger.learn(Put(as_shown(session.observer.notices, resource, observed)))
         else:
             session.ledger.learn(Put(replace(resource, attributes=observed)))
         if kind.health(observed, resource.inputs) is Health.BROKEN:

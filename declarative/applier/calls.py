@@ -11,8 +11,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from declarative.apply.groups import GROUP, at_work, group_of, take_turn
-from declarative.apply.session import Busy, Session, StepContinues, StepFailed, Unneeded
+from declarative.applier.groups import GROUP, at_work, group_of, take_turn
+from declarative.applier.session import Busy, Session, StepContinues, StepFailed, Unneeded
 from declarative.errors import (
     NotFound,
     NotSent,
@@ -92,8 +92,8 @@ async def submit(session: Session, operation: Operation, call: Call, sending: Se
 
 def _look_anew(session: Session, operation: Operation) -> None:
     """What was looked at before a call that was turned away tells nothing about the next one."""
-    session.lookout.changed(session.kind(operation.resource.address), operation.resource.id)
-    session.lookout.changed(GROUP, group_of(session, operation.resource))
+    session.observer.changed(session.kind(operation.resource.address), operation.resource.id)
+    session.observer.changed(GROUP, group_of(session, operation.resource))
 
 
 async def _at_rest_after(
@@ -121,7 +121,7 @@ async def _at_rest_after(
 def _too_new(session: Session, operation: Operation, error: Rejected) -> bool:
     """True for a "no such object" about one that this run has made: the service may not know it everywhere yet."""
     named = (operation.resource.id, *operation.resource.inputs.values())
-    return error.code in _GONE_CODES and any(session.is_new(object_id) for object_id in named)
+    return error.code in _GONE_CODES and any(session.observer.is_new(object_id) for object_id in named)
 
 
 def _is_echo(kind: Kind, operation: Operation, error: Rejected | NotSent) -> bool:
@@ -144,8 +144,8 @@ async def when_free(session: Session, sending: Sending) -> Attributes | None:
     looks, is_first = session.looks(sending.deadline), True
 
     async def look_at(kind: Kind, object_id: str) -> Attributes | None:
-        max_age = session.lookout.shared(kind) if is_first else 0.0
-        return await session.look(kind, object_id, max_age=max_age, deadline=_look_deadline(session))
+        max_age = session.observer.shared_for(kind) if is_first else 0.0
+        return await session.observer.object(kind, object_id, max_age=max_age, deadline=_look_deadline(session))
 
     while True:
         try:
@@ -179,8 +179,8 @@ async def _looked(session: Session, slot: Slot, sending: Sending) -> float:
         except ProviderError as error:
             raise StepFailed(f"not sent, for want of a look: {error.summary}", error.fix, code=error.code) from error
         age = session.clock.monotonic() - glance.oldest
-        if age < session.trust:
-            return min(glance.oldest, session.clock.monotonic()) + session.trust
+        if age < session.observer.trust:
+            return min(glance.oldest, session.clock.monotonic()) + session.observer.trust
     raise _too_slow(age)
 
 
@@ -200,9 +200,11 @@ async def look_first(session: Session, kind: Kind, object_id: str, sending: Send
     if (observed := await when_free(session, sending)) is not None:
         return observed
     began = session.clock.monotonic()
-    patience = min(sending.deadline, session.until(2 * session.trust * _OLD_LOOKS))
+    patience = min(sending.deadline, session.until(2 * session.observer.trust * _OLD_LOOKS))
     try:
-        return await session.look(kind, object_id, max_age=session.lookout.shared(kind), deadline=patience)
+        return await session.observer.object(
+            kind, object_id, max_age=session.observer.shared_for(kind), deadline=patience
+        )
     except Unanswered as error:
         raise _too_slow(session.clock.monotonic() - began) from error
 
@@ -217,18 +219,18 @@ class _Glance:
         self._is_fresh = is_fresh
 
     async def look_at(self, kind: Kind, object_id: str) -> Attributes | None:
-        session, lookout = self._session, self._session.lookout
-        age, deadline = 0.0 if self._is_fresh else lookout.shared(kind), _look_deadline(session)
-        look = await lookout.look(kind, object_id, max_age=age, deadline=deadline, slot=self._slot)
+        session, observer = self._session, self._session.observer
+        age, deadline = 0.0 if self._is_fresh else observer.shared_for(kind), _look_deadline(session)
+        look = await observer.look(kind, object_id, max_age=age, deadline=deadline, slot=self._slot)
         self.oldest = min(self.oldest, look.asked)
-        if look.shown is None and session.is_new(object_id):
+        if look.shown is None and session.observer.is_new(object_id):
             raise Busy(f"{kind.noun} {object_id} is not shown yet")
         return look.shown
 
 
 def _look_deadline(session: Session) -> float:
     """What takes twice as long as a look may be old is of no use any more."""
-    return session.until(2 * session.trust)
+    return session.until(2 * session.observer.trust)
 
 
 # ---------------------------------------------------------------- the send
@@ -268,7 +270,7 @@ async def _send_once(session: Session, operation: Operation, call: Call, sending
 
     async def heard(answer: Attributes) -> None:
         nonlocal job_id
-        session.lookout.changed(kind, operation.resource.id)
+        session.observer.changed(kind, operation.resource.id)
         if call.starts_job:
             job_id = job_id_of(answer)
             await session.ledger.note(Accepted(operation.id, job_id))
@@ -293,12 +295,12 @@ async def job_of(session: Session, operation: Operation, *, deadline: float) -> 
     kind = session.kind(operation.resource.address)
     try:
         return await session.provider.wait(
-            kind, operation.action, operation.job_id, deadline=deadline, grace=session.grace
+            kind, operation.action, operation.job_id, deadline=deadline, grace=session.observer.grace
         )
     except JobTimeout as error:
         raise StepContinues(f"job {operation.job_id} is still running", job_id=operation.job_id) from error
     finally:
-        session.lookout.changed(kind, operation.resource.id)
+        session.observer.changed(kind, operation.resource.id)
 
 
 def refused(error: Rejected | NotSent) -> StepFailed:

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
-from declarative.apply.company import delete_left_pairs, left_pairs, with_brought
-from declarative.apply.groups import (
+from declarative.applier.brought_pairs import delete_left_pairs, left_pairs, with_brought
+from declarative.applier.calls import Check, LookAt, NothingToDo, Sending, job_of, look_first, nothing_to_check, submit
+from declarative.applier.groups import (
     GroupGone,
     busy,
     check_group,
@@ -21,10 +22,9 @@ from declarative.apply.groups import (
     parts_busy,
     turn_if_narrow,
 )
-from declarative.apply.search import Made, created_by, job_failed, lost, until_ready
-from declarative.apply.sending import Check, LookAt, NothingToDo, Sending, job_of, look_first, nothing_to_check, submit
-from declarative.apply.session import MAX_SENDS, Session, StepContinues, StepFailed, Unneeded
-from declarative.apply.switches import switch
+from declarative.applier.lost_creates import Made, created_by, job_failed, lost, until_ready
+from declarative.applier.session import MAX_SENDS, Session, StepContinues, StepFailed, Unneeded
+from declarative.applier.switches import switch
 from declarative.errors import NotFound, OutcomeUnknown, visible
 from declarative.kinds.compare import is_told, same
 from declarative.model import (
@@ -40,6 +40,7 @@ from declarative.model import (
     Put,
     Step,
 )
+from declarative.observation import as_shown
 from declarative.provider import Job, JobUnknown, JobUnreadable
 
 _NOTHING: Attributes = {}
@@ -110,8 +111,8 @@ def _in_its_group(session: Session, step: Step) -> Check:
 
 
 async def _record_made(session: Session, step: Step, operation: Operation, made: Made) -> None:
-    session.made[made.id] = session.clock.monotonic()
-    resource = with_brought(session, session.as_made(replace(step.resource, id=made.id), made.shown))
+    session.observer.note_made(made.id)
+    resource = with_brought(session, as_shown(session.observer.notices, replace(step.resource, id=made.id), made.shown))
     await session.ledger.note(Put(resource, step.id), Closed(operation.id))
 
 
@@ -210,7 +211,9 @@ async def _change_happened(
     Raises StepFailed when it shows something that nobody planned.
     """
     inputs, looks = step.resource.inputs, session.looks(deadline)
-    while (observed := await session.look(kind, step.resource.id, max_age=0.0, deadline=deadline)) is not None:
+    while (
+        observed := await session.observer.object(kind, step.resource.id, max_age=0.0, deadline=deadline)
+    ) is not None:
         if all(same(kind, name, inputs.get(name), observed.get(name)) for name in call.fields):
             return True
         if kind.health(observed, inputs) is Health.BUSY and await looks.again():
@@ -298,7 +301,7 @@ async def _delete_happened(
 ) -> bool:
     if still := await parts_busy(session, step.resource, deadline=deadline):
         raise StepContinues(still)
-    observed = await session.look(kind, step.resource.id, max_age=0.0, deadline=deadline)
+    observed = await session.observer.object(kind, step.resource.id, max_age=0.0, deadline=deadline)
     if observed is None:
         return True
     if observed.get("status") == _DELETING:
@@ -320,8 +323,8 @@ async def _after_delete_job(session: Session, kind: Kind, operation: Operation, 
 
 async def vanished(session: Session, kind: Kind, object_id: str, *, soon: bool, deadline: float) -> None:
     """Make sure, through the grace period, that an object whose delete job succeeded is not shown any more."""
-    looks = session.looks(session.clock.monotonic() + session.grace)
-    while await session.lookout.shown(kind, object_id, soon=soon, deadline=deadline):
+    looks = session.looks(session.clock.monotonic() + session.observer.grace)
+    while await session.observer.is_still_shown(kind, object_id, soon=soon, deadline=deadline):
         if not await looks.again():
             raise StepContinues(f"its delete job succeeded, but {kind.noun} {object_id} is still shown")
 
@@ -329,7 +332,7 @@ async def vanished(session: Session, kind: Kind, object_id: str, *, soon: bool, 
 async def gone(session: Session, kind: Kind, object_id: str, *, deadline: float) -> None:
     """Wait until an object that is being deleted is gone. Raises StepFailed when its deletion fails."""
     looks = session.looks(deadline)
-    while (observed := await session.look(kind, object_id, max_age=0.0, deadline=deadline)) is not None:
+    while (observed := await session.observer.object(kind, object_id, max_age=0.0, deadline=deadline)) is not None:
         if observed.get("status") != _DELETING:
             raise StepFailed(f"the deletion of {kind.noun} {object_id} failed in the cloud", "Run again to retry it.")
         if not await looks.again():
@@ -413,10 +416,10 @@ async def _remember(session: Session, step: Step) -> str:
 async def _take_over(session: Session, step: Step) -> str:
     """Adopt what the service made by itself meanwhile, found by its natural key."""
     kind = session.kind(step.address)
-    end = session.clock.monotonic() + session.grace
+    end = session.clock.monotonic() + session.observer.grace
     while True:
         since = session.clock.monotonic()
-        found = await session.lookout.by_natural_key(
+        found = await session.candidates.by_natural_key(
             kind, step.resource.inputs, since=since, deadline=session.until(_ADOPTION_TIME)
         )
         if len(found) == 1:

@@ -1,27 +1,55 @@
-"""What an import records: which objects of the cloud, under which addresses, and what is known of them."""
+"""`import`: objects of the cloud recorded under addresses, with what is known of them; all of them, or none."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
-from declarative.addresses import declared_address
-from declarative.apply.together import all_of
+from declarative.concurrency import all_of
 from declarative.errors import Diagnostic, InputError, UsageError, visible
 from declarative.kinds import KINDS
-from declarative.model import Address, Attributes, Desired, DesiredView, Lookups, Resource
+from declarative.model import Address, Attributes, Closed, Desired, DesiredView, Lookups, Put, Resource
+from declarative.observation import Observer
+from declarative.observation.refresh import REFRESH_TIME, domains_of
 from declarative.planner import as_described
 from declarative.planner.brought_pairs import PAIR, newly_known
-from declarative.refresh import REFRESH_TIME, domains_of
-
-if TYPE_CHECKING:
-    from declarative.apply import Session
+from declarative.workflow.addresses import declared_address
+from declarative.workflow.execution import record
+from declarative.workflow.manifests import resolved
+from declarative.workflow.project import Project, cloud_of, writing
+from declarative.workflow.sessions import open_at, recovered_session
+from declarative.workflow.watch import Watch
 
 _ID_LIMIT = 160
 
 
-def chosen_imports(desired: DesiredView, wanted: Sequence[tuple[str, str]]) -> dict[Address, str]:
+async def import_objects(project: Project, wanted: Sequence[tuple[str, str]], *, watch: Watch) -> tuple[Resource, ...]:
+    """Record objects that exist in the cloud under addresses that the manifests declare: all of them, or none.
+
+    `wanted` holds addresses with ids. What is as its manifest says is recorded as if an apply had made it so; of the
+    rest the next plan shows what differs. Raises UsageError for an address that is not declared or stands there twice,
+    InputError with all that speaks against recording the others.
+    """
+    desired, _ = resolved(project)
+    chosen = _chosen(desired, wanted)
+    async with writing(project, desired.stack, "import") as store, cloud_of(project, desired.stack) as provider:
+        session = await recovered_session(project, desired.stack, provider, store, watch)
+        resources = session.ledger.state.resources
+        new = _new(resources, chosen)
+        if new:
+            imported = await _read(session.observer, resources, desired, new)
+            settled = (Closed(one.id) for address in new for one in open_at(session.ledger.state, address))
+            await session.ledger.bind(provider.binding)
+            await record(project, session.ledger, _import_title(new), (*map(Put, imported), *settled))
+        return tuple(resources[address] for address in chosen)
+
+
+def _import_title(new: Collection[Address]) -> str:
+    first, *more = sorted(new)
+    return f"import {first}" + (f" and {len(more)} more" if more else "")
+
+
+def _chosen(desired: DesiredView, wanted: Sequence[tuple[str, str]]) -> dict[Address, str]:
     """The ids by address. Raises UsageError for an address that is not declared, or has two ids."""
     chosen: dict[Address, str] = {}
     for text, object_id in wanted:
@@ -31,7 +59,7 @@ def chosen_imports(desired: DesiredView, wanted: Sequence[tuple[str, str]]) -> d
     return chosen
 
 
-def new_imports(recorded: Mapping[Address, Resource], chosen: Mapping[Address, str]) -> dict[Address, str]:
+def _new(recorded: Mapping[Address, Resource], chosen: Mapping[Address, str]) -> dict[Address, str]:
     """What of the chosen is not recorded yet, or not known to be as its manifest says.
 
     Raises InputError with every address and every id that is taken.
@@ -70,12 +98,14 @@ def _twice(chosen: Mapping[Address, str]) -> Iterator[Diagnostic]:
             )
 
 
-async def read_imports(session: Session, desired: DesiredView, new: Mapping[Address, str]) -> tuple[Resource, ...]:
+async def _read(
+    observer: Observer, recorded: Mapping[Address, Resource], desired: DesiredView, new: Mapping[Address, str]
+) -> tuple[Resource, ...]:
     """Read the objects, and return them as they are to be recorded.
 
     Raises InputError with each id that the cloud doesn't have.
     """
-    provider, deadline = session.provider, session.until(REFRESH_TIME)
+    provider, deadline = observer.provider, observer.until(REFRESH_TIME)
     found = await all_of(provider.get(KINDS[one.kind], object_id, deadline=deadline) for one, object_id in new.items())
     shown = dict(zip(new, found, strict=True))
     if absent := [_absent(address, new[address]) for address, attributes in shown.items() if attributes is None]:
@@ -83,24 +113,29 @@ async def read_imports(session: Session, desired: DesiredView, new: Mapping[Addr
     bare = {one: Resource(one, new[one], {}, attributes) for one, attributes in shown.items() if attributes is not None}
     wanted = desired.resources
     by_name = any(not wanted[one].spec.keys().isdisjoint(KINDS[one.kind].lookups) for one in new)
-    lookups = Lookups(await domains_of(session)) if by_name else Lookups()
-    session.say_what_is_missing()
-    recorded = {**session.ledger.state.resources, **bare}
-    described = {**bare, **as_described(wanted, recorded, lookups, imported=new.keys())}
-    return tuple({**described, **await _with_company(session, wanted, described, deadline=deadline)}.values())
+    lookups = Lookups(await domains_of(observer)) if by_name else Lookups()
+    observer.evidence.say_what_is_missing()
+    described = {**bare, **as_described(wanted, {**recorded, **bare}, lookups, imported=new.keys())}
+    brought = await _with_brought(observer, wanted, recorded, described, deadline=deadline)
+    return tuple({**described, **brought}.values())
 
 
-async def _with_company(
-    session: Session, wanted: Mapping[Address, Desired], imported: Mapping[Address, Resource], *, deadline: float
+async def _with_brought(
+    observer: Observer,
+    wanted: Mapping[Address, Desired],
+    recorded: Mapping[Address, Resource],
+    imported: Mapping[Address, Resource],
+    *,
+    deadline: float,
 ) -> dict[Address, Resource]:
     """Those of the imported objects of which it can be told what the service made with them; a warning says so."""
     makers = {one: resource for one, resource in imported.items() if KINDS[one.kind].makes}
     if not makers:
         return {}
-    from declarative.apply.company import say_what_is_taken_for_brought
+    from declarative.applier.brought_pairs import say_what_is_taken_for_brought
 
-    pairs = (await session.provider.listing(KINDS[PAIR], deadline=deadline)).objects
-    known = {**session.ledger.state.resources, **imported}
+    pairs = (await observer.provider.listing(KINDS[PAIR], deadline=deadline)).objects
+    known = {**recorded, **imported}
     known = {
         one: replace(resource, lifecycle=wanted[one].lifecycle) if one in wanted else resource
         for one, resource in known.items()
@@ -109,7 +144,7 @@ async def _with_company(
     for address, resource in makers.items():
         objects.setdefault(address.kind, {})[resource.id] = resource.attributes
     found = {one.address: one for one in newly_known(known, objects) if one.address in makers}
-    say_what_is_taken_for_brought(session, found.values(), pairs)
+    say_what_is_taken_for_brought(observer.notices, found.values(), pairs)
     return {address: replace(makers[address], brought=one.brought) for address, one in found.items()}
 
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from declarative.apply.groups import group_of, parts_busy
-from declarative.apply.lookout import MAY_BE_OLDER
-from declarative.apply.session import Session, StepContinues, StepFailed
+from declarative.applier.groups import group_of, parts_busy
+from declarative.applier.session import Session, StepContinues, StepFailed
 from declarative.errors import visible
 from declarative.kinds.compare import Likeness, in_place, likeness, same_name
 from declarative.model import Action, Address, Attributes, Closed, Health, Kind, Operation, Put
+from declarative.observation import MAY_BE_OLDER
 from declarative.provider import FailedTask, Job, entity
 
 _LIST_GAP = 2.0  # seconds between two lists that look for lost creates; all who look share them
@@ -39,12 +39,12 @@ async def created_by(session: Session, operation: Operation, job: Job, *, deadli
     if not job.succeeded:
         await _creation_failed(session, operation, job, deadline=deadline)
     named = kind.identity(operation.resource.inputs) if kind.identity is not None else entity(job, kind)
-    if named and not session.lookout.is_free(kind, named):
+    if named and not session.candidates.is_free(kind, named):
         named = _not_ours(session, operation, named, "which was there before")
     if named:
         shown = await _first_sight(session, operation, kind, named, deadline=deadline)
         if shown is not None and _is_as_asked(kind, operation.resource.inputs, shown):
-            if session.lookout.claim(kind, named):
+            if session.candidates.claim(kind, named):
                 return Made(named, shown)
             named = ""
         elif shown is not None:
@@ -72,9 +72,9 @@ async def _first_sight(
 ) -> Attributes | None:
     """Look at what a job names, together with all who look for theirs; alone only when others wait for it."""
     if operation.step in session.awaited:
-        return (await session.lookout.made(kind, named, soon=True, deadline=deadline)).shown
+        return (await session.observer.made_object(kind, named, soon=True, deadline=deadline)).shown
     with session.at_rest():
-        return (await session.lookout.made(kind, named, soon=False, deadline=deadline)).shown
+        return (await session.observer.made_object(kind, named, soon=False, deadline=deadline)).shown
 
 
 async def lost(session: Session, operation: Operation, *, claim: str = "", deadline: float) -> Made | None:
@@ -85,7 +85,7 @@ async def lost(session: Session, operation: Operation, *, claim: str = "", deadl
     """
     kind = session.kind(operation.resource.address)
     search, pause = _Search(session, operation, kind, deadline), _LIST_GAP
-    end = session.clock.monotonic() + session.grace
+    end = session.clock.monotonic() + session.observer.grace
     while (made := await search.look(claim)) is None:
         left = end - session.clock.monotonic()
         if left <= 0:
@@ -114,8 +114,8 @@ class _Search:
 
     async def look(self, claim: str) -> Made | None:
         """One list, and one look at what the job named. Raises StepFailed when two or more objects fit."""
-        lookout, kind = self._session.lookout, self._kind
-        found = await lookout.search(
+        candidates, kind = self._session.candidates, self._kind
+        found = await candidates.search(
             kind,
             self._operation.resource.inputs,
             others=self._others,
@@ -129,14 +129,16 @@ class _Search:
             raise ambiguous(kind, self._operation.resource.address, self._doubtful)
         if len(self._doubtful) == len(found.fits) == 1:
             ((object_id, shown),) = found.fits.items()
-            return Made(object_id, shown) if lookout.claim(kind, object_id) else None
+            return Made(object_id, shown) if candidates.claim(kind, object_id) else None
         return await self._seen_claim(claim) if claim and not found.fits else None
 
     async def _seen_claim(self, claim: str) -> Made | None:
-        look = await self._session.lookout.look(self._kind, claim, max_age=0.0, deadline=self._deadline)
+        look = await self._session.observer.look(self._kind, claim, max_age=0.0, deadline=self._deadline)
         ours = look.shown is not None and _is_as_asked(self._kind, self._operation.resource.inputs, look.shown)
         return (
-            Made(claim, look.shown) if ours and look.shown and self._session.lookout.claim(self._kind, claim) else None
+            Made(claim, look.shown)
+            if ours and look.shown and self._session.candidates.claim(self._kind, claim)
+            else None
         )
 
     def _others(self) -> Iterator[Attributes]:
@@ -188,7 +190,7 @@ async def until_ready(session: Session, kind: Kind, object_id: str, *, deadline:
     """Wait until an adopted object is no longer being created. Raises StepFailed when its creation failed."""
     looks = session.looks(deadline)
     while True:
-        observed = await session.look(kind, object_id, max_age=0.0, deadline=deadline)
+        observed = await session.observer.object(kind, object_id, max_age=0.0, deadline=deadline)
         if observed is None:
             raise StepFailed(f"{kind.noun} {object_id} has vanished while it was being created", "Run again.")
         health = kind.health(observed, {})
@@ -209,11 +211,11 @@ async def _failed_creation(session: Session, operation: Operation, kind: Kind, *
     """Ask the task centre for a failed creation whose object the lists do not show yet."""
     inputs = operation.resource.inputs
     for task in await _failed_tasks(session, operation, kind):
-        if not task.resource_id or not session.lookout.is_free(kind, task.resource_id):
+        if not task.resource_id or not session.candidates.is_free(kind, task.resource_id):
             continue
         observed = await session.provider.get(kind, task.resource_id, deadline=deadline)
         if observed is not None and likeness(kind, inputs, observed) is Likeness.FITS:
-            session.lookout.claim(kind, task.resource_id)
+            session.candidates.claim(kind, task.resource_id)
             return Made(task.resource_id, observed)
     return None
 
@@ -222,7 +224,7 @@ async def _failed_tasks(session: Session, operation: Operation, kind: Kind) -> t
     """Ask the task centre; what it doesn't tell is no evidence either way."""
     if not kind.failure_type:
         return ()
-    tasks = await session.evidence(
+    tasks = await session.observer.evidence.read(
         "the list of failed tasks",
         lambda deadline: session.provider.failed_tasks(
             kind,
@@ -232,7 +234,7 @@ async def _failed_tasks(session: Session, operation: Operation, kind: Kind) -> t
             deadline=deadline,
         ),
     )
-    session.say_what_is_missing()
+    session.observer.evidence.say_what_is_missing()
     return tasks or ()
 
 
@@ -264,15 +266,15 @@ async def _left_behind(session: Session, operation: Operation, kind: Kind, job: 
     if not named:
         tasks = await _failed_tasks(session, operation, kind)
         named = next((task.resource_id for task in tasks if task.job_id == job.id), "")
-    if not named or not session.lookout.is_free(kind, named):
+    if not named or not session.candidates.is_free(kind, named):
         return await lost(session, operation, deadline=deadline)
-    session.made[named] = session.clock.monotonic()
-    shown = await session.look(kind, named, max_age=0.0, deadline=deadline)
+    session.observer.note_made(named)
+    shown = await session.observer.object(kind, named, max_age=0.0, deadline=deadline)
     if shown is None:
         return await _Search(session, operation, kind, deadline).look("")
     if not _is_as_asked(kind, operation.resource.inputs, shown):
         return await lost(session, operation, deadline=deadline)
-    session.lookout.claim(kind, named)
+    session.candidates.claim(kind, named)
     return Made(named, shown)
 
 

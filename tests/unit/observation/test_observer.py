@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
-from declarative.apply import Lookout
 from declarative.clock import Clock
 from declarative.kinds import KINDS
+from declarative.observation import Observer
 from declarative.provider import Listing, Look
 from tests.scaffold.virtual_time import run_virtual
 
@@ -45,11 +45,11 @@ def _now():
 )
 def test_a_list_is_read_when_it_is_less_work_than_the_objects(size, asking, max_age, lists):
     cloud = Cloud(size)
-    lookout = Lookout(cloud, Clock())
-    lookout.refreshed({PAIR.name: cloud.objects}, {})
+    observer = Observer(cloud, Clock())
+    observer.expect(PAIR.name, size)
 
     async def all_look():
-        looks = (lookout.look(PAIR, f"id-{number}", max_age=max_age, deadline=60.0) for number in range(asking))
+        looks = (observer.look(PAIR, f"id-{number}", max_age=max_age, deadline=60.0) for number in range(asking))
         return await asyncio.gather(*looks)
 
     assert len(run_virtual(all_look)) == asking
@@ -73,10 +73,10 @@ def test_a_list_that_takes_long_serves_those_who_look_for_longer(list_seconds, t
             await asyncio.sleep(list_seconds)
             return Listing(self.objects, began, _now())
 
-    lookout = Lookout(Slow(3), Clock(), trust=trust)
+    observer = Observer(Slow(3), Clock(), trust=trust)
 
     async def list_once():
-        return await lookout.by_natural_key(PAIR, {}, since=0.0, deadline=60.0)
+        return await observer.list_since(PAIR, 0.0, 60.0)
 
     run_virtual(list_once)
-    assert lookout.shared(PAIR) == pytest.approx(shared, rel=0.05)
+    assert observer.shared_for(PAIR) == pytest.approx(shared, rel=0.05)

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from declarative.apply.groups import busy, held
-from declarative.apply.search import job_failed
-from declarative.apply.sending import Check, LookAt, Sending, job_of, submit
-from declarative.apply.session import MAX_SENDS, Session, StepContinues, StepFailed, Unneeded
+from declarative.applier.calls import Check, LookAt, Sending, job_of, submit
+from declarative.applier.groups import busy, held
+from declarative.applier.lost_creates import job_failed
+from declarative.applier.session import MAX_SENDS, Session, StepContinues, StepFailed, Unneeded
 from declarative.errors import OutcomeUnknown, visible
 from declarative.model import Action, Attributes, Closed, Health, Kind, Operation, Put, Step, Switch
 from declarative.provider import JobUnknown, JobUnreadable
@@ -112,5 +112,5 @@ async def _has_arrived(session: Session, kind: Kind, way: Switch, step: Step, *,
 
 
 async def _status(session: Session, kind: Kind, step: Step, *, deadline: float) -> str:
-    observed = await session.look(kind, step.resource.id, max_age=0.0, deadline=deadline)
+    observed = await session.observer.object(kind, step.resource.id, max_age=0.0, deadline=deadline)
     return str(observed.get("status")) if observed is not None else "gone"

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from declarative.apply.company import left_pairs, with_brought
-from declarative.apply.groups import parts_busy
-from declarative.apply.search import Made, ambiguous, created_by, lost
-from declarative.apply.sending import job_of
-from declarative.apply.session import Session, StepContinues, StepFailed
-from declarative.apply.steps import gone, unreadable, vanished
-from declarative.apply.switches import way_of
-from declarative.apply.together import all_of
+from declarative.applier.brought_pairs import left_pairs, with_brought
+from declarative.applier.calls import job_of
+from declarative.applier.groups import parts_busy
+from declarative.applier.lost_creates import Made, ambiguous, created_by, lost
+from declarative.applier.session import Session, StepContinues, StepFailed
+from declarative.applier.steps import gone, unreadable, vanished
+from declarative.applier.switches import way_of
+from declarative.concurrency import all_of
 from declarative.errors import EndpointError, ProviderError, Rejected, Unauthorized, visible
 from declarative.kinds.compare import same
 from declarative.model import (
@@ -30,14 +30,15 @@ from declarative.model import (
     Operation,
     Put,
 )
+from declarative.observation import as_shown
 from declarative.provider import JobUnknown, JobUnreadable
 
 
-async def settle(session: Session) -> tuple[OpenOperation, ...]:
+async def recover(session: Session) -> tuple[OpenOperation, ...]:
     """Settle every open operation, waiting for jobs and through the grace period. Returns what stays open."""
     operations = list(session.ledger.state.operations.values())
     _exclude_known(session)
-    open_ = await all_of(_settle_one(session, operation) for operation in operations)
+    open_ = await all_of(_recover_one(session, operation) for operation in operations)
     return tuple(found for found in open_ if found is not None)
 
 
@@ -46,27 +47,27 @@ def _undecided(operation: Operation, message: str) -> OpenOperation:
     return OpenOperation(operation.resource.address, operation.action, message, sent)
 
 
-async def glance(session: Session) -> tuple[OpenOperation, ...]:
+async def recover_without_waiting(session: Session) -> tuple[OpenOperation, ...]:
     """Settle what one look decides, for a plan: nothing is waited for. Returns what stays undecided."""
     operations = list(session.ledger.state.operations.values())
     _exclude_known(session)
-    open_ = await all_of(_glance_at_one(session, operation) for operation in operations)
+    open_ = await all_of(_look_at_one(session, operation) for operation in operations)
     return tuple(found for found in open_ if found is not None)
 
 
 def _exclude_known(session: Session) -> None:
     state = session.ledger.state
     for kind, ids in state.pre_images.items():
-        session.lookout.exclude(kind, ids)
+        session.candidates.exclude(kind, ids)
         if AND_MORE in ids:
-            session.lookout.partly_known(kind)
+            session.candidates.partly_known(kind)
     for resource in state.resources.values():
-        session.lookout.exclude(resource.address.kind, (resource.id,))
+        session.candidates.exclude(resource.address.kind, (resource.id,))
 
 
-async def _settle_one(session: Session, operation: Operation) -> OpenOperation | None:
+async def _recover_one(session: Session, operation: Operation) -> OpenOperation | None:
     try:
-        message = await _settled(session, operation)
+        message = await _recovered(session, operation)
     except Unauthorized:
         raise
     except (StepContinues, StepFailed, ProviderError) as undecided:
@@ -79,16 +80,16 @@ async def _settle_one(session: Session, operation: Operation) -> OpenOperation |
     return None
 
 
-async def _settled(session: Session, operation: Operation) -> str:
+async def _recovered(session: Session, operation: Operation) -> str:
     deadline = session.deadline(session.kind(operation.resource.address), operation.action)
     if operation.action is Action.CREATE:
-        return await _settle_create(session, operation, deadline=deadline)
+        return await _recover_create(session, operation, deadline=deadline)
     if operation.action is Action.DELETE:
-        return await _settle_delete(session, operation, deadline=deadline)
+        return await _recover_delete(session, operation, deadline=deadline)
     unknown = await _job_over(session, operation, deadline=deadline)
     if operation.action is Action.UPDATE:
-        return await _settle_update(session, operation, deadline=deadline, unknown=unknown)
-    return await _settle_switch(session, operation, deadline=deadline, unknown=unknown)
+        return await _recover_update(session, operation, deadline=deadline, unknown=unknown)
+    return await _recover_switch(session, operation, deadline=deadline, unknown=unknown)
 
 
 async def _job_over(session: Session, operation: Operation, *, deadline: float) -> JobUnreadable | None:
@@ -103,7 +104,7 @@ async def _job_over(session: Session, operation: Operation, *, deadline: float) 
     return None
 
 
-async def _settle_create(session: Session, operation: Operation, *, deadline: float) -> str:
+async def _recover_create(session: Session, operation: Operation, *, deadline: float) -> str:
     if not operation.job_id:
         return await _record_create(session, operation, await lost(session, operation, deadline=deadline))
     try:
@@ -125,12 +126,14 @@ async def _record_create(session: Session, operation: Operation, made: Made | No
     if made is None:
         await session.ledger.intend(Closed(operation.id))
         return "an earlier create has left nothing in the cloud; it is planned anew"
-    resource = with_brought(session, session.as_made(replace(operation.resource, id=made.id), made.shown))
+    resource = with_brought(
+        session, as_shown(session.observer.notices, replace(operation.resource, id=made.id), made.shown)
+    )
     await session.ledger.intend(Put(resource, operation.step), Closed(operation.id))
     return f"an earlier create has made {made.id}, which is now recorded"
 
 
-async def _settle_update(
+async def _recover_update(
     session: Session, operation: Operation, *, deadline: float, unknown: JobUnreadable | None = None
 ) -> str:
     """`unknown`: why its job can't be read; then only an effect that is seen ends it."""
@@ -154,14 +157,14 @@ def _all_in_line(kind: Kind, inputs: Attributes, observed: Attributes) -> bool:
     )
 
 
-async def _settle_switch(
+async def _recover_switch(
     session: Session, operation: Operation, *, deadline: float, unknown: JobUnreadable | None = None
 ) -> str:
     """An enable or disable is decided by the group's status; nothing is sent. `unknown`: as for an update."""
     resource, kind = operation.resource, session.kind(operation.resource.address)
     way, looks = way_of(kind, operation.action), session.looks(deadline)
     while True:
-        observed = await session.look(kind, resource.id, max_age=0.0, deadline=deadline)
+        observed = await session.observer.object(kind, resource.id, max_age=0.0, deadline=deadline)
         status = str(observed.get("status")) if observed is not None else "gone"
         if status != way.running:
             break
@@ -176,7 +179,7 @@ async def _settle_switch(
     return f"an earlier {operation.action.value} had no effect; it is planned anew"
 
 
-async def _settle_delete(session: Session, operation: Operation, *, deadline: float) -> str:
+async def _recover_delete(session: Session, operation: Operation, *, deadline: float) -> str:
     resource, kind = operation.resource, session.kind(operation.resource.address)
     unknown: JobUnreadable | None = None
     if operation.job_id:
@@ -211,16 +214,16 @@ async def _record_delete(session: Session, operation: Operation, *, is_gone: boo
     return "an earlier delete had no effect; it is planned anew"
 
 
-async def _glance_at_one(session: Session, operation: Operation) -> OpenOperation | None:
+async def _look_at_one(session: Session, operation: Operation) -> OpenOperation | None:
     try:
-        return await _glance_at(session, operation)
+        return await _look_at(session, operation)
     except Unauthorized:
         raise
     except ProviderError as error:
         return _undecided(operation, f"{error.summary}; apply looks again")
 
 
-async def _glance_at(session: Session, operation: Operation) -> OpenOperation | None:
+async def _look_at(session: Session, operation: Operation) -> OpenOperation | None:
     """One look at one operation; the ledger of a plan is in memory alone, so recording here changes nothing."""
     kind = session.kind(operation.resource.address)
     deadline = session.deadline(kind, operation.action)
@@ -237,11 +240,11 @@ async def _glance_at(session: Session, operation: Operation) -> OpenOperation | 
             if job is not None and not job.ended:
                 return replace(undecided, message=f"job {operation.job_id} is still running; apply goes on with it")
     if operation.action is Action.CREATE:
-        return await _glance_at_create(session, operation, undecided, deadline=deadline, unknown=unknown)
-    return await _glance_at_change(session, operation, undecided, deadline=deadline, unknown=unknown)
+        return await _look_at_create(session, operation, undecided, deadline=deadline, unknown=unknown)
+    return await _look_at_change(session, operation, undecided, deadline=deadline, unknown=unknown)
 
 
-async def _glance_at_change(
+async def _look_at_change(
     session: Session,
     operation: Operation,
     undecided: OpenOperation,
@@ -261,17 +264,17 @@ async def _glance_at_change(
                 raise unreadable(unknown)
             await _record_delete(session, operation, is_gone=observed is None, deadline=deadline)
         elif operation.action is Action.UPDATE:
-            await _settle_update(session, operation, deadline=deadline, unknown=unknown)
+            await _recover_update(session, operation, deadline=deadline, unknown=unknown)
         else:
             if status == way_of(kind, operation.action).running:
                 return replace(undecided, message=f"the group is {visible(status)}; apply waits for it")
-            await _settle_switch(session, operation, deadline=deadline, unknown=unknown)
+            await _recover_switch(session, operation, deadline=deadline, unknown=unknown)
     except StepContinues as still:
         return replace(undecided, message=still.summary)
     return None
 
 
-async def _glance_at_create(
+async def _look_at_create(
     session: Session,
     operation: Operation,
     undecided: OpenOperation,
@@ -281,11 +284,11 @@ async def _glance_at_create(
 ) -> OpenOperation | None:
     kind, inputs = session.kind(operation.resource.address), operation.resource.inputs
     since = session.clock.monotonic()
-    found = await session.lookout.search(kind, inputs, since=since, gap=0.0, deadline=deadline)
+    found = await session.candidates.search(kind, inputs, since=since, gap=0.0, deadline=deadline)
     candidates = {**dict.fromkeys(found.fits, "it fits"), **found.doubtful}
     if len(found.fits) == len(candidates) == 1:
         ((object_id, shown),) = found.fits.items()
-        if session.lookout.claim(kind, object_id):
+        if session.candidates.claim(kind, object_id):
             await _record_create(session, operation, Made(object_id, shown))
             return None
     if candidates:

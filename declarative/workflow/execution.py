@@ -26,10 +26,10 @@ from declarative.model import (
 )
 from declarative.planfile import plan_digest
 from declarative.planner import Unconsented, evaluate_outputs, unconsented
-from declarative.project import Project, new_uuid, who
+from declarative.workflow.project import Project, new_uuid, who
 
 if TYPE_CHECKING:
-    from declarative.apply import Ledger, Session
+    from declarative.applier import Ledger, Session
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ async def carry_out(
     False when steps of it are withheld since, so that it is not done with this run. Raises
     Unconsented, what the store raises before anything is sent, and a defect once all is recorded.
     """
-    from declarative.apply import Runner, unknown_until_now
+    from declarative.applier import Runner, unknown_until_now
 
     if missing := unconsented(reviewed):
         raise Unconsented(missing)
@@ -109,9 +109,9 @@ def _pre_images(session: Session) -> Iterator[Record]:
             for operation in session.ledger.state.operations.values()
             if operation.action is Action.CREATE and operation.resource.address.kind == kind.name
         ]
-        known = session.lookout.foreign(kind) & session.ledger.state.pre_images.get(kind.name, set())
-        partial = {AND_MORE} if session.lookout.is_partial(kind) else set()
-        yield PreImage(kind.name, tuple(sorted(session.lookout.foreign(kind, lost) | known | partial)))
+        known = session.candidates.foreign(kind) & session.ledger.state.pre_images.get(kind.name, set())
+        partial = {AND_MORE} if session.candidates.is_partial(kind) else set()
+        yield PreImage(kind.name, tuple(sorted(session.candidates.foreign(kind, lost) | known | partial)))
 
 
 def _outputs(reviewed: Plan, session: Session) -> Mapping[str, Json]:

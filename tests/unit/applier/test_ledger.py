@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from declarative.apply import Ledger
+from declarative.applier import Ledger
 from declarative.errors import StateConflict, StateError
 from declarative.model import (
     Action,

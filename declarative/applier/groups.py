@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from declarative.apply.session import Busy, Session, StepFailed
+from declarative.applier.session import Busy, Session, StepFailed
 from declarative.errors import visible
 from declarative.kinds import KINDS
 from declarative.model import Attributes, Health, Kind, Resource, Step
@@ -66,7 +66,7 @@ async def at_work(session: Session, resource: Resource, *, deadline: float) -> s
     """
 
     async def look_at(kind: Kind, object_id: str) -> Attributes | None:
-        return await session.look(kind, object_id, max_age=0.0, deadline=deadline)
+        return await session.observer.object(kind, object_id, max_age=0.0, deadline=deadline)
 
     try:
         await check_parts(session, resource, look_at, with_itself=True)
@@ -134,7 +134,7 @@ async def first_copy(session: Session, step: Step, *, deadline: float) -> None:
     """Wait until a protected group's first copy is complete; before that, what a drill starts may not boot."""
     group_id, looks = group_of(session, step.resource), session.looks(deadline)
     while True:
-        observed = await session.look(GROUP, group_id, max_age=0.0, deadline=deadline)
+        observed = await session.observer.object(GROUP, group_id, max_age=0.0, deadline=deadline)
         if observed is None:
             raise GroupGone(group_id)
         percent = _percent(observed)

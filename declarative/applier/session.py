@@ -3,25 +3,34 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from declarative.apply.ledger import Ledger
-from declarative.apply.lookout import Lookout
+from declarative.applier.ledger import Ledger
 from declarative.clock import Clock
-from declarative.errors import Diagnostic, ProviderError, Severity, Unauthorized, visible
 from declarative.kinds import KINDS
-from declarative.kinds.compare import normalized
-from declarative.model import Action, Address, Attributes, Event, Json, Kind, Operation, Reference, Resource, Step
+from declarative.model import (
+    Action,
+    Address,
+    Attributes,
+    Event,
+    Json,
+    Kind,
+    Observed,
+    Operation,
+    Put,
+    Reference,
+    Resource,
+    Step,
+)
+from declarative.observation import Candidates, Observer
+from declarative.observation.refresh import first_shown
 from declarative.provider import Provider, Slot
 
 T = TypeVar("T")
 
-GRACE = 30.0  # seconds in which a list may still lack a new object
-LOOKED = 5.0  # seconds after the question of a look in which the call that rests on it must have left
-EVIDENCE_TIME = 5.0  # seconds that reading all that is good to know, but not needed, may take in a run
 _LONGEST_PAUSE = 15.0  # seconds
 MAX_SENDS = 8  # of one create within its deadline
 
@@ -88,23 +97,15 @@ class Patience:
 class Session:
     """One run's shared means. `timeouts`: seconds, by `create_grace` and `Kind.action`; `ends`: of the whole run."""
 
-    provider: Provider
+    observer: Observer
+    candidates: Candidates
     ledger: Ledger
-    lookout: Lookout
-    clock: Clock
     emit: Callable[[Event], None]
     timeouts: Mapping[str, float] = field(default_factory=dict)
-    ends: float = float("inf")
     senders: set[asyncio.Task[object]] = field(default_factory=set)
     narrow: dict[str, asyncio.Lock] = field(default_factory=dict)  # groups that were busy: one step at a time
-    made: dict[str, float] = field(default_factory=dict)  # ids that this run made, and when
     awaited: frozenset[str] = frozenset()  # ids of the steps that others wait for
     resting: set[asyncio.Task[object]] = field(default_factory=set)  # those that only wait to be seen with others
-    findings: list[Diagnostic] = field(default_factory=list)  # the warnings, each once
-    _said: set[str] = field(default_factory=set)
-    _missing: dict[str, str] = field(default_factory=dict)  # evidence that could not be had, and why
-    _evidence_time: float = EVIDENCE_TIME  # seconds that are left for evidence
-    _evidence_counted: float = 0.0  # until when its time has been counted
     _turns: dict[asyncio.Task[object], asyncio.Lock] = field(default_factory=dict)
     on_answer: Callable[[], None] = lambda: None  # a sender has heard its answer
     on_rest: Callable[[], None] = lambda: None  # a step has come to wait for others
@@ -114,14 +115,14 @@ class Session:
         return KINDS[address.kind]
 
     @property
-    def grace(self) -> float:
-        """Seconds for which a missing object counts as perhaps not listed yet."""
-        return float(self.timeouts.get("create_grace", GRACE))
+    def provider(self) -> Provider:
+        """The cloud."""
+        return self.observer.provider
 
     @property
-    def trust(self) -> float:
-        """Seconds after the question of a look in which the call that rests on it must have left."""
-        return float(self.timeouts.get("look", LOOKED))
+    def clock(self) -> Clock:
+        """The clock of the run."""
+        return self.observer.clock
 
     def deadline(self, kind: Kind, action: Action) -> float:
         """When a step that starts now must have ended, on the monotonic clock."""
@@ -130,7 +131,7 @@ class Session:
 
     def until(self, seconds: float) -> float:
         """A deadline so many seconds from now, but never past the end of the run."""
-        return min(self.clock.monotonic() + seconds, self.ends)
+        return self.observer.until(seconds)
 
     def looks(self, deadline: float) -> Patience:
         """The patience of somebody who looks again until something has changed."""
@@ -139,51 +140,6 @@ class Session:
     def sends(self, deadline: float) -> Patience:
         """The patience of somebody who sends again what had no effect, or no answer."""
         return Patience(clock=self.clock, deadline=deadline, pause=0.5, growth=2.0, is_jittered=True)
-
-    def is_new(self, object_id: Json) -> bool:
-        """True while an object that this run made may not be shown everywhere yet: through the grace period."""
-        made = self.made.get(object_id) if isinstance(object_id, str) else None
-        return made is not None and self.clock.monotonic() - made < self.grace
-
-    async def look(self, kind: Kind, object_id: str, *, max_age: float, deadline: float) -> Attributes | None:
-        """What `Lookout.look` shows; but what this run has just made is not gone for not being shown yet."""
-        pause = 0.5
-        while (
-            observed := (await self.lookout.look(kind, object_id, max_age=max_age, deadline=deadline)).shown
-        ) is None and self.is_new(object_id):
-            await self.clock.sleep(pause)
-            max_age, pause = 0.0, min(pause * 2, 5.0)
-        return observed
-
-    async def evidence(self, what: str, reading: Callable[[float], Awaitable[T]]) -> T | None:
-        """What `reading` brings by the deadline that it is given; None when it can't be had.
-
-        For what is good to know and not needed; all of it together may take a few seconds. Raises Unauthorized.
-        """
-        began = self.clock.monotonic()
-        try:
-            if self._evidence_time <= 0:
-                return None
-            return await reading(self.until(self._evidence_time))
-        except Unauthorized:
-            raise
-        except ProviderError as error:
-            self._missing.setdefault(what, error.summary)
-            return None
-        finally:
-            self._evidence_ended(began)
-
-    def _evidence_ended(self, began: float) -> None:
-        """Count the time; what is read at once counts once."""
-        now = self.clock.monotonic()
-        self._evidence_time -= now - max(began, self._evidence_counted)
-        self._evidence_counted = max(now, self._evidence_counted)
-
-    def say_what_is_missing(self) -> None:
-        """Say once what evidence could not be had."""
-        if self._missing:
-            what = " and ".join(f"{what} ({reason})" for what, reason in self._missing.items())
-            self.warn(f"not read, and nothing is concluded from that: {what}", once="evidence")
 
     @contextmanager
     def at_rest(self) -> Iterator[None]:
@@ -199,21 +155,17 @@ class Session:
         finally:
             self.resting.discard(task)
 
-    def as_made(self, resource: Resource, shown: Attributes) -> Resource:
-        """A resource that has just been made or changed as it is to be recorded, with what the service made of it.
-
-        A difference is said, and from then on it is none, while it stays as it is.
-        """
-        kind = self.kind(resource.address)
-        differing = normalized(kind, resource.inputs, shown)
-        for name, (sent, found) in differing.items():
-            self.warn(
-                f"{resource.address}: {name} was sent as '{visible(sent, limit=80)}', and the service shows"
-                f" '{visible(found, limit=80)}'",
-                "That is recorded, and counts as no difference while both stay so.",
-                address=resource.address,
-            )
-        return replace(resource, attributes=shown, normalized=differing)
+    def refreshed(self, observed: Observed) -> None:
+        """Take over what a refresh under the lock has shown: no lost create can be among it."""
+        resources = self.ledger.state.resources
+        for resource in first_shown(self.observer.notices, list(resources.values()), observed):
+            self.ledger.learn(Put(resource))
+        recorded: dict[str, set[str]] = {}
+        for resource in resources.values():
+            recorded.setdefault(resource.address.kind, set()).add(resource.id)
+        for kind, ids in recorded.items():
+            self.candidates.exclude(kind, ids)
+        self.candidates.refreshed(observed.objects, recorded, partial=observed.partial)
 
     def kept(self, resource: Resource, *, of: Address | None = None) -> Resource:
         """A resource with what only the state knows of it, recorded under its address or under `of`."""
@@ -288,11 +240,5 @@ class Session:
         self.emit(Event(type_, self.clock.stamp(), address, about.action, {"step": step, **detail}))
 
     def warn(self, summary: str, fix: str = "", *, address: Address | None = None, once: str = "") -> None:
-        """Emit a warning that does not belong to a step's end; of those that are `once` about one thing, the first."""
-        finding = Diagnostic(summary, fix, address=str(address or ""), severity=Severity.WARNING)
-        if (key := once or f"{finding.address}: {summary}") in self._said:
-            return
-        self._said.add(key)
-        self.findings.append(finding)
-        detail = {"summary": finding.summary, "fix": finding.fix}
-        self.emit(Event("warning", self.clock.stamp(), address, None, detail))
+        """Say something that does not belong to a step's end, once."""
+        self.observer.notices.warn(summary, fix, address=address, once=once)

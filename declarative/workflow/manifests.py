@@ -1,0 +1,64 @@
+"""The manifests of a project: checked, resolved, and as JSON Schemas. None of it needs a state or the cloud."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from declarative import manifest
+from declarative.errors import DeclarativeError, Diagnostic, visible
+from declarative.model import DesiredView, Stack
+from declarative.planner import offline_findings
+from declarative.workflow.project import Project, store_of
+
+
+def validate(project: Project) -> tuple[Diagnostic, ...]:
+    """All findings of all files: of the manifests themselves, and what every plan would refuse."""
+    chosen = None if project.environment == "default" else project.environment
+    with _environment_known(project):
+        return manifest.validate(project.folder, environment=chosen, sources=project.sources(), judge=offline_findings)
+
+
+def schema(kind: str | None) -> str:
+    """A JSON Schema: of one kind, or of any manifest document."""
+    return manifest.schema_text(kind)
+
+
+def resolved(project: Project) -> tuple[DesiredView, tuple[Diagnostic, ...]]:
+    loaded = manifest.load(project.folder, variable_files=project.var_files)
+    with _environment_known(project):
+        return manifest.resolve(loaded, environment=project.environment, sources=project.sources())
+
+
+def stack_of(project: Project) -> Stack:
+    with _environment_known(project):
+        return manifest.stack_of(project.folder, environment=project.environment)
+
+
+@contextmanager
+def _environment_known(project: Project) -> Iterator[None]:
+    """Where the environment's file is gone and its objects are not, say so: they go on costing."""
+    try:
+        yield
+    except manifest.EnvironmentMissing as error:
+        count = _recorded(project)
+        if not count:
+            raise
+        file = project.folder / "environments" / f"{project.environment}.yaml"
+        objects = "1 object is" if count == 1 else f"{count} objects are"
+        raise manifest.EnvironmentMissing(
+            f"{error.summary}, yet {objects} recorded for it",
+            f"Bring {visible(file)} back to look at or destroy what is recorded; where every variable has a default,"
+            f" an empty file will do. {error.fix}",
+        ) from error
+
+
+def _recorded(project: Project) -> int:
+    """How many objects are recorded for an environment without a file; 0 also when that can't be told."""
+    stack = Stack(name="")
+    with suppress(DeclarativeError):
+        stack = manifest.stack_of(project.folder)
+    try:
+        return len(store_of(project, stack).read().resources)
+    except DeclarativeError:
+        return 0
