@@ -6,45 +6,17 @@ import functools
 import os
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING
 
 import click
 
-from declarative.cli.screen import Screen
+from declarative.cli.setting import C, Command, Given, Setting, ValueType
 
 if TYPE_CHECKING:
     from declarative.workflow.project import Project
 
-# What an option's value is depends on the option, and what a command takes on its options: typing can't follow that.
-Given: TypeAlias = Any
-Command: TypeAlias = Callable[..., Given]
-C = TypeVar("C", bound=Command)
-
-
-@dataclass(frozen=True)
-class Setting:
-    """What stands before the command's name: `-C`, `--env`, and where to write (`--no-color`, `-v`)."""
-
-    folder: Path = Path()
-    environment: str = "default"
-    screen: Screen = field(default_factory=Screen)
-
-    def path(self, name: str) -> Path:
-        """A file named on the command line; relative names start at the folder of `-C`."""
-        return self.folder / name
-
-
-# ---------------------------------------------------------------- types
-
-
-if TYPE_CHECKING:
-    ValueType: TypeAlias = click.ParamType[Given]
-else:
-    ValueType = click.ParamType  # generic for type checkers alone
-
 _SECONDS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
+
 _DURATION = re.compile(r"([0-9]{1,8}(?:\.[0-9]{1,3})?)([smh]?)")
 
 
@@ -101,9 +73,6 @@ class Assignment(ValueType):
         return text
 
 
-# ---------------------------------------------------------------- one option
-
-
 class Option(click.Option):
     """An option for which `DECLARATIVE_<COMMAND>_<OPTION>` stands in; several values are parted by commas."""
 
@@ -152,12 +121,11 @@ def formats(*names: str, failure: str = "document") -> Callable[[C], C]:
     )
 
 
-# ---------------------------------------------------------------- stacks of options
-
 _VARIABLES = (
     option("variables", "--var", type=Assignment(), multiple=True, sealed=True, help="Set a variable. Repeatable."),
     option("var_files", "--var-file", multiple=True, metavar="FILE", help="Read variables from a file. Repeatable."),
 )
+
 _STATE = (
     option(
         "state",
@@ -174,6 +142,7 @@ _STATE = (
         help="Accept a state of this serial though a later one has been seen.",
     ),
 )
+
 _CLOUD = (
     option("endpoint", "--endpoint", metavar="URL", help="The service's endpoint, instead of SDRS_ENDPOINT."),
     option("region", "--region", metavar="NAME", help="The region, instead of the stack's."),
@@ -182,6 +151,7 @@ _CLOUD = (
         "timeout", "--timeout", type=Duration(), help="End the whole command after this time, e.g. 90, 30s, 10m or 1h."
     ),
 )
+
 _TIMEOUTS = (
     option(
         "timeouts",
@@ -192,6 +162,7 @@ _TIMEOUTS = (
         " not be listed; or look, after which a look is too old to act on (5s). Repeatable.",
     ),
 )
+
 _LOCK = (
     option(
         "lock_timeout",
@@ -201,6 +172,7 @@ _LOCK = (
         help="Wait this long for the lock, e.g. 5m. Without it, not at all.",
     ),
 )
+
 _RUN = (
     option(
         "parallelism",
@@ -220,6 +192,7 @@ _RUN = (
     ),
     option("fail_fast", "--fail-fast", is_flag=True, help="Begin nothing more once a step has failed."),
 )
+
 _STACKS: dict[str, tuple[tuple[str, ...], Sequence[Callable[[Command], Command]]]] = {
     "variables": (("variables", "var_files"), _VARIABLES),
     "state": (("state", "accept_rollback"), _STATE),
@@ -254,7 +227,7 @@ def with_project(*stacks: str) -> Callable[[Command], Command]:
 
 def make_project(setting: Setting, **chosen: Given) -> Project:
     """The project that a command works on; what was not chosen keeps the project's default."""
-    from declarative.cli.simulators import embedded
+    from declarative.cli.embedded import embedded
     from declarative.workflow.project import Project
 
     if "timeouts" in chosen:
@@ -273,6 +246,7 @@ def make_project(setting: Setting, **chosen: Given) -> Project:
 
 
 SELECTORS = ("target", "exclude", "replace")
+
 _PLANNING = (
     option(
         "target",
@@ -301,6 +275,7 @@ _PLANNING = (
     option("refresh", "--refresh/--no-refresh", default=True, help="Read the cloud, or trust what is recorded."),
     option("refresh_only", "--refresh-only", is_flag=True, help="Only record what the cloud shows."),
 )
+
 _ALLOW = option(
     "allow",
     "--allow",
@@ -309,7 +284,6 @@ _ALLOW = option(
     metavar="CLASS[:ADDRESS]",
     help="Consent to a danger; see below. Repeatable.",
 )
-
 
 _SELECTORS_HELP = (
     "SELECTOR is an address such as 'ProtectedInstance/web[web-1]', in which * and ? are wild, or label:KEY=VALUE."

@@ -2,54 +2,16 @@
 
 from __future__ import annotations
 
-import importlib
 import re
-from collections.abc import Mapping
 from pathlib import Path
 
 import click
 
-from declarative.cli.options import Given, Setting
+from declarative.cli.groups import LazyGroup
 from declarative.cli.screen import Screen
-from declarative.errors import ExitCode, did_you_mean
+from declarative.cli.setting import Setting
 
 _ENVIRONMENT = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
-
-
-class LazyGroup(click.Group):
-    """A group whose commands are named as `module:function`, each with one line of help."""
-
-    def __init__(self, *args: Given, lazy: Mapping[str, tuple[str, str]], **attributes: Given) -> None:
-        super().__init__(*args, **attributes)
-        self._lazy = lazy
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        if not args and not ctx.resilient_parsing:
-            ctx.ensure_object(Screen).err(ctx.get_help())
-            ctx.exit(ExitCode.USAGE)
-        return super().parse_args(ctx, args)
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(self._lazy)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in self._lazy:
-            return None
-        module, _, function = self._lazy[cmd_name][0].partition(":")
-        command: click.Command = getattr(importlib.import_module(f"declarative.cli.{module}"), function)
-        return command
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and args[0] not in self._lazy and not args[0].startswith("-"):
-            ctx.fail(f"There is no command {args[0]!r}. {did_you_mean(args[0], self._lazy)}".rstrip())
-        return super().resolve_command(ctx, args)
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, help_line) for name, (_, help_line) in self._lazy.items()])
-
 
 COMMANDS = {
     "init": ("starting:init", "Write a small stack that applies on the simulator."),

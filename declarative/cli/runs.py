@@ -13,11 +13,12 @@ import click
 from click.core import ParameterSource
 
 from declarative.cli.files import read_plan
-from declarative.cli.options import Given, PlanningCommand, Setting, formats, option, planning_options, with_project
+from declarative.cli.options import PlanningCommand, formats, option, planning_options, with_project
 from declarative.cli.progress import Board, JsonLines, PlainLines, Progress
 from declarative.cli.prompt import Front
 from declarative.cli.requests import consents_from, request_from
 from declarative.cli.screen import Screen, is_terminal
+from declarative.cli.setting import Given, Setting
 from declarative.cli.signals import run_async
 from declarative.errors import ExitCode, UsageError, visible
 from declarative.planner import PlanRequest

@@ -1,87 +1,27 @@
-"""`simulator …`, and the way to the embedded simulator for stacks that say `simulator: true`."""
+"""`simulator …`: the simulator served on this machine, or begun anew."""
 
 from __future__ import annotations
 
-import math
-import os
-from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from declarative.cli.options import Given, Setting, ValueType, option
-from declarative.cli.root import LazyGroup
-from declarative.errors import DeclarativeError, UsageError, visible
+from declarative.cli.embedded import SimulatorFailed, Speed, world_file
+from declarative.cli.groups import LazyGroup
+from declarative.cli.options import option
+from declarative.cli.setting import Given, Setting
+from declarative.errors import UsageError, visible
 
 if TYPE_CHECKING:
     from declarative.simulator import World
-    from declarative.workflow.project import Embedded
 
-_EMBEDDED_SPEED = 14.0  # the simulator's jobs that take 20 s then end in about 1.5 s: long enough to watch
 _PORT = 8780
 
 _COMMANDS = {
     "serve": ("simulators:serve", "Serve the simulator on this machine."),
     "reset": ("simulators:reset", "Delete the stack's embedded simulator with all that is in it."),
 }
-
-
-class SimulatorFailed(DeclarativeError):
-    """The simulator can't start or can't use its file."""
-
-
-def world_file(folder: Path) -> Path:
-    """Where the embedded simulator of a stack keeps its world."""
-    return folder / ".declarative" / "simulator.sqlite"
-
-
-def embedded(folder: Path, *, environ: Mapping[str, str] = os.environ) -> Embedded:
-    """The embedded simulator of the stack in `folder`; DECLARATIVE_SIMULATOR_SPEED sets its speed.
-
-    Raises SimulatorFailed when its file can't be used.
-    """
-    from declarative.simulator import EmbeddedTransport, World, WorldError
-    from declarative.workflow.project import SIMULATOR, Embedded
-
-    speed = _speed(environ.get("DECLARATIVE_SIMULATOR_SPEED", ""))
-    path = world_file(folder)
-    lasting = os.access(path.parent if path.parent.exists() else folder, os.W_OK)
-    try:
-        if lasting:
-            path.parent.mkdir(mode=0o700, exist_ok=True)
-        world = World.open(path, speed=speed, lasting=lasting)  # a read-only checkout can be planned on all the same
-    except (WorldError, OSError) as error:
-        raise SimulatorFailed(str(error)) from error
-    world.accept_token(SIMULATOR)
-    if context := click.get_current_context(silent=True):
-        context.call_on_close(world.close)
-    return Embedded(world.project_id, EmbeddedTransport(world))
-
-
-def _speed(text: str) -> float:
-    if not text:
-        return _EMBEDDED_SPEED
-    try:
-        return Speed().convert(text, None, None)
-    except click.BadParameter as error:
-        raise UsageError(f"DECLARATIVE_SIMULATOR_SPEED: {error.message}") from error
-
-
-class Speed(ValueType):
-    """How many times faster than real jobs end; `inf`: at once."""
-
-    name = "factor"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        try:
-            number = float(str(value))
-        except ValueError:
-            number = math.nan
-        if not number > 0:  # also refuses what is no number
-            self.fail(f"{str(value)!r} is no number above 0.", param, ctx)
-        return number
 
 
 @click.group(cls=LazyGroup, lazy=_COMMANDS)

@@ -6,10 +6,11 @@ import asyncio
 
 import click
 
-from declarative.cli.options import Setting, formats, with_project
+from declarative.cli.groups import LazyGroup
+from declarative.cli.options import formats, with_project
 from declarative.cli.progress import PlainLines
 from declarative.cli.prompt import Front
-from declarative.cli.root import LazyGroup
+from declarative.cli.setting import Setting
 from declarative.errors import visible
 from declarative.views.states import (
     HistoryView,

@@ -6,8 +6,9 @@ import asyncio
 
 import click
 
-from declarative.cli.options import Given, PlanningCommand, Setting, formats, option, planning_options, with_project
+from declarative.cli.options import PlanningCommand, formats, option, planning_options, with_project
 from declarative.cli.requests import request_from
+from declarative.cli.setting import Given, Setting
 from declarative.errors import ExitCode
 from declarative.workflow.project import Project
 

@@ -12,8 +12,8 @@ import click
 import pytest
 
 from declarative.cli.main import main
-from declarative.cli.options import Setting
 from declarative.cli.root import root
+from declarative.cli.setting import Setting
 from declarative.kinds import KINDS
 from declarative.manifest import VariableSources, validate
 from declarative.model import Danger

@@ -13,8 +13,9 @@ import click
 import pytest
 
 from declarative import __version__
+from declarative.cli.groups import LazyGroup
 from declarative.cli.main import main
-from declarative.cli.root import COMMANDS, LazyGroup, root
+from declarative.cli.root import COMMANDS, root
 from declarative.errors import ConsentMissing, Diagnostic, InputError, LockHeld, Position, Rejected
 
 ROOT = Path(__file__).parents[3]

@@ -1,0 +1,38 @@
+"""What stands before a command's name, and the types of what follows it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+
+import click
+
+from declarative.cli.screen import Screen
+
+# What an option's value is depends on the option, and what a command takes on its options: typing can't follow that.
+Given: TypeAlias = Any
+
+Command: TypeAlias = Callable[..., Given]
+
+C = TypeVar("C", bound=Command)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What stands before the command's name: `-C`, `--env`, and where to write (`--no-color`, `-v`)."""
+
+    folder: Path = Path()
+    environment: str = "default"
+    screen: Screen = field(default_factory=Screen)
+
+    def path(self, name: str) -> Path:
+        """A file named on the command line; relative names start at the folder of `-C`."""
+        return self.folder / name
+
+
+if TYPE_CHECKING:
+    ValueType: TypeAlias = click.ParamType[Given]
+else:
+    ValueType = click.ParamType  # generic for type checkers alone
