@@ -12,34 +12,30 @@ import random
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from email.utils import formatdate
 from pathlib import Path
-from types import MappingProxyType
 
 from declarative.simulator import (
-    behind,
     compute,
     concerns,
     discovery,
     drill_rows,
     group_rows,
-    groups,
     history,
     identity,
     instance_rows,
     jobs,
     replication_rows,
-    replications,
     routes,
     shaping,
 )
-from declarative.simulator.behind import Made
-from declarative.simulator.estate import Disk, Server, check_estate
+from declarative.simulator.estate import check_estate
 from declarative.simulator.faults import KEPT, SHOWN, Fault, Kind
 from declarative.simulator.fields import parse
 from declarative.simulator.history import NOBODY, Change, Effect, Event, Noun, Source, Subject
+from declarative.simulator.operator import Operator
 from declarative.simulator.routes import Match, Place
 from declarative.simulator.session import Call, Facts, Session
 from declarative.simulator.settings import Origin, Rules
@@ -87,6 +83,7 @@ class World:
         self._open: Session | None = None
         self.faults = Faults(random.Random(None if seed is None else f"{seed}/faults"))
         self.preset_token = preset_token
+        self.operator = Operator(self._session)
 
     @classmethod
     def open(
@@ -260,242 +257,6 @@ class World:
         """All disks that are known, whether a server has them or not."""
         with self._session() as session:
             return compute.disk_documents(session)
-
-    def primary_nic(self, instance_id: str) -> str:
-        """The id of an instance's primary NIC, which no call shows. KeyError if there is no such instance."""
-        with self._session() as session:
-            return instance_rows.nics(session, behind.instance(session, instance_id).id)[0].id
-
-    # Behind the client's back: KeyError where there is nothing with the id
-
-    def set_status(self, group_id: str, status: str) -> None:
-        """Give a group any status, known or not; its members keep theirs."""
-        with self._session() as session:
-            group_rows.change(session, behind.group(session, group_id), status=status)
-
-    def set_instance_status(self, instance_id: str, status: str) -> None:
-        """Give an instance any status."""
-        with self._session() as session:
-            instance_rows.change(session, behind.instance(session, instance_id), status=status)
-
-    def set_replication_status(self, replication_id: str, status: str) -> None:
-        """Give a pair any status."""
-        with self._session() as session:
-            replication_rows.change(session, behind.pair(session, replication_id), status=status)
-
-    def set_drill_status(self, drill_id: str, status: str) -> None:
-        """Give a drill any status."""
-        with self._session() as session:
-            drill_rows.change(session, behind.drill(session, drill_id), status=status)
-
-    def set_server_status(self, server_id: str, status: str) -> None:
-        """Start (`active`), stop (`shutoff`) or break a server that is known."""
-        with self._session() as session:
-            compute.set_server_status(session, behind.server(session, server_id), status)
-
-    def set_disk_status(self, disk_id: str, status: str) -> None:
-        """Give a disk that is known any status."""
-        with self._session() as session:
-            compute.set_disk_status(session, behind.disk(session, disk_id), status)
-
-    def set_fault_level(self, replication_id: str, level: str) -> None:
-        """Let a pair be faulty: "2" for the production disk, "5" for the link, "0" for none. Its instances follow."""
-        with self._session() as session:
-            behind.set_fault_level(session, replication_id, level)
-
-    def set_tags(self, instance_id: str, tags: dict[str, str]) -> None:
-        """Give an instance these tags in place of those it has."""
-        with self._session() as session:
-            behind.set_tags(session, instance_id, tags)
-
-    @contextlib.contextmanager
-    def at_once(self) -> Iterator[None]:
-        """Let all that is done by hand inside be one act: no request comes between, and an exception undoes it all.
-
-        That holds for requests of other threads and processes; in one's own, nothing must be awaited inside.
-        """
-        with self._session():
-            yield
-
-    def enable(self, group_id: str) -> None:
-        """Let protection have been enabled, at once, whatever the group's status was; its pairs begin to copy."""
-        with self._session() as session:
-            groups.enable(session, behind.group(session, group_id))
-
-    def disable(self, group_id: str) -> None:
-        """Let protection have been disabled, likewise."""
-        with self._session() as session:
-            groups.disable(session, behind.group(session, group_id))
-
-    def reverse(self, group_id: str) -> None:
-        """Let a planned failover have happened, likewise: the group is protected in the other direction."""
-        with self._session() as session:
-            groups.reverse(session, behind.group(session, group_id))
-
-    def reprotect(self, group_id: str) -> None:
-        """Let a group that had failed over have been protected again, likewise, in the direction it has now."""
-        with self._session() as session:
-            groups.reprotect(session, behind.group(session, group_id))
-
-    def fail_over(self, group_id: str) -> None:
-        """Let a failover have happened, at once: the group and its members are failed over, production is elsewhere."""
-        with self._session() as session:
-            groups.fail_over(session, behind.group(session, group_id))
-
-    def rename_group(self, group_id: str, name: str) -> None:
-        """Rename a group."""
-        with self._session() as session:
-            group_rows.set_name(session, behind.group(session, group_id), name)
-
-    def rename_instance(self, instance_id: str, name: str) -> None:
-        """Rename an instance."""
-        with self._session() as session:
-            instance_rows.set_name(session, behind.instance(session, instance_id), name)
-
-    def rename_replication(self, replication_id: str, name: str) -> None:
-        """Rename a pair."""
-        with self._session() as session:
-            replication_rows.set_name(session, behind.pair(session, replication_id), name)
-
-    def rename_drill(self, drill_id: str, name: str) -> None:
-        """Rename a drill."""
-        with self._session() as session:
-            drill_rows.set_name(session, behind.drill(session, drill_id), name)
-
-    def grow_replication(self, replication_id: str, size: int) -> None:
-        """Let both disks of a pair have grown to this size in GB, by SDRS."""
-        with self._session() as session:
-            replications.grow(session, behind.pair(session, replication_id), size)
-
-    def resize_disk(self, disk_id: str, size: int) -> None:
-        """Give a disk another size in GB, past SDRS."""
-        with self._session() as session:
-            compute.set_size(session, behind.disk(session, disk_id), size)
-
-    def add_server(self, server: Server) -> None:
-        """Let a server exist. ValueError if its id is taken."""
-        with self._session() as session:
-            compute.add_server(session, server)
-
-    def add_disk(self, disk: Disk) -> None:
-        """Let a disk exist that no server has. ValueError if its id is taken."""
-        with self._session() as session:
-            compute.add_disk(session, disk)
-
-    def add_group(self, *, like: str | None = None, **fields: object) -> str:
-        """Put a group into the project, at once; its id.
-
-        It is available and has a VPC of its own, or it is as the group `like` is. `fields` are those of the wire, with
-        any value, `id` and `status` included; KeyError without a group `like`, TypeError for an unknown field.
-        """
-        with self._session() as session:
-            return behind.add_group(session, like=like, fields=fields)
-
-    def add_replication(
-        self,
-        group_id: str,
-        name: str = "pair",
-        *,
-        volume_id: str | None = None,
-        description: str | None = None,
-        status: str | None = None,
-        replication_id: str = "",
-    ) -> str:
-        """Put a pair into a group, at once, of a disk of its own unless one is named; its id.
-
-        It has the group's status unless another is given; in `creating` and `error` it has no DR disk.
-        """
-        with self._session() as session:
-            made = Made(name, replication_id, description, status)
-            return behind.add_replication(session, group_id, made, volume_id=volume_id)
-
-    def add_instance(
-        self,
-        group_id: str,
-        name: str = "instance",
-        *,
-        server_id: str | None = None,
-        description: str | None = None,
-        flavor: str = "",
-        tags: Mapping[str, str] = MappingProxyType({}),
-        status: str | None = None,
-        instance_id: str = "",
-    ) -> str:
-        """Put an instance with its pairs into a group, at once, of a server of its own unless one is named; its id.
-
-        It has the group's status unless another is given; in `creating` and `error` it has no DR server.
-        """
-        with self._session() as session:
-            made = Made(name, instance_id, description, status)
-            return behind.add_instance(session, group_id, made, server_id=server_id, flavor=flavor, tags=tags)
-
-    def add_drill(
-        self,
-        group_id: str,
-        name: str = "drill",
-        *,
-        drill_vpc_id: str | None = None,
-        status: str | None = None,
-        drill_id: str = "",
-    ) -> str:
-        """Let a group have a drill, at once; its id. In `creating` and `error` it has no servers."""
-        with self._session() as session:
-            return behind.add_drill(session, group_id, Made(name, drill_id, None, status), vpc_id=drill_vpc_id)
-
-    def attach(self, instance_id: str, replication_id: str, device: str = "/dev/vdb") -> None:
-        """Attach a pair to an instance, at once."""
-        with self._session() as session:
-            behind.attach(session, instance_id, replication_id, device=device)
-
-    def detach(self, instance_id: str, replication_id: str) -> None:
-        """Detach a pair from an instance, at once."""
-        with self._session() as session:
-            behind.detach(session, instance_id, replication_id)
-
-    def delete_group(self, group_id: str) -> None:
-        """Remove a group with its members, at once."""
-        with self._session() as session:
-            behind.delete_group(session, group_id)
-
-    def delete_instance(self, instance_id: str, *, with_server: bool = False) -> None:
-        """Remove an instance with the pairs that go with it, at once; the DR server stays unless it shall go too."""
-        with self._session() as session:
-            behind.delete_instance(session, instance_id, with_server=with_server)
-
-    def delete_replication(self, replication_id: str, *, with_volume: bool = False) -> None:
-        """Remove a pair, from its instances too, at once; the DR disk stays unless it shall go too."""
-        with self._session() as session:
-            behind.delete_replication(session, replication_id, with_volume=with_volume)
-
-    def delete_drill(self, drill_id: str) -> None:
-        """Remove a drill with its servers, at once."""
-        with self._session() as session:
-            behind.delete_drill(session, drill_id)
-
-    def delete_server(self, server_id: str) -> None:
-        """Remove a server past SDRS: instances that have it become invalid."""
-        with self._session() as session:
-            behind.delete_server(session, server_id)
-
-    def delete_disk(self, disk_id: str) -> None:
-        """Remove a disk past SDRS: the pair that has it becomes invalid."""
-        with self._session() as session:
-            behind.delete_disk(session, disk_id)
-
-    def set_quota(self, kind: str, number: int) -> None:
-        """Set the quota of `server_groups` or `replications`, -1 for none. KeyError for another kind."""
-        with self._session() as session:
-            discovery.set_quota(session, kind, number)
-
-    def expire_tokens(self) -> None:
-        """Let all tokens that IAM has given out expire now."""
-        with self._session() as session:
-            identity.expire_tokens(session)
-
-    def renew_token(self, token: str) -> None:
-        """Let the preset or an accepted token work again after `expire-token` has met it."""
-        with self._session() as session:
-            identity.renew_token(session, token)
 
 
 def _rest(session: Session) -> int:

@@ -207,8 +207,8 @@ def test_drift(cli, golden, write, world):
     none = cli("drift", "--detailed-exitcode")
     with world() as cloud:
         ids = {group["name"]: group["id"] for group in cloud.groups()}
-        cloud.rename_group(ids["shop"], "\x1b[2Jshop")
-        cloud.delete_group(ids["lost"])
+        cloud.operator.rename_group(ids["shop"], "\x1b[2Jshop")
+        cloud.operator.delete_group(ids["lost"])
     golden("drift", none, cli("drift", "--detailed-exitcode"), cli("drift"), cli("plan"))
 
 
@@ -398,9 +398,9 @@ def test_a_copy_of_a_world_has_what_its_log_holds(write, folder, cli, world):
     path = folder / ".declarative" / "simulator.sqlite"
     with world() as cloud:  # as long as it is open, the change stands in the log alone
         (group,) = cloud.groups()
-        cloud.rename_group(str(group["id"]), "renamed")
+        cloud.operator.rename_group(str(group["id"]), "renamed")
         assert path.with_name("simulator.sqlite-wal").stat().st_size
         with World.open(path, lasting=False) as copy:
             assert [group["name"] for group in copy.groups()] == ["renamed"]
-            copy.delete_group(str(group["id"]))
+            copy.operator.delete_group(str(group["id"]))
         assert [group["name"] for group in cloud.groups()] == ["renamed"]

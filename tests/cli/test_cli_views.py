@@ -33,7 +33,7 @@ def test_one_address_can_be_asked_for(cli, shop):
 def test_a_broken_group_is_an_error(cli, shop):
     with World.open(shop / ".declarative" / "simulator.sqlite") as world:
         broken = next(group for group in world.groups() if group["name"] == "orders-demo")
-        world.set_status(broken["id"], "error-starting")
+        world.operator.set_status(broken["id"], "error-starting")
     ran = cli("-C", "shop", "status", "ProtectionGroup/orders")
     assert ran.code == 1
     assert "! status error-starting: enabling protection failed" in ran.out
@@ -43,7 +43,7 @@ def test_a_broken_group_is_an_error(cli, shop):
 def test_a_plan_that_only_withholds_has_something_to_do_and_a_failover_is_drift(cli, shop):
     with World.open(shop / ".declarative" / "simulator.sqlite") as world:
         held = next(group for group in world.groups() if group["name"] == "orders-demo")
-        world.set_status(held["id"], "failed-over")
+        world.operator.set_status(held["id"], "failed-over")
     ran = cli("-C", "shop", "drift", "--detailed-exitcode")
     assert (ran.code, "failed-over" in ran.out) == (2, True)
     assert cli("-C", "shop", "plan", "--detailed-exitcode").code == 0

@@ -104,7 +104,7 @@ def test_delete(client, group, job, show):
 
 def test_the_actions(client, world, group, job, show):
     group_id = group()
-    world.add_replication(group_id)
+    world.operator.add_replication(group_id)
     flip = sdrs.ReverseProtectionGroupRequestParams(priority_station="target")
     start = sdrs.StartProtectionGroupRequestBody(start_server_group={})
     stop = sdrs.StopProtectionGroupRequestBody(stop_server_group={})

@@ -340,7 +340,7 @@ def test_a_protected_group_with_members(client, world, group, instance, pair, jo
     assert [(one.status, one.progress) for one in shown] == [("protected", 100)] * 3
     assert shown[2].replication_status == "active"
     assert (shown[0].protected_instance_num, shown[0].replication_num) == (1, 2)
-    world.fail_over(group_id)
+    world.operator.fail_over(group_id)
     assert show_instance(instance_id).priority_station == show_pair(pair_id).priority_station == "target"
 
 

@@ -286,7 +286,7 @@ def test_a_disaster_holds_one_group_and_no_other(tmp_path):
     reader.run("apply", "--auto-approve")
     with reader.world() as cloud:
         database = next(group["id"] for group in cloud.groups() if group["name"] == "shop-default-database")
-        cloud.fail_over(database)
+        cloud.operator.fail_over(database)
     reader.edit("database.yaml", "name: shop-${environment}-database", "name: orders")
     reader.edit(*NEW_WEB_SERVER)
 
@@ -298,11 +298,11 @@ def test_a_disaster_holds_one_group_and_no_other(tmp_path):
     assert reader.names()["groups"] == {"shop-default-database"}
 
     with reader.world() as cloud:
-        cloud.set_status(database, "protected")  # protected again, in the other direction
+        cloud.operator.set_status(database, "protected")  # protected again, in the other direction
         for pair in cloud.replications():
-            cloud.set_replication_status(pair["id"], "protected")
+            cloud.operator.set_replication_status(pair["id"], "protected")
         for instance in cloud.instances():
-            cloud.set_instance_status(instance["id"], "protected")
+            cloud.operator.set_instance_status(instance["id"], "protected")
     reader.run("apply", "--auto-approve", code=WITHHELD)
     assert _about(reader, database) == {"shop-default-database", "protected", "target"}
     reader.edit("database.yaml", "  protection: enabled\n", "  protection: enabled\n  priority_station: target\n")

@@ -51,8 +51,8 @@ def site(tmp_path: Path) -> Iterator[WholeSite]:
 def attach_by_hand(site: WholeSite, *, name: str = "data", number: int = 1) -> str:
     """Let somebody make a pair in the console and attach it to the instance; its id."""
     ids = site.ids()
-    made = site.world.add_replication(ids[f"{GROUP}/shop"], name, volume_id=free_disk(number))
-    site.world.attach(ids[f"{INSTANCE}/web"], made, "/dev/vdb")
+    made = site.world.operator.add_replication(ids[f"{GROUP}/shop"], name, volume_id=free_disk(number))
+    site.world.operator.attach(ids[f"{INSTANCE}/web"], made, "/dev/vdb")
     return made
 
 
@@ -164,7 +164,7 @@ def test_a_replaced_instance_takes_its_own_pairs_only(site):
 
 def test_a_pair_of_an_unmanaged_instance_in_our_group_is_left_alone(site):
     shop = site.ids()[f"{GROUP}/shop"]
-    other = site.world.add_instance(shop, "theirs")
+    other = site.world.operator.add_instance(shop, "theirs")
     (theirs,) = (
         one for one, seen in site.objects()[PAIR].items() if seen["attachment"][0]["protected_instance"] == other
     )
@@ -177,7 +177,7 @@ def test_a_pair_of_an_unmanaged_instance_in_our_group_is_left_alone(site):
 
 
 def test_a_pair_without_attachment_that_nobody_recorded_holds_its_group(site):
-    spare = site.world.add_replication(site.ids()[f"{GROUP}/shop"], "spare", volume_id=free_disk(1))
+    spare = site.world.operator.add_replication(site.ids()[f"{GROUP}/shop"], "spare", volume_id=free_disk(1))
     words = refused(site, PlanRequest(destroy=True))
     assert f"replication pair 'spare' ({spare}), which is not recorded here" in words
     assert "adopt" not in words
@@ -187,7 +187,7 @@ def test_a_group_that_nothing_else_is_recorded_of_tells_which_pair_holds_it(tmp_
     site = WholeSite(tmp_path, speed=4.0)
     site.write_all({f"{GROUP}/shop": group(name="shop")})
     done(site.apply())
-    spare = site.world.add_replication(site.ids()[f"{GROUP}/shop"], "spare", volume_id=free_disk(1))
+    spare = site.world.operator.add_replication(site.ids()[f"{GROUP}/shop"], "spare", volume_id=free_disk(1))
     assert f"replication pair 'spare' ({spare}), which is not recorded here" in refused(site, PlanRequest(destroy=True))
     site.close()
 

@@ -494,7 +494,7 @@ TROUBLE: Mapping[str, Group] = {"held": {"name": "held-2"}, "stuck": {}, "refuse
 def test_the_exit_code_tells_the_worst(tmp_path: Path, trouble: list[str], code: ExitCode) -> None:
     site = _site(tmp_path, BEFORE)
     done(site.apply())
-    site.world.set_status(site.recorded()["held"], "failed-over")
+    site.world.operator.set_status(site.recorded()["held"], "failed-over")
     if "stuck" in trouble:
         site.write({**BEFORE, "stuck": {}})
         site.break_with("POST server-groups:stuck-job")

@@ -91,8 +91,8 @@ def test_a_detach_that_failed_in_the_console_is_tried_again_before_the_pair_is_d
     site.write_all(SHOP)
     done(site.apply())
     ids = site.ids()
-    site.world.attach(ids[f"{INSTANCE}/web"], ids[f"{PAIR}/data"], "/dev/vdb")
-    site.world.set_replication_status(ids[f"{PAIR}/data"], "error-detaching")
+    site.world.operator.attach(ids[f"{INSTANCE}/web"], ids[f"{PAIR}/data"], "/dev/vdb")
+    site.world.operator.set_replication_status(ids[f"{PAIR}/data"], "error-detaching")
     first = [f"{step.action.value} {step.address}" for step in site.plan(DESTROY).steps][:3]
     assert f"delete {ATTACHMENT}/data" in first
     done(site.destroy())
@@ -125,7 +125,7 @@ def test_a_resize_that_failed_is_tried_again(site):
 def test_a_pair_that_is_ill_does_not_stand_in_the_way_of_a_destroy(site, ill):
     site.write_all(ALL)
     done(site.apply())
-    site.world.set_replication_status(site.ids()[f"{PAIR}/data"], ill)
+    site.world.operator.set_replication_status(site.ids()[f"{PAIR}/data"], ill)
     done(site.destroy())
     assert site.ids() == {}
 
@@ -134,6 +134,6 @@ def test_a_pair_that_is_ill_does_not_stand_in_the_way_of_a_destroy(site, ill):
 def test_an_instance_that_is_ill_does_not_stand_in_the_way_of_a_destroy(site, ill):
     site.write_all(ALL)
     done(site.apply())
-    site.world.set_instance_status(site.ids()[f"{INSTANCE}/web"], ill)
+    site.world.operator.set_instance_status(site.ids()[f"{INSTANCE}/web"], ill)
     done(site.destroy())
     assert site.ids() == {}

@@ -45,7 +45,7 @@ def test_u1_a_third_name_is_not_written_over(applied: Site) -> None:
     def third() -> None:
         if applied.requests("PUT") and not renamed:
             renamed.append("third")
-            applied.world.rename_group(only, "third")
+            applied.world.operator.rename_group(only, "third")
 
     with applied.suffering(wire=hooked("GET server-groups.*", before=third)):
         outcome = applied.apply()
@@ -68,7 +68,7 @@ def _change_after_review(site: Site, change: Callable[[], object]) -> None:
 def test_u2_a_group_that_changed_since_the_plan_is_refused(applied: Site, goal: Mapping[str, Group]) -> None:
     (only,) = applied.live()
     applied.write(goal)
-    _change_after_review(applied, lambda: applied.world.rename_group(only, "theirs"))
+    _change_after_review(applied, lambda: applied.world.operator.rename_group(only, "theirs"))
     changing = applied.changing()
     outcome = applied.apply()
     assert outcome.exit_code is ExitCode.ERROR
@@ -79,7 +79,7 @@ def test_u2_a_group_that_changed_since_the_plan_is_refused(applied: Site, goal: 
 
 def test_u2_a_group_that_went_into_failover_since_the_plan_is_left_alone(applied: Site) -> None:
     (only,) = applied.live()
-    _change_after_review(applied, lambda: applied.world.set_status(only, "failed-over"))
+    _change_after_review(applied, lambda: applied.world.operator.set_status(only, "failed-over"))
     changing = applied.changing()
     assert applied.destroy().exit_code is ExitCode.ERROR
     assert applied.changing() == changing
@@ -90,7 +90,7 @@ def test_u2_a_saved_plan_does_not_write_over_a_change(applied: Site) -> None:
     (only,) = applied.live()
     applied.write({"web": {"name": "shop", "description": "shop"}})
     plan = applied.plan()
-    applied.world.rename_group(only, "theirs")
+    applied.world.operator.rename_group(only, "theirs")
     changing = applied.changing()
     assert applied.apply_saved(plan).exit_code is ExitCode.ERROR
     assert applied.changing() == changing
@@ -115,14 +115,14 @@ def test_d1_a_delete_without_a_clear_answer(tmp_path: Path, fault: str, speed: f
 
 def test_d2_a_group_that_is_gone_already_counts_as_deleted(applied: Site) -> None:
     (only,) = applied.live()
-    with applied.suffering(wire=hooked("DELETE .+", before=lambda: applied.world.delete_group(only))):
+    with applied.suffering(wire=hooked("DELETE .+", before=lambda: applied.world.operator.delete_group(only))):
         done(applied.destroy())
     assert_settled(applied, {}, request=DESTROY)
 
 
 def test_d2_a_group_that_is_gone_before_its_delete_is_forgotten(applied: Site) -> None:
     (only,) = applied.live()
-    _change_after_review(applied, lambda: applied.world.delete_group(only))
+    _change_after_review(applied, lambda: applied.world.operator.delete_group(only))
     done(applied.destroy())
     assert applied.requests("DELETE") == 0
     assert_settled(applied, {}, request=DESTROY)
@@ -182,7 +182,7 @@ def test_d5_a_replace_that_dies_between_its_two_halves(tmp_path: Path, moment: s
 
 def test_d6_a_group_that_got_members_since_the_plan_is_not_deleted(applied: Site) -> None:
     (only,) = applied.live()
-    _change_after_review(applied, lambda: applied.world.add_replication(only))
+    _change_after_review(applied, lambda: applied.world.operator.add_replication(only))
     outcome = applied.destroy()
     assert outcome.exit_code is ExitCode.ERROR
     assert applied.requests("DELETE") <= 1

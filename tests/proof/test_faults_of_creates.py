@@ -156,7 +156,7 @@ def test_c9_a_group_that_cannot_be_read_after_its_creation_is_kept(site: Site) -
 
 def test_c9_state_rm_closes_what_was_never_seen(site: Site) -> None:
     def vanish() -> None:
-        site.world.delete_group(site.made()[0])
+        site.world.operator.delete_group(site.made()[0])
 
     with site.suffering(wire=hooked("GET jobs/.+", before=vanish, first=1)):
         assert "`declarative state rm 'ProtectionGroup/web'`" in why(site.apply())
@@ -205,7 +205,7 @@ def test_c12_a_failed_create_that_left_nothing_is_planned_anew(site: Site) -> No
     def sweep() -> None:
         for object_id, group in site.live().items():
             if group["status"] == "error":
-                site.world.delete_group(object_id)
+                site.world.operator.delete_group(object_id)
 
     with site.suffering(wire=hooked("GET server-groups.*", before=sweep)):
         assert site.apply().exit_code is ExitCode.ERROR
@@ -417,7 +417,7 @@ def test_c23_rejected_credentials_stop_the_run_and_lose_nothing(site: Site) -> N
     assert applied.outcome.count(Result.CONTINUES) == len(site.state().operations) > 0
     assert "token" in "\n".join(site.watch.texts("warning"))
     site.world.faults.clear()
-    site.world.renew_token(SIMULATOR)
+    site.world.operator.renew_token(SIMULATOR)
     done(site.apply())
     assert len(site.made()) == 40
     assert_settled(site, {f"g{number}": f"g{number}" for number in range(40)})
@@ -436,7 +436,7 @@ def test_c23_rejected_credentials_before_anything_is_begun(site: Site) -> None:
     with pytest.raises(Unauthorized):
         site.apply()
     site.world.faults.clear()
-    site.world.renew_token(SIMULATOR)
+    site.world.operator.renew_token(SIMULATOR)
     done(site.apply())
     _assert_one(site)
 
@@ -457,12 +457,12 @@ def test_a_refused_create_fails_and_the_others_go_on(site: Site) -> None:
 
 def test_a_used_up_quota_stops_new_creates(site: Site) -> None:
     site.write({f"g{number}": {} for number in range(30)})
-    site.watch.on_review = lambda plan: site.world.set_quota("server_groups", 10)
+    site.watch.on_review = lambda plan: site.world.operator.set_quota("server_groups", 10)
     applied = site.apply(parallelism=2, max_jobs=2)
     assert applied.exit_code is ExitCode.ERROR
     assert len(site.made()) == 10
     assert site.requests("POST") <= 12
     site.watch.on_review = lambda plan: None
-    site.world.set_quota("server_groups", -1)
+    site.world.operator.set_quota("server_groups", -1)
     done(site.apply())
     assert len(site.made()) == 30

@@ -190,7 +190,7 @@ def test_e2_a_failed_enable_keeps_the_group_and_its_members(tmp_path: Path) -> N
 
 def _fail_over(site: WholeSite) -> Callable[[Plan], None]:
     def act(plan: Plan) -> None:
-        site.world.set_status(site.ids()[f"{GROUP}/shop"], "failed-over")
+        site.world.operator.set_status(site.ids()[f"{GROUP}/shop"], "failed-over")
 
     return act
 
@@ -241,11 +241,11 @@ def test_what_others_have_begun_is_waited_for(
     shop = site.ids()[f"{GROUP}/shop"]
     ends = site.object(f"{GROUP}/shop")["status"]
     over = site.time() + 40.0
-    site.world.set_status(shop, by_others)
+    site.world.operator.set_status(shop, by_others)
 
     def end() -> None:
         if site.time() >= over and site.world.groups()[0]["status"] == by_others:
-            site.world.set_status(shop, str(ends))
+            site.world.operator.set_status(shop, str(ends))
 
     with site.suffering(wire=hooked("GET server-groups.*", before=end)):
         done(site.apply(allow=CONSENTS))

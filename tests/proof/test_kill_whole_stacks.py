@@ -64,7 +64,7 @@ def _nothing(site: WholeSite) -> None:
 
 
 def _enabling_fails(site: WholeSite) -> None:
-    site.world.set_status(site.ids()["ProtectionGroup/shop"], "error-starting")
+    site.world.operator.set_status(site.ids()["ProtectionGroup/shop"], "error-starting")
 
 
 @dataclass(frozen=True)

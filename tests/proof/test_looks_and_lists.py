@@ -55,8 +55,8 @@ def test_a_failover_during_a_slow_look_is_not_met_by_an_enable(tmp_path: Path, s
     site.watch.on_review = lambda plan: armed.append(True)
 
     def meanwhile() -> None:
-        site.world.enable(group_id)
-        site.world.fail_over(group_id)
+        site.world.operator.enable(group_id)
+        site.world.operator.fail_over(group_id)
         armed.clear()
 
     with site.suffering(wire=_armed(lambda: armed, f"GET server-groups/{group_id}", seconds, meanwhile)):
@@ -92,7 +92,7 @@ def test_an_instance_is_not_deleted_from_a_group_that_failed_over_during_a_slow_
     site.watch.on_review = lambda plan: armed.append(True)
 
     def meanwhile() -> None:
-        site.world.fail_over(group_id)
+        site.world.operator.fail_over(group_id)
         armed.clear()
 
     with site.suffering(wire=_armed(lambda: armed, f"GET server-groups/{group_id}", 52.0, meanwhile)):
@@ -281,10 +281,10 @@ def test_a_difference_that_the_service_made_is_said_and_drifts_when_it_changes(t
     done(site.apply())
     assert ["name was sent as 'Web', and the service shows 'web'" in text for text in _said(site)] == [True]
     assert not site.plan().has_changes()
-    site.world.rename_group(site.made()[0], "drifted")
+    site.world.operator.rename_group(site.made()[0], "drifted")
     (step,) = site.plan().steps
     assert [change.new for change in step.changes] == ["Web"]
-    site.world.rename_group(site.made()[0], "web")
+    site.world.operator.rename_group(site.made()[0], "web")
     site.write({"web": {"name": "Web-2"}})
     assert [step.action.value for step in site.plan().steps] == ["update"]
 

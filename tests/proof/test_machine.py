@@ -140,12 +140,12 @@ class Machine(RuleBasedStateMachine):
     @rule(pick=st.integers(0, 3))
     def drift_name(self, pick: int) -> None:
         if ids := self._recorded_and_living():
-            self.site.world.rename_group(ids[pick % len(ids)], self._fresh("drift"))
+            self.site.world.operator.rename_group(ids[pick % len(ids)], self._fresh("drift"))
 
     @rule(pick=st.integers(0, 3))
     def drift_away(self, pick: int) -> None:
         if ids := self._recorded_and_living():
-            self.site.world.delete_group(ids[pick % len(ids)])
+            self.site.world.operator.delete_group(ids[pick % len(ids)])
 
     @precondition(_idle)
     @rule(pick=st.integers(0, 3), status=st.sampled_from(HELD + OTHERS))
@@ -153,14 +153,14 @@ class Machine(RuleBasedStateMachine):
         self.site.world.advance()
         self.site.catch_up()
         if ids := self._recorded_and_living():
-            self.site.world.set_status(ids[pick % len(ids)], status)
+            self.site.world.operator.set_status(ids[pick % len(ids)], status)
 
     @precondition(_idle)
     @rule()
     def heal(self) -> None:
         for object_id, group in self.site.live().items():
             if group["status"] in HELD:
-                self.site.world.set_status(object_id, "available")
+                self.site.world.operator.set_status(object_id, "available")
 
     @precondition(_idle)
     @rule(name=st.sampled_from(NAMES))
@@ -230,11 +230,11 @@ class Machine(RuleBasedStateMachine):
 
     def _by_console(self, act: str, target: str) -> None:
         if act == "rename":
-            self.site.world.rename_group(target, self._fresh("console"))
+            self.site.world.operator.rename_group(target, self._fresh("console"))
         elif act == "delete":
-            self.site.world.delete_group(target)
+            self.site.world.operator.delete_group(target)
         else:
-            self.site.world.set_status(target, "failed-over")
+            self.site.world.operator.set_status(target, "failed-over")
 
     @rule(last=st.integers(1, 110))
     def apply_and_be_killed(self, last: int) -> None:

@@ -167,10 +167,10 @@ class Machine(RuleBasedStateMachine):
     def drift_name(self, kind: str, pick: int) -> None:
         world = self.site.world
         renames = {
-            GROUP: world.rename_group,
-            INSTANCE: world.rename_instance,
-            PAIR: world.rename_replication,
-            DRILL: world.rename_drill,
+            GROUP: world.operator.rename_group,
+            INSTANCE: world.operator.rename_instance,
+            PAIR: world.operator.rename_replication,
+            DRILL: world.operator.rename_drill,
         }
         if one := self._there(kind, pick):
             renames[kind](one, self._fresh("drift"))
@@ -182,10 +182,10 @@ class Machine(RuleBasedStateMachine):
         world.advance()
         self.site.catch_up()
         removes = {
-            GROUP: world.delete_group,
-            INSTANCE: world.delete_instance,
-            PAIR: world.delete_replication,
-            DRILL: world.delete_drill,
+            GROUP: world.operator.delete_group,
+            INSTANCE: world.operator.delete_instance,
+            PAIR: world.operator.delete_replication,
+            DRILL: world.operator.delete_drill,
         }
         # Without the pair that it brought, an instance is not whole, and nothing brings that back: a plan says so.
         one = self.site.ids().get(DATA) if kind == PAIR else self._there(kind, pick)
@@ -199,13 +199,13 @@ class Machine(RuleBasedStateMachine):
         if one := self._there(ATTACHMENT, 0):
             self.site.world.advance()
             self.site.catch_up()
-            self.site.world.detach(*one.split("/"))
+            self.site.world.operator.detach(*one.split("/"))
 
     @precondition(_idle)
     @rule()
     def drift_tags(self) -> None:
         if one := self._there(INSTANCE, 0):
-            self.site.world.set_tags(one, {"somebody": "else"})
+            self.site.world.operator.set_tags(one, {"somebody": "else"})
 
     @precondition(_idle)
     @rule(status=st.sampled_from(HELD))
@@ -214,14 +214,14 @@ class Machine(RuleBasedStateMachine):
         self.site.catch_up()
         if (one := self._there(GROUP, 0)) and self.site.object(SHOP)["status"] in ("available", "protected"):
             self.before_the_disaster = str(self.site.object(SHOP)["status"])
-            self.site.world.set_status(one, status)
+            self.site.world.operator.set_status(one, status)
 
     @precondition(_idle)
     @rule()
     def end_the_disaster(self) -> None:
         for object_id, shown in self.site.objects()[GROUP].items():
             if shown["status"] in HELD:
-                self.site.world.set_status(object_id, self.before_the_disaster)
+                self.site.world.operator.set_status(object_id, self.before_the_disaster)
 
     @precondition(_idle)
     @rule()
@@ -231,7 +231,7 @@ class Machine(RuleBasedStateMachine):
         self.site.catch_up()
         has_pair = bool({WEB, APP, DATA} & self.site.ids().keys()) and bool({WEB, APP, DATA} & self.manifests().keys())
         if (one := self._there(GROUP, 0)) and self.site.object(SHOP)["status"] == "available" and has_pair:
-            self.site.world.set_status(one, "error-starting")
+            self.site.world.operator.set_status(one, "error-starting")
             self.set_the_goal("enabled")
             self.converge()
 

@@ -106,7 +106,7 @@ def test_a_group_that_fails_over_while_a_drill_waits_for_its_first_copy_gets_no_
     def fail_over():
         looks.extend(one["id"] for one in site.world.groups() if one["status"] == "protected")
         if len(looks) == 4:
-            site.world.set_status(looks[0], "failed-over")
+            site.world.operator.set_status(looks[0], "failed-over")
 
     write(site, group(protection="enabled"), instance("one"), DRILL)
     with site.suffering(wire=hooked(r"GET server-groups.*", before=fail_over)):
@@ -124,7 +124,7 @@ def test_a_step_sees_its_group_as_it_is_when_the_step_begins(site):
         made = [*site.world.instances(), *site.world.replications()]
         if len(made) >= 3 and all(one["status"] == "available" for one in made):
             for group_id in site.live():
-                site.world.set_status(group_id, "failed-over")
+                site.world.operator.set_status(group_id, "failed-over")
         return status, body
 
     with site.suffering(wire=hooked(r"GET jobs/.+", answer=fail_over)):
@@ -150,7 +150,7 @@ def test_nothing_is_sent_again_to_a_group_that_has_failed_over_meanwhile(site, r
 
     def fail_over():
         tries.append(site.now)
-        site.world.set_status(group_id, "failed-over")
+        site.world.operator.set_status(group_id, "failed-over")
 
     with site.suffering(wire=_turned_away("POST protected-instances", refusal, fail_over)):
         applied = site.apply()

@@ -178,7 +178,7 @@ def test_a_disaster_after_the_plan_withholds_its_steps_and_refuses_nothing(site:
     site.write_all({f"ProtectionGroup/{name}": group(name=f"{name}-2") for name in ("shop", "db")})
     saved = site.plan()
     shop = site.ids()["ProtectionGroup/shop"]
-    site.world.set_status(shop, "failed-over")
+    site.world.operator.set_status(shop, "failed-over")
     if not described:
         _take_away(site)
     applied = site.apply_saved(saved)
@@ -186,7 +186,7 @@ def test_a_disaster_after_the_plan_withholds_its_steps_and_refuses_nothing(site:
     assert [str(one.address) for one in applied.outcome.withheld] == ["ProtectionGroup/shop"]
     assert site.named("db-2")
     assert not site.named("shop-2")
-    site.world.set_status(shop, "available")
+    site.world.operator.set_status(shop, "available")
     done(site.apply_saved(saved))
     assert site.named("shop-2") == [shop]
 
@@ -367,8 +367,8 @@ def _nobody(site: WholeSite) -> None:
 
 def _drift(site: WholeSite) -> None:
     ids = site.ids()
-    site.world.rename_group(ids["ProtectionGroup/db"], "theirs")
-    site.world.delete_group(ids["ProtectionGroup/last"])
+    site.world.operator.rename_group(ids["ProtectionGroup/db"], "theirs")
+    site.world.operator.delete_group(ids["ProtectionGroup/last"])
 
 
 def _forgotten(site: WholeSite) -> None:

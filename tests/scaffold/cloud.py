@@ -241,7 +241,7 @@ class Site:
 
         assert self.run(post) == 200
         (new,) = set(self.live()) - known
-        self.world.set_status(new, "available")
+        self.world.operator.set_status(new, "available")
         return new
 
     # ---------------------------------------------------------------- manifests

@@ -360,7 +360,7 @@ def test_a_drill_of_a_new_group_has_no_twin():
 
 def test_a_withheld_replacement_is_told_of_once_and_as_one():
     world = World(DISKS).has(group("shop"), drill("q1", "shop"))
-    world.set_status(world.id_of("ProtectionGroup/shop"), "failed-over")
+    world.operator.set_status(world.id_of("ProtectionGroup/shop"), "failed-over")
     made = world.plan(stack(group("shop", source_vpc_id="vpc-2"), drill("q1", "shop")))
     assert "    ! replace ProtectionGroup/shop: disaster recovery is in progress" in text(made)
     assert "delete" not in text(made)
@@ -387,7 +387,7 @@ def test_a_pair_of_an_instance_whose_create_is_still_open_is_waited_for():
 @pytest.mark.parametrize(("status", "goal"), [("error-starting", "enabled"), ("error-stopping", "disabled")])
 def test_a_group_that_takes_no_members_says_what_leads_out_of_that(status, goal):
     world = World(DISKS).has(group("shop"), instance("web", "shop", "s1"))
-    world.set_status(world.id_of("ProtectionGroup/shop"), status)
+    world.operator.set_status(world.id_of("ProtectionGroup/shop"), status)
     view = stack(group("shop"), instance("web", "shop", "s1"), instance("app", "shop", "s2"))
     with pytest.raises(InputError) as caught:
         world.plan(view)
@@ -400,7 +400,7 @@ def test_a_group_that_takes_no_members_says_what_leads_out_of_that(status, goal)
 
 def test_the_last_member_of_a_group_that_is_enabled_again_goes_after_that():
     world = World(DISKS).has(group("shop"), instance("web", "shop", "s1"))
-    world.set_status(world.id_of("ProtectionGroup/shop"), "error-starting")
+    world.operator.set_status(world.id_of("ProtectionGroup/shop"), "error-starting")
     wanted = stack(group("shop", protection="enabled"), instance("web", "shop", "s2"))
     assert world.apply(world.plan(wanted)) == set()
     assert world.plan(wanted).steps == ()

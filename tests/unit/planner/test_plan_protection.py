@@ -90,7 +90,7 @@ def left_as(status, goal, **lifecycle):
     """A group with one instance, applied with this goal, whose status has become another since."""
     world = World()
     world.has(group("shop", protection=goal, lifecycle=lifecycle), instance("web", "shop", "s1"))
-    world.set_status(world.id_of(SHOP), status)
+    world.operator.set_status(world.id_of(SHOP), status)
     return world
 
 

@@ -235,7 +235,7 @@ def test_an_instance_whose_deletion_failed_is_detached_from_at_once():
 @pytest.mark.parametrize("status", ["error-starting", "error-stopping"])
 def test_what_a_failed_switch_stands_in_the_way_of_comes_after_the_next(status):
     world = World(DISKS).has(*BASE)
-    world.set_status(world.id_of(f"{GROUP}/shop"), status)
+    world.operator.set_status(world.id_of(f"{GROUP}/shop"), status)
     goal = {"error-starting": "enabled", "error-stopping": "disabled"}[status]
     switch = {"error-starting": "enable", "error-stopping": "disable"}[status]
     wanted = [*BASE[:2], pair("data", "shop", "v1", volume_size=99)]

@@ -108,7 +108,7 @@ class Cloud:
     def pair_group(self, **changes: object) -> str:
         """The id of a new group that holds a pair, so that it can be enabled."""
         group_id = self.group(**changes)
-        self.world.add_replication(group_id)
+        self.world.operator.add_replication(group_id)
         return group_id
 
     def server_id(self) -> str:

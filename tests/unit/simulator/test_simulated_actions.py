@@ -47,7 +47,7 @@ FLOWS = [
 @pytest.mark.parametrize(("word", "before", "during", "after", "station", "job_type"), FLOWS)
 def test_an_action_takes_the_group_from_status_to_status(cloud, word, before, during, after, station, job_type):
     group_id = cloud.pair_group()
-    cloud.world.set_status(group_id, before)
+    cloud.world.operator.set_status(group_id, before)
     accepted = cloud.act(group_id, word, TARGET if word == "reverse-server-group" else None)
     assert cloud.show(group_id)["status"] == during
     job = cloud.finished(accepted)
@@ -62,7 +62,7 @@ def test_an_action_takes_the_group_from_status_to_status(cloud, word, before, du
 @pytest.mark.parametrize("word", ACTIONS)
 def test_an_action_is_refused_in_any_other_status(cloud, word, status):
     group_id = cloud.pair_group()
-    cloud.world.set_status(group_id, status)
+    cloud.world.operator.set_status(group_id, status)
     reply = cloud.act(group_id, word, TARGET if word == "reverse-server-group" else None)
     if status in ACTIONS[word][1]:
         assert reply.status == 200
@@ -76,7 +76,7 @@ def test_an_action_needs_a_pair(cloud, word):
     code, statuses = ACTIONS[word]
     group_id = cloud.group()
     status = next(iter(sorted(statuses - {"failed-over", "error-reprotecting"})))
-    cloud.world.set_status(group_id, status)
+    cloud.world.operator.set_status(group_id, status)
     assert cloud.act(group_id, word, TARGET).code == code
     assert cloud.show(group_id)["status"] == status
 
@@ -101,7 +101,7 @@ def test_an_action_is_refused_while_a_job_runs(cloud):
 def test_a_failed_action_leaves_an_error_status_and_can_be_repeated(open_cloud, word, before, failed, failure):
     cloud = open_cloud(faults=["POST server-groups/*/action:fail-job=EVS.2024:first=1"])
     group_id = cloud.pair_group()
-    cloud.world.set_status(group_id, before)
+    cloud.world.operator.set_status(group_id, before)
     job = cloud.finished(cloud.act(group_id, word, TARGET))
     assert (job["status"], job["error_code"]) == ("FAIL", "EVS.2024")
     assert (cloud.show(group_id)["status"], cloud.show(group_id)["priority_station"]) == (failed, "source")
@@ -112,7 +112,7 @@ def test_a_failed_action_leaves_an_error_status_and_can_be_repeated(open_cloud, 
 
 def test_an_action_s_job_has_a_subjob_for_each_pair(cloud):
     group_id = cloud.pair_group()
-    cloud.world.add_replication(group_id)
+    cloud.world.operator.add_replication(group_id)
     job = cloud.finished(cloud.act(group_id, "start-server-group"))
     assert list(job["entities"]) == ["sub_jobs"]
     steps = job["entities"]["sub_jobs"]
@@ -142,7 +142,7 @@ def test_a_bad_action_is_refused(cloud, body, code):
 )  # fmt: skip
 def test_a_planned_failover_names_the_other_side(cloud, options, code):
     group_id = cloud.pair_group()
-    cloud.world.set_status(group_id, "protected")
+    cloud.world.operator.set_status(group_id, "protected")
     assert cloud.act(group_id, "reverse-server-group", options).code == code
 
 
@@ -167,6 +167,6 @@ def test_a_group_removed_meanwhile_stays_removed(cloud, job):
     else:
         accepted = cloud.act(cloud.pair_group(), "start-server-group")
     (group,) = cloud.world.groups()
-    cloud.world.delete_group(group["id"])
+    cloud.world.operator.delete_group(group["id"])
     assert cloud.finished(accepted)["status"] == "SUCCESS"
     assert cloud.world.groups() == []

@@ -49,7 +49,7 @@ def test_a_bad_device_is_refused(site, device):
 
 def test_a_pair_and_a_device_are_used_once(site):
     cloud, group_id, instance_id, _ = site
-    cloud.world.add_disk(Disk(VOLUME, "eu-de-01", multiattach=False))
+    cloud.world.operator.add_disk(Disk(VOLUME, "eu-de-01", multiattach=False))
     pair_id = cloud.pair(group_id, volume_id=VOLUME)
     assert cloud.ask_attach(instance_id, pair_id, "/dev/sda").code == "SDRS.1603"
     accepted = cloud.ask_attach(instance_id, pair_id, "/dev/vdb")
@@ -69,7 +69,7 @@ def test_a_device_is_taken_while_it_is_being_attached(site):
 
 
 def test_a_shared_pair_goes_to_several_instances(cloud):
-    cloud.world.add_disk(Disk(VOLUME, "eu-de-01", multiattach=True))
+    cloud.world.operator.add_disk(Disk(VOLUME, "eu-de-01", multiattach=True))
     group_id = cloud.group()
     pair_id, instances = cloud.pair(group_id, volume_id=VOLUME), [cloud.instance(group_id) for _ in range(2)]
     for instance_id in instances:
@@ -97,11 +97,11 @@ STEADY = {"available", "protected"}
 def test_all_three_must_be_steady_for_attaching(site, whose, status):
     cloud, group_id, instance_id, pair_id = site
     if whose == "group":
-        cloud.world.set_status(group_id, status)
+        cloud.world.operator.set_status(group_id, status)
     elif whose == "instance":
-        cloud.world.set_instance_status(instance_id, status)
+        cloud.world.operator.set_instance_status(instance_id, status)
     else:
-        cloud.world.set_replication_status(pair_id, status)
+        cloud.world.operator.set_replication_status(pair_id, status)
     asked = cloud.ask_attach(instance_id, pair_id)
     if status in STEADY:
         assert cloud.finished(asked)["status"] == "SUCCESS"
@@ -180,7 +180,7 @@ def test_a_system_disk_is_detached_from_a_stopped_server_only(site):
     instance = cloud.show_instance(instance_id)
     pair_id = instance["attachment"][0]["replication"]
     assert cloud.ask_detach(instance_id, pair_id).code == "SDRS.1316"
-    cloud.world.set_server_status(instance["source_server"], "shutoff")
+    cloud.world.operator.set_server_status(instance["source_server"], "shutoff")
     assert cloud.finished(cloud.ask_detach(instance_id, pair_id))["status"] == "SUCCESS"
     assert cloud.show_instance(instance_id)["attachment"] == []
 
@@ -212,13 +212,13 @@ DETACHING = {
 )
 def test_the_statuses_decide_whether_a_pair_can_be_detached(site, whose, status):
     cloud, group_id, instance_id, pair_id = site
-    cloud.world.attach(instance_id, pair_id)
+    cloud.world.operator.attach(instance_id, pair_id)
     if whose == "group":
-        cloud.world.set_status(group_id, status)
+        cloud.world.operator.set_status(group_id, status)
     elif whose == "instance":
-        cloud.world.set_instance_status(instance_id, status)
+        cloud.world.operator.set_instance_status(instance_id, status)
     else:
-        cloud.world.set_replication_status(pair_id, status)
+        cloud.world.operator.set_replication_status(pair_id, status)
     good, _, code = DETACHING[whose]
     asked = cloud.ask_detach(instance_id, pair_id)
     assert (asked.status == 200) == (status in good)
@@ -232,12 +232,12 @@ def test_what_is_removed_meanwhile_stays_removed(site, asked, removed):
     if asked == "attach":
         accepted = cloud.ask_attach(instance_id, pair_id)
     else:
-        cloud.world.attach(instance_id, pair_id)
+        cloud.world.operator.attach(instance_id, pair_id)
         accepted = cloud.ask_detach(instance_id, pair_id)
     if removed == "instance":
-        cloud.world.delete_instance(instance_id)
+        cloud.world.operator.delete_instance(instance_id)
     else:
-        cloud.world.delete_replication(pair_id)
+        cloud.world.operator.delete_replication(pair_id)
     assert cloud.finished(accepted)["status"] == "SUCCESS"
     left = {one["id"] for one in (*cloud.world.instances(), *cloud.world.replications())}
     assert (instance_id in left, pair_id in left) == (removed == "pair", removed == "instance")
@@ -246,7 +246,7 @@ def test_what_is_removed_meanwhile_stays_removed(site, asked, removed):
 
 def test_what_is_attached_behind_the_client_s_back_is_seen(site):
     cloud, _, instance_id, pair_id = site
-    cloud.world.attach(instance_id, pair_id, "/dev/vdc")
+    cloud.world.operator.attach(instance_id, pair_id, "/dev/vdc")
     assert cloud.show_pair(pair_id)["attachment"] == [{"device": "/dev/vdc", "protected_instance": instance_id}]
-    cloud.world.detach(instance_id, pair_id)
+    cloud.world.operator.detach(instance_id, pair_id)
     assert cloud.show_pair(pair_id)["attachment"] == []

@@ -34,7 +34,7 @@ def sharing(cloud):
             ServerDisk(f"{number:08x}-0223-4b5d-aecb-656d77977de2", bootable=True),
             ServerDisk(SHARED, size=70, multiattach=True, device="/dev/vdb"),
         )
-        cloud.world.add_server(Server(server_id, "eu-de-01", VPC, disks=disks))
+        cloud.world.operator.add_server(Server(server_id, "eu-de-01", VPC, disks=disks))
     return cloud
 
 
@@ -109,7 +109,7 @@ def test_an_unknown_server_is_refused(open_cloud):
 
 def test_the_group_must_be_steady(cloud):
     group_id = cloud.group()
-    cloud.world.set_status(group_id, "error-stopping")
+    cloud.world.operator.set_status(group_id, "error-stopping")
     assert create(cloud, group_id, [{"server_id": WEB[0]}]).code == "SDRS.1024"
 
 
@@ -126,7 +126,7 @@ def test_a_bad_deletion_is_refused(cloud):
     assert delete(cloud, [one, one]).code == "SDRS.1363"
     assert delete(cloud, [one, other]).code == "SDRS.1364"
     assert cloud.send("POST", "protected-instances/delete", {"protected_instances": ["x"]}).code == "SDRS.0201"
-    cloud.world.set_instance_status(one, "resizing")
+    cloud.world.operator.set_instance_status(one, "resizing")
     assert delete(cloud, [one]).code == "SDRS.1301"
     assert [instance["status"] for instance in cloud.world.instances()] == ["resizing", "available"]
 
@@ -145,5 +145,5 @@ def test_a_failed_batch_fails_all(open_cloud):
 
 
 def test_a_shared_disk_that_is_free_is_paired_by_itself(cloud):
-    cloud.world.add_disk(Disk(SHARED, "eu-de-01", multiattach=True))
+    cloud.world.operator.add_disk(Disk(SHARED, "eu-de-01", multiattach=True))
     assert cloud.pair(cloud.group(), volume_id=SHARED)

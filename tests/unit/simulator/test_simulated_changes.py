@@ -46,11 +46,11 @@ def test_whatever_reaches_a_held_group_is_seen(cloud, method, path, body):
     group_id = cloud.group()
     ids = {
         "group": group_id,
-        "instance": cloud.world.add_instance(group_id),
-        "pair": cloud.world.add_replication(group_id),
-        "drill": cloud.world.add_drill(group_id),
+        "instance": cloud.world.operator.add_instance(group_id),
+        "pair": cloud.world.operator.add_replication(group_id),
+        "drill": cloud.world.operator.add_drill(group_id),
     }
-    cloud.world.fail_over(group_id)
+    cloud.world.operator.fail_over(group_id)
     cloud.send(method, path.format(**ids), _filled(body, ids))
     assert [change.method for change in cloud.world.changes() if change.group_status == "failed-over"] == [method]
     assert cloud.world.changes()[-1].group_id == group_id

@@ -35,7 +35,7 @@ def test_domains_are_listed(open_cloud):
 def test_quotas_tell_what_is_used(cloud):
     cloud.pair_group()
     cloud.create()
-    cloud.world.set_quota("replications", -1)
+    cloud.world.operator.set_quota("replications", -1)
     assert cloud.send("GET", "sdrs/quotas").body == {
         "quotas": {
             "resources": [
@@ -75,12 +75,12 @@ def test_every_answer_has_an_id_and_a_date(cloud):
 
 def test_what_is_not_there_can_not_be_changed(cloud):
     for action in (
-        lambda: cloud.world.set_quota("drills", 1),
-        lambda: cloud.world.set_status("x", "error"),
-        lambda: cloud.world.rename_group("x", "y"),
-        lambda: cloud.world.delete_group("x"),
-        lambda: cloud.world.add_replication("x"),
-        lambda: cloud.world.add_instance("x"),
+        lambda: cloud.world.operator.set_quota("drills", 1),
+        lambda: cloud.world.operator.set_status("x", "error"),
+        lambda: cloud.world.operator.rename_group("x", "y"),
+        lambda: cloud.world.operator.delete_group("x"),
+        lambda: cloud.world.operator.add_replication("x"),
+        lambda: cloud.world.operator.add_instance("x"),
     ):
         with pytest.raises(KeyError):
             action()

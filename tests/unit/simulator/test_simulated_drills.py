@@ -85,7 +85,7 @@ GOOD = {
 @pytest.mark.parametrize("status", sorted(GOOD | {"creating", "error", "starting", "deleting", "error-deleting"}))
 def test_the_group_s_status_decides_whether_there_can_be_a_drill(cloud, status):
     group_id = cloud.group()
-    cloud.world.set_status(group_id, status)
+    cloud.world.operator.set_status(group_id, status)
     asked = cloud.ask_drill(group_id)
     assert (asked.status == 200) == (status in GOOD)
     assert asked.status == 200 or asked.code == "SDRS.1002"
@@ -111,8 +111,8 @@ def test_a_deletion_takes_the_drill_servers_alone(cloud):
 
 @pytest.mark.parametrize("status", ["available", "error", "error-deleting", "creating", "deleting"])
 def test_the_status_decides_whether_a_drill_can_be_deleted(cloud, status):
-    drill_id = cloud.world.add_drill(cloud.group())
-    cloud.world.set_drill_status(drill_id, status)
+    drill_id = cloud.world.operator.add_drill(cloud.group())
+    cloud.world.operator.set_drill_status(drill_id, status)
     asked = cloud.send("DELETE", f"disaster-recovery-drills/{drill_id}")
     assert (asked.status == 200) == (status not in ("creating", "deleting"))
     assert asked.status == 200 or asked.code == "SDRS.1913"
@@ -124,7 +124,7 @@ def test_the_status_decides_whether_a_drill_can_be_deleted(cloud, status):
 def test_a_drill_of_a_busy_group_can_not_be_deleted(cloud, status, code):
     group_id = cloud.group()
     drill_id = cloud.drill(group_id)
-    cloud.world.set_status(group_id, status)
+    cloud.world.operator.set_status(group_id, status)
     asked = cloud.send("DELETE", f"disaster-recovery-drills/{drill_id}")
     assert asked.status == 200 if not code else asked.code == code
 
@@ -158,7 +158,7 @@ def three(cloud):
     first, second = cloud.group(), cloud.group()
     cloud.drill(first, name="drill-a", drill_vpc_id=DRILL_VPC)
     cloud.drill(first, name="Drill-b")
-    cloud.world.set_drill_status(cloud.drill(second, name="other"), "error")
+    cloud.world.operator.set_drill_status(cloud.drill(second, name="other"), "error")
     return cloud
 
 
@@ -217,7 +217,7 @@ def test_a_drill_removed_meanwhile_stays_removed(cloud, asked):
     else:
         accepted = cloud.send("DELETE", f"disaster-recovery-drills/{cloud.drill(group_id)}")
     (drill,) = cloud.world.drills()
-    cloud.world.delete_drill(drill["id"])
+    cloud.world.operator.delete_drill(drill["id"])
     assert cloud.finished(accepted)["status"] == "SUCCESS"
     assert cloud.world.drills() == []
 
@@ -225,9 +225,9 @@ def test_a_drill_removed_meanwhile_stays_removed(cloud, asked):
 def test_a_drill_takes_what_is_there(cloud):
     group_id, instance_id = cloud.protected()
     cloud.ask_instance(group_id)
-    drill_id = cloud.world.add_drill(group_id)
+    drill_id = cloud.world.operator.add_drill(group_id)
     (server,) = show(cloud, drill_id)["drill_servers"]
     assert server["protected_instance"] == instance_id
-    cloud.world.delete_server(server["drill_server_id"])
+    cloud.world.operator.delete_server(server["drill_server_id"])
     cloud.finished(cloud.send("DELETE", f"disaster-recovery-drills/{drill_id}"))
     assert cloud.world.drills() == []

@@ -123,18 +123,18 @@ def test_an_estate_stays_with_its_world(known, open_cloud, tmp_path):
     assert again.world.servers() == known.world.servers()
     assert again.ask_instance(again.group(), server_id=ABSENT).code == "SDRS.1326"
     with pytest.raises(KeyError):
-        again.world.add_instance(again.group())
+        again.world.operator.add_instance(again.group())
     with pytest.raises(KeyError):
-        again.world.add_replication(again.group())
+        again.world.operator.add_replication(again.group())
 
 
 def test_what_is_added_later_is_known_too(known):
-    known.world.add_server(Server(ABSENT, "eu-de-01", VPC, disks=(ServerDisk(ABSENT, bootable=True),)))
-    known.world.add_disk(Disk(VPC, "eu-de-01"))
+    known.world.operator.add_server(Server(ABSENT, "eu-de-01", VPC, disks=(ServerDisk(ABSENT, bootable=True),)))
+    known.world.operator.add_disk(Disk(VPC, "eu-de-01"))
     group_id = known.group()
     assert known.instance(group_id, server_id=ABSENT)
     assert known.pair(group_id, volume_id=VPC)
     with pytest.raises(ValueError, match="already"):
-        known.world.add_server(Server(SERVER, "eu-de-01", VPC))
+        known.world.operator.add_server(Server(SERVER, "eu-de-01", VPC))
     with pytest.raises(ValueError, match="already"):
-        known.world.add_disk(Disk(DATA, "eu-de-01"))
+        known.world.operator.add_disk(Disk(DATA, "eu-de-01"))

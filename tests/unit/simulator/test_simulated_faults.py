@@ -368,7 +368,7 @@ def test_an_expired_token_is_expired_for_other_processes_too(open_cloud, tmp_pat
         assert second.send("GET", "active-domains", headers=headers).status == 200
         assert first.send("GET", "active-domains", headers=headers).status == 401
         assert second.send("GET", "active-domains", headers=headers).status == 401
-    second.world.renew_token("chosen")
+    second.world.operator.renew_token("chosen")
     assert [cloud.send("GET", "active-domains", headers=chosen).status for cloud in (first, second)] == [200, 200]
 
 

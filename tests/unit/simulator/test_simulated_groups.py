@@ -126,7 +126,7 @@ def test_a_group_over_the_quota_is_refused(open_cloud):
     cloud.group()
     refused = cloud.create()
     assert (refused.status, refused.code) == (400, "SDRS.0305")
-    cloud.world.set_quota("server_groups", -1)
+    cloud.world.operator.set_quota("server_groups", -1)
     assert cloud.create().status == 200
 
 
@@ -163,7 +163,7 @@ def test_a_rename_works_while_a_job_runs(cloud):
 @pytest.mark.parametrize("status", ["available", "error", "error-deleting", "protected"])
 def test_an_empty_group_can_be_deleted(cloud, status):
     group_id = cloud.group()
-    cloud.world.set_status(group_id, status)
+    cloud.world.operator.set_status(group_id, status)
     accepted = cloud.send("DELETE", f"server-groups/{group_id}")
     assert cloud.show(group_id)["status"] == "deleting"
     job = cloud.finished(accepted)
@@ -174,7 +174,7 @@ def test_an_empty_group_can_be_deleted(cloud, status):
 def test_a_group_with_members_can_not_be_deleted(cloud):
     group_id = cloud.pair_group()
     assert cloud.send("DELETE", f"server-groups/{group_id}").code == "SDRS.1010"
-    cloud.world.add_instance(group_id)
+    cloud.world.operator.add_instance(group_id)
     assert cloud.send("DELETE", f"server-groups/{group_id}").code == "SDRS.1001"
     assert cloud.show(group_id)["status"] == "available"
     assert cloud.show(group_id)["protected_instance_num"] == 1

@@ -11,7 +11,7 @@ def site(cloud):
     """An instance with a stopped production server."""
     group_id = cloud.group()
     instance = cloud.show_instance(cloud.instance(group_id))
-    cloud.world.set_server_status(instance["source_server"], "shutoff")
+    cloud.world.operator.set_server_status(instance["source_server"], "shutoff")
     return cloud, group_id, instance
 
 
@@ -61,7 +61,7 @@ def test_an_instance_has_twelve_nics(site):
 
 def test_the_primary_nic_stays(site):
     cloud, _, instance = site
-    assert delete(cloud, instance["id"], cloud.world.primary_nic(instance["id"])).code == "SDRS.1311"
+    assert delete(cloud, instance["id"], cloud.world.operator.primary_nic(instance["id"])).code == "SDRS.1311"
     assert delete(cloud, instance["id"], "x").code == "SDRS.0223"
 
 
@@ -69,9 +69,9 @@ def test_the_primary_nic_stays(site):
 def test_all_must_be_steady_for_a_nic(site, status):
     cloud, group_id, instance = site
     nic_id = cloud.finished(add(cloud, instance["id"]))["entities"]["nic_id"]
-    cloud.world.set_instance_status(instance["id"], status)
+    cloud.world.operator.set_instance_status(instance["id"], status)
     assert add(cloud, instance["id"]).code == delete(cloud, instance["id"], nic_id).code == "SDRS.1327"
-    cloud.world.set_status(group_id, status)
+    cloud.world.operator.set_status(group_id, status)
     assert add(cloud, instance["id"]).code == delete(cloud, instance["id"], nic_id).code == "SDRS.1024"
 
 
@@ -135,7 +135,7 @@ def test_a_resize_must_change_something(site):
 
 def test_the_servers_concerned_must_be_stopped(site):
     cloud, _, instance = site
-    cloud.world.set_server_status(instance["target_server"], "active")
+    cloud.world.operator.set_server_status(instance["target_server"], "active")
     assert resize(cloud, instance["id"], dr_flavorRef="new").code == "SDRS.1342"
     assert resize(cloud, instance["id"], production_flavorRef="new").status == 200
     other = cloud.instance(instance["server_group_id"])
@@ -146,7 +146,7 @@ def test_the_servers_concerned_must_be_stopped(site):
 @pytest.mark.parametrize("status", ["available", "protected", "error-resizing", "failed-over", "nic-creating"])
 def test_the_status_decides_whether_an_instance_can_be_resized(site, status):
     cloud, _, instance = site
-    cloud.world.set_instance_status(instance["id"], status)
+    cloud.world.operator.set_instance_status(instance["id"], status)
     asked = resize(cloud, instance["id"], dr_flavorRef="new")
     assert (asked.status == 200) == (status in ("available", "protected", "error-resizing"))
     assert asked.status == 200 or asked.code == "SDRS.1328"
@@ -154,7 +154,7 @@ def test_the_status_decides_whether_an_instance_can_be_resized(site, status):
 
 def test_a_busy_group_is_not_resized(site):
     cloud, group_id, instance = site
-    cloud.world.set_status(group_id, "failed-over")
+    cloud.world.operator.set_status(group_id, "failed-over")
     assert resize(cloud, instance["id"], dr_flavorRef="new").code == "SDRS.1024"
 
 
@@ -173,6 +173,6 @@ def test_a_failed_resize_can_be_repeated(open_cloud):
 def test_an_instance_removed_meanwhile_stays_removed(site, asked):
     cloud, _, instance = site
     accepted = add(cloud, instance["id"]) if asked == "nic" else resize(cloud, instance["id"], dr_flavorRef="new")
-    cloud.world.delete_instance(instance["id"])
+    cloud.world.operator.delete_instance(instance["id"])
     assert cloud.finished(accepted)["status"] == "SUCCESS"
     assert cloud.world.instances() == []

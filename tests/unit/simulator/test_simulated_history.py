@@ -29,10 +29,10 @@ def test_an_event_names_its_request(cloud):
 
 def test_what_is_done_behind_the_client_s_back_is_told_too(cloud):
     group_id = cloud.group()
-    cloud.world.rename_group(group_id, "odd")
-    cloud.world.set_status(group_id, "unheard-of")
+    cloud.world.operator.rename_group(group_id, "odd")
+    cloud.world.operator.set_status(group_id, "unheard-of")
     assert cloud.show(group_id)["status"] == "unheard-of"
-    cloud.world.delete_group(group_id)
+    cloud.world.operator.delete_group(group_id)
     told = [(event.effect, event.method) for event in cloud.world.history()[-3:]]
     assert told == [(Effect.RENAMED, ""), (Effect.STATUS, ""), (Effect.DELETED, "")]
 

@@ -42,7 +42,7 @@ def test_a_token_expires(open_cloud):
 
 def test_tokens_can_be_made_to_expire(cloud):
     headers = {"x-auth-token": sign_in(cloud).headers["X-Subject-Token"]}
-    cloud.world.expire_tokens()
+    cloud.world.operator.expire_tokens()
     assert ask(cloud, headers).status == 401
     assert ask(cloud, {"x-auth-token": cloud.world.preset_token}).status == 200
 

@@ -52,7 +52,7 @@ def test_servers_disks_and_pairs_come_with_an_instance(cloud):
         ServerDisk(ABSENT, size=50, type="SSD", bootable=True, device="/dev/vda"),
         ServerDisk(SUBNET, size=200, type="SAS", device="/dev/vdb"),
     )
-    cloud.world.add_server(Server(SERVER, "eu-de-01", VPC, name="web-1", flavor="s3.large.4", disks=disks))
+    cloud.world.operator.add_server(Server(SERVER, "eu-de-01", VPC, name="web-1", flavor="s3.large.4", disks=disks))
     instance = cloud.show_instance(cloud.instance(cloud.group(), server_id=SERVER))
     target = cloud.server(instance["target_server"])
     assert {key: target[key] for key in ("name", "availability_zone", "vpc_id", "status", "flavor", "role")} == {
@@ -135,7 +135,7 @@ SYSTEM = ServerDisk(ABSENT, bootable=True)
     ],
 )
 def test_a_server_that_can_not_be_protected_is_refused(cloud, server, code):
-    cloud.world.add_server(server)
+    cloud.world.operator.add_server(server)
     assert cloud.ask_instance(cloud.group(), server_id=SERVER).code == code
     assert cloud.world.instances() == []
 
@@ -143,7 +143,7 @@ def test_a_server_that_can_not_be_protected_is_refused(cloud, server, code):
 def test_a_server_with_a_disk_of_a_pair_is_refused(cloud):
     group_id = cloud.group()
     cloud.pair(group_id, volume_id=SUBNET)
-    cloud.world.add_server(Server(SERVER, "eu-de-01", VPC, disks=(SYSTEM, ServerDisk(SUBNET))))
+    cloud.world.operator.add_server(Server(SERVER, "eu-de-01", VPC, disks=(SYSTEM, ServerDisk(SUBNET))))
     assert cloud.ask_instance(group_id, server_id=SERVER).code == "SDRS.1811"
 
 
@@ -152,9 +152,9 @@ def test_what_is_lost_while_an_instance_is_created_is_not_made_up(cloud, lost):
     group_id = cloud.group()
     accepted = cloud.ask_instance(group_id, server_id=SERVER)
     if lost == "server":
-        cloud.world.delete_server(SERVER)
+        cloud.world.operator.delete_server(SERVER)
     else:
-        cloud.world.delete_disk(cloud.server(SERVER)["disks"][0]["id"])
+        cloud.world.operator.delete_disk(cloud.server(SERVER)["disks"][0]["id"])
     assert cloud.finished(accepted)["status"] == "SUCCESS"
     (instance,), (pair,) = cloud.world.instances(), cloud.world.replications()
     assert (instance["target_server"] is None) == (lost == "server")
@@ -163,7 +163,7 @@ def test_what_is_lost_while_an_instance_is_created_is_not_made_up(cloud, lost):
 
 
 def test_a_server_that_is_shut_off_can_be_protected(cloud):
-    cloud.world.add_server(Server(SERVER, "eu-de-01", VPC, status="shutoff", disks=(SYSTEM,)))
+    cloud.world.operator.add_server(Server(SERVER, "eu-de-01", VPC, status="shutoff", disks=(SYSTEM,)))
     assert cloud.instance(cloud.group(), server_id=SERVER)
 
 
@@ -188,7 +188,7 @@ STEADY = {"available", "protected"}
 @pytest.mark.parametrize("status", ["available", "protected", "starting", "failed-over", "error", "odd"])
 def test_the_group_must_be_steady(cloud, status):
     group_id = cloud.group()
-    cloud.world.set_status(group_id, status)
+    cloud.world.operator.set_status(group_id, status)
     asked = cloud.ask_instance(group_id)
     assert asked.status == (200 if status in STEADY else 400)
     if status not in STEADY:
@@ -282,7 +282,7 @@ def test_a_deletion_takes_the_dr_server_when_it_is_told_to(cloud):
 
 
 def test_a_production_server_is_never_deleted(cloud):
-    cloud.world.add_server(Server(SERVER, "eu-de-01", VPC, disks=(SYSTEM,)))
+    cloud.world.operator.add_server(Server(SERVER, "eu-de-01", VPC, disks=(SYSTEM,)))
     instance_id = cloud.instance(cloud.group(), server_id=SERVER)
     cloud.finished(cloud.send("DELETE", f"protected-instances/{instance_id}", {"delete_target_server": True}))
     assert [server["id"] for server in cloud.world.servers()] == [SERVER]
@@ -312,7 +312,7 @@ OTHERS = {"creating", "starting", "deleting", "resizing", "nic-creating", "nic-d
 @pytest.mark.parametrize("status", sorted(DELETABLE | OTHERS))
 def test_the_status_decides_whether_an_instance_can_be_deleted(cloud, status):
     instance_id = cloud.instance(cloud.group())
-    cloud.world.set_instance_status(instance_id, status)
+    cloud.world.operator.set_instance_status(instance_id, status)
     answer = cloud.send("DELETE", f"protected-instances/{instance_id}")
     assert (answer.status == 200) == (status in DELETABLE)
     if status not in DELETABLE:
@@ -444,7 +444,7 @@ def test_an_instance_removed_meanwhile_stays_removed(cloud, asked):
     else:
         instance = cloud.show_instance(cloud.instance(group_id))
         accepted = cloud.send("DELETE", f"protected-instances/{instance['id']}")
-    cloud.world.delete_instance(instance["id"])
+    cloud.world.operator.delete_instance(instance["id"])
     assert cloud.finished(accepted)["status"] == "SUCCESS"
     assert cloud.world.instances() == cloud.world.replications() == []
     assert cloud.show(group_id)["replication_num"] == 0

@@ -41,7 +41,7 @@ def test_the_preset_token_tells_whose_it_is(cloud):
 def test_a_token_that_is_not_valid_is_not_found(cloud, subject):
     if subject == "expired":
         subject = sign_in(cloud).headers["X-Subject-Token"]
-        cloud.world.expire_tokens()
+        cloud.world.operator.expire_tokens()
     headers = {"x-auth-token": cloud.world.preset_token, "x-subject-token": subject}
     refused = cloud.send("GET", "/v3/auth/tokens", headers=headers)
     assert (refused.status, refused.body["error"]["code"]) == (404, 404)

@@ -15,8 +15,8 @@ def five(cloud):
     """A cloud with five of each kind; groups g0 to g4, all members in the first."""
     ids = [cloud.group(name=f"g{number}") for number in range(5)]
     for number in range(5):
-        cloud.world.add_instance(ids[0], f"i{number}")
-        cloud.world.add_drill(ids[0], f"d{number}")
+        cloud.world.operator.add_instance(ids[0], f"i{number}")
+        cloud.world.operator.add_drill(ids[0], f"d{number}")
     return cloud
 
 
@@ -79,7 +79,7 @@ def test_the_newest_are_not_there_yet(five):
 
 def test_the_newest_of_what_is_asked_for_are_left_out(five):
     other = five.world.groups()[1]["id"]
-    five.world.add_instance(other, "elsewhere")
+    five.world.operator.add_instance(other, "elsewhere")
     five.world.faults.add(["GET protected-instances:drop-newest=1"])
     first = five.world.groups()[0]["id"]
     assert listed(five, "protected-instances", server_group_id=first)[1] == ["i0", "i1", "i2", "i3"]

@@ -10,7 +10,7 @@ def three(cloud):
     cloud.group(name="PG-b", source_availability_zone="eu-de-02", target_availability_zone="eu-de-01")
     last = cloud.group(name="other")
     cloud.finished(cloud.act(first, "start-server-group"))
-    cloud.world.set_status(last, "error-deleting")
+    cloud.world.operator.set_status(last, "error-deleting")
     return cloud
 
 

@@ -20,9 +20,9 @@ def site(cloud):
     here, there = cloud.group(), cloud.group(name="pg-other", **ELSEWHERE)
     ids = {"server-groups": (here, there)}
     for noun, add in (
-        ("protected-instances", cloud.world.add_instance),
-        ("replications", cloud.world.add_replication),
-        ("disaster-recovery-drills", cloud.world.add_drill),
+        ("protected-instances", cloud.world.operator.add_instance),
+        ("replications", cloud.world.operator.add_replication),
+        ("disaster-recovery-drills", cloud.world.operator.add_drill),
     ):
         ids[noun] = (add(here), add(there))
     return cloud, ids

@@ -120,9 +120,9 @@ def ids(served):
     group_id = world.groups()[-1]["id"]
     return {
         "server_group_id": group_id,
-        "replication_id": world.add_replication(group_id),
-        "protected_instance_id": world.add_instance(group_id),
-        "disaster_recovery_drill_id": world.add_drill(group_id),
+        "replication_id": world.operator.add_replication(group_id),
+        "protected_instance_id": world.operator.add_instance(group_id),
+        "disaster_recovery_drill_id": world.operator.add_drill(group_id),
     }
 
 

@@ -9,7 +9,7 @@ OWN = "0a5b2a08-9092-43da-9762-727aa5fa1e19"
 
 
 def test_a_group_is_made_at_once(cloud):
-    group_id = cloud.world.add_group(name="console")
+    group_id = cloud.world.operator.add_group(name="console")
     shown = cloud.show(group_id)
     assert (shown["name"], shown["status"], shown["description"]) == ("console", "available", None)
     assert shown["domain_id"] == cloud.world.domain_ids[0]
@@ -21,7 +21,7 @@ def test_a_group_is_made_at_once(cloud):
 def test_a_twin_is_like_the_other_but_for_what_is_given(cloud):
     group_id, _ = cloud.protected()
     cloud.clock.pass_by(60)
-    twin = cloud.world.add_group(like=group_id, description="twin")
+    twin = cloud.world.operator.add_group(like=group_id, description="twin")
     one, other = cloud.show(group_id), cloud.show(twin)
     differing = {key for key in one if one[key] != other[key]}
     numbers = {"protected_instance_num", "replication_num"}
@@ -44,30 +44,30 @@ def test_a_twin_is_like_the_other_but_for_what_is_given(cloud):
     ],
 )
 def test_a_group_may_have_any_fields(cloud, fields):
-    shown = cloud.show(cloud.world.add_group(**fields))
+    shown = cloud.show(cloud.world.operator.add_group(**fields))
     assert {key: shown[key] for key in fields} == fields
 
 
 def test_a_group_is_listed_by_the_fields_it_was_given(cloud):
-    cloud.world.add_group(name="a", status="failed-over", priority_station="target")
+    cloud.world.operator.add_group(name="a", status="failed-over", priority_station="target")
     assert cloud.names(status="failed-over") == cloud.names(availability_zone="eu-de-02") == ["a"]
 
 
 def test_a_group_that_makes_no_sense_is_refused(cloud):
-    cloud.world.add_group(id=OWN)
+    cloud.world.operator.add_group(id=OWN)
     with pytest.raises(ValueError, match=OWN):
-        cloud.world.add_group(id=OWN)
+        cloud.world.operator.add_group(id=OWN)
     with pytest.raises(KeyError):
-        cloud.world.add_group(like=NEVER)
+        cloud.world.operator.add_group(like=NEVER)
     with pytest.raises(TypeError, match="colour"):
-        cloud.world.add_group(colour="green")
+        cloud.world.operator.add_group(colour="green")
     assert len(cloud.world.groups()) == 1
 
 
 def test_an_instance_may_have_any_fields(cloud):
-    group_id = cloud.world.add_group()
+    group_id = cloud.world.operator.add_group()
     given = {"description": "by hand", "flavor": "s3.xlarge.4", "tags": {"stage": "prod"}, "status": "fault"}
-    cloud.world.add_instance(group_id, "web", server_id=cloud.server_id(), instance_id=OWN, **given)
+    cloud.world.operator.add_instance(group_id, "web", server_id=cloud.server_id(), instance_id=OWN, **given)
     shown = cloud.show_instance(OWN)
     assert (shown["name"], shown["description"], shown["status"]) == ("web", "by hand", "fault")
     assert shown["tags"] == [{"key": "stage", "value": "prod"}]
@@ -76,9 +76,9 @@ def test_an_instance_may_have_any_fields(cloud):
 
 
 def test_a_pair_may_have_any_fields(cloud):
-    group_id = cloud.world.add_group()
+    group_id = cloud.world.operator.add_group()
     disk_id = cloud.server_id()
-    cloud.world.add_replication(
+    cloud.world.operator.add_replication(
         group_id, "data", volume_id=disk_id, description="by hand", status="error-attaching", replication_id=OWN
     )
     shown = cloud.show_pair(OWN)
@@ -87,9 +87,9 @@ def test_a_pair_may_have_any_fields(cloud):
 
 
 def test_a_drill_may_have_any_fields(cloud):
-    group_id = cloud.world.add_group()
-    cloud.world.add_instance(group_id)
-    cloud.world.add_drill(group_id, "test", drill_vpc_id=NEVER, status="error-deleting", drill_id=OWN)
+    group_id = cloud.world.operator.add_group()
+    cloud.world.operator.add_instance(group_id)
+    cloud.world.operator.add_drill(group_id, "test", drill_vpc_id=NEVER, status="error-deleting", drill_id=OWN)
     (drill,) = cloud.world.drills()
     assert (drill["id"], drill["drill_vpc_id"], drill["status"]) == (OWN, NEVER, "error-deleting")
     assert len(drill["drill_servers"]) == 1
@@ -97,10 +97,10 @@ def test_a_drill_may_have_any_fields(cloud):
 
 @pytest.mark.parametrize("status", ["creating", "error"])
 def test_a_member_that_isn_t_whole_lacks_what_comes_last(cloud, status):
-    group_id = cloud.world.add_group()
-    instance_id = cloud.world.add_instance(group_id, status=status)
-    pair_id = cloud.world.add_replication(group_id, status=status)
-    cloud.world.add_drill(group_id, status=status)
+    group_id = cloud.world.operator.add_group()
+    instance_id = cloud.world.operator.add_instance(group_id, status=status)
+    pair_id = cloud.world.operator.add_replication(group_id, status=status)
+    cloud.world.operator.add_drill(group_id, status=status)
     assert (cloud.show_instance(instance_id)["status"], cloud.show_pair(pair_id)["status"]) == (status, status)
     assert cloud.show_instance(instance_id)["target_server"] is None
     assert "," not in cloud.show_pair(pair_id)["volume_ids"]
@@ -108,46 +108,51 @@ def test_a_member_that_isn_t_whole_lacks_what_comes_last(cloud, status):
 
 
 def test_switches_happen_at_once(cloud):
-    group_id = cloud.world.add_group()
-    instance_id = cloud.world.add_instance(group_id)
+    group_id = cloud.world.operator.add_group()
+    instance_id = cloud.world.operator.add_instance(group_id)
 
     def state():
         members = {one["status"] for one in (*cloud.world.instances(), *cloud.world.replications())}
         group = cloud.show(group_id)
         return group["status"], group["priority_station"], members
 
-    cloud.world.enable(group_id)
+    cloud.world.operator.enable(group_id)
     assert state() == ("protected", "source", {"protected"})
     assert cloud.world.replications()[0]["replication_status"] == "copying"
-    cloud.world.disable(group_id)
+    cloud.world.operator.disable(group_id)
     assert state() == ("available", "source", {"available"})
-    cloud.world.enable(group_id)
-    cloud.world.reverse(group_id)
+    cloud.world.operator.enable(group_id)
+    cloud.world.operator.reverse(group_id)
     assert state() == ("protected", "target", {"protected"})
-    cloud.world.fail_over(group_id)
+    cloud.world.operator.fail_over(group_id)
     assert state() == ("failed-over", "source", {"failed-over"})
-    cloud.world.reprotect(group_id)
+    cloud.world.operator.reprotect(group_id)
     assert state() == ("protected", "source", {"protected"})
     assert cloud.show_instance(instance_id)["priority_station"] == "source"
     assert cloud.world.changes() == []
-    for switch in (cloud.world.enable, cloud.world.disable, cloud.world.reverse, cloud.world.reprotect):
+    for switch in (
+        cloud.world.operator.enable,
+        cloud.world.operator.disable,
+        cloud.world.operator.reverse,
+        cloud.world.operator.reprotect,
+    ):
         with pytest.raises(KeyError):
             switch(NEVER)
 
 
 def test_what_the_service_made_may_go_as_well(cloud):
-    group_id = cloud.world.add_group()
-    instance_id, pair_id = cloud.world.add_instance(group_id), cloud.world.add_replication(group_id)
+    group_id = cloud.world.operator.add_group()
+    instance_id, pair_id = cloud.world.operator.add_instance(group_id), cloud.world.operator.add_replication(group_id)
     server_id = cloud.show_instance(instance_id)["target_server"]
     disk_id = cloud.show_pair(pair_id)["volume_ids"].split(",")[1]
-    cloud.world.delete_instance(instance_id, with_server=True)
-    cloud.world.delete_replication(pair_id, with_volume=True)
+    cloud.world.operator.delete_instance(instance_id, with_server=True)
+    cloud.world.operator.delete_replication(pair_id, with_volume=True)
     assert (cloud.server(server_id), cloud.disk(disk_id)) == (None, None)
 
 
 def test_a_pair_grows_on_both_sides(cloud):
-    pair_id = cloud.world.add_replication(cloud.world.add_group())
-    cloud.world.grow_replication(pair_id, 300)
+    pair_id = cloud.world.operator.add_replication(cloud.world.operator.add_group())
+    cloud.world.operator.grow_replication(pair_id, 300)
     shown = cloud.show_pair(pair_id)
     assert shown["record_metadata"]["volume_size"] == 300
     assert [cloud.disk(disk_id)["size"] for disk_id in shown["volume_ids"].split(",")] == [300, 300]
@@ -155,11 +160,11 @@ def test_a_pair_grows_on_both_sides(cloud):
 
 def test_several_acts_are_one(cloud):
     group_id = cloud.group()
-    with cloud.world.at_once():
-        cloud.world.delete_group(group_id)
-        twin = cloud.world.add_group(name="pg-orders")
-        cloud.world.add_replication(twin)
-        cloud.world.enable(twin)
+    with cloud.world.operator.at_once():
+        cloud.world.operator.delete_group(group_id)
+        twin = cloud.world.operator.add_group(name="pg-orders")
+        cloud.world.operator.add_replication(twin)
+        cloud.world.operator.enable(twin)
     assert [(one["id"], one["status"]) for one in cloud.world.groups()] == [(twin, "protected")]
 
 
@@ -168,21 +173,21 @@ def test_an_exception_undoes_all_acts(cloud):
     before = cloud.world.groups(), cloud.world.history()
 
     def act():
-        with cloud.world.at_once():
-            cloud.world.rename_group(group_id, "other")
-            cloud.world.add_replication(group_id)
-            cloud.world.enable(NEVER)
+        with cloud.world.operator.at_once():
+            cloud.world.operator.rename_group(group_id, "other")
+            cloud.world.operator.add_replication(group_id)
+            cloud.world.operator.enable(NEVER)
 
     with pytest.raises(KeyError):
         act()
     assert (cloud.world.groups(), cloud.world.history()) == before
-    cloud.world.rename_group(group_id, "other")
+    cloud.world.operator.rename_group(group_id, "other")
     assert cloud.names() == ["other"]
 
 
 def test_no_time_passes_inside_an_act(cloud):
     cloud.create()
-    with cloud.world.at_once(), pytest.raises(RuntimeError, match="at_once"):
+    with cloud.world.operator.at_once(), pytest.raises(RuntimeError, match="at_once"):
         cloud.world.advance()
     cloud.world.advance()
     assert [group["status"] for group in cloud.world.groups()] == ["available"]
@@ -199,11 +204,11 @@ def test_no_request_comes_between(cloud):
     asking = threading.Thread(target=ask)
     asking.start()
     for _ in range(20):
-        with cloud.world.at_once():
-            made = [cloud.world.add_group(name=name) for name in ("a", "b")]
-        with cloud.world.at_once():
+        with cloud.world.operator.at_once():
+            made = [cloud.world.operator.add_group(name=name) for name in ("a", "b")]
+        with cloud.world.operator.at_once():
             for group_id in made:
-                cloud.world.delete_group(group_id)
+                cloud.world.operator.delete_group(group_id)
     stop.set()
     asking.join()
     assert seen <= {(), ("a", "b")}
@@ -214,9 +219,9 @@ def test_no_request_of_another_process_comes_between(open_cloud, tmp_path):
     here, there = open_cloud(path), open_cloud(path)
     waiting = threading.Thread(target=lambda: names.append(there.names()))
     names = []
-    with here.world.at_once():
-        here.world.add_group(name="a")
+    with here.world.operator.at_once():
+        here.world.operator.add_group(name="a")
         waiting.start()
-        here.world.add_group(name="b")
+        here.world.operator.add_group(name="b")
     waiting.join()
     assert names == [["a", "b"]]

@@ -44,7 +44,7 @@ def test_a_new_pair_reads_as_it_was_asked_for(cloud):
 
 
 def test_the_second_disk_is_made_like_the_first(cloud):
-    cloud.world.add_disk(Disk(VOLUME, "eu-de-01", name="data", size=70, type="SSD", multiattach=True))
+    cloud.world.operator.add_disk(Disk(VOLUME, "eu-de-01", name="data", size=70, type="SSD", multiattach=True))
     pair = cloud.show_pair(cloud.pair(cloud.group(), volume_id=VOLUME))
     made = cloud.disk(pair["volume_ids"].split(",")[1])
     facts = {key: made[key] for key in ("name", "size", "type", "availability_zone", "status", "multiattach")}
@@ -83,7 +83,7 @@ def test_a_bad_field_is_refused_with_its_code(cloud, changes, code):
     ],
 )
 def test_a_disk_that_can_not_be_paired_is_refused(cloud, disk, code):
-    cloud.world.add_disk(disk)
+    cloud.world.operator.add_disk(disk)
     assert cloud.ask_pair(cloud.group(), volume_id=VOLUME).code == code
 
 
@@ -104,7 +104,7 @@ def test_the_system_disk_of_an_instance_is_paired_already(cloud):
 def test_a_drill_s_disk_is_refused(cloud):
     group_id = cloud.group()
     cloud.instance(group_id)
-    cloud.world.add_drill(group_id)
+    cloud.world.operator.add_drill(group_id)
     disk_id = next(disk["id"] for disk in cloud.world.disks() if disk["role"] == "drill")
     assert cloud.ask_pair(group_id, volume_id=disk_id).code == "SDRS.1825"
 
@@ -112,7 +112,7 @@ def test_a_drill_s_disk_is_refused(cloud):
 @pytest.mark.parametrize("status", ["available", "protected", "stopping", "error-starting"])
 def test_the_group_must_be_steady(cloud, status):
     group_id = cloud.group()
-    cloud.world.set_status(group_id, status)
+    cloud.world.operator.set_status(group_id, status)
     asked = cloud.ask_pair(group_id)
     assert (asked.status == 200) == (status in ("available", "protected"))
     assert asked.status == 200 or asked.code == "SDRS.1024"
@@ -180,7 +180,7 @@ def test_a_bad_action_is_refused(cloud, body):
 @pytest.mark.parametrize("status", ["available", "protected", "error-extending", "attaching", "fault"])
 def test_the_status_decides_whether_a_pair_can_be_expanded(cloud, status):
     pair_id = cloud.pair(cloud.group())
-    cloud.world.set_replication_status(pair_id, status)
+    cloud.world.operator.set_replication_status(pair_id, status)
     asked = expand(cloud, pair_id, 120)
     assert (asked.status == 200) == (status in ("available", "protected", "error-extending"))
     assert asked.status == 200 or asked.code == "SDRS.0214"
@@ -188,7 +188,7 @@ def test_the_status_decides_whether_a_pair_can_be_expanded(cloud, status):
 
 def test_disks_of_two_sizes_can_not_be_expanded(cloud):
     pair_id = cloud.pair(cloud.group(), volume_id=VOLUME)
-    cloud.world.resize_disk(VOLUME, 150)
+    cloud.world.operator.resize_disk(VOLUME, 150)
     assert expand(cloud, pair_id, 200).code == "SDRS.1814"
 
 
@@ -199,7 +199,7 @@ def test_disks_in_use_can_be_expanded_unless_the_rules_or_sharing_forbid_it(open
         (Rules(), True, "1818"),
     ):
         cloud = open_cloud(rules=rules)
-        cloud.world.add_disk(Disk(VOLUME, "eu-de-01", multiattach=shared))
+        cloud.world.operator.add_disk(Disk(VOLUME, "eu-de-01", multiattach=shared))
         group_id = cloud.group()
         instance_id, pair_id = cloud.instance(group_id), cloud.pair(group_id, volume_id=VOLUME)
         cloud.finished(cloud.ask_attach(instance_id, pair_id))
@@ -219,9 +219,9 @@ def test_a_disk_of_which_nothing_is_known_is_shared_once_two_instances_have_it(c
 
 
 def test_broken_disks_can_not_be_expanded(cloud):
-    cloud.world.add_disk(Disk(VOLUME, "eu-de-01"))
+    cloud.world.operator.add_disk(Disk(VOLUME, "eu-de-01"))
     pair_id = cloud.pair(cloud.group(), volume_id=VOLUME)
-    cloud.world.set_disk_status(VOLUME, "error")
+    cloud.world.operator.set_disk_status(VOLUME, "error")
     assert expand(cloud, pair_id, 120).code == "SDRS.1817"
 
 
@@ -250,7 +250,7 @@ def test_a_deletion_takes_the_second_disk_when_it_is_told_to(cloud, with_volume)
 
 
 def test_the_production_disk_stays_and_can_be_paired_again(cloud):
-    cloud.world.add_disk(Disk(VOLUME, "eu-de-01"))
+    cloud.world.operator.add_disk(Disk(VOLUME, "eu-de-01"))
     group_id = cloud.group()
     body = {"replication": {"delete_target_volume": True}}
     cloud.finished(cloud.send("DELETE", f"replications/{cloud.pair(group_id, volume_id=VOLUME)}", body))
@@ -290,7 +290,7 @@ PAIR = GROUP | {"error", "error-attaching", "error-extending", "invalid", "fault
 def test_the_group_s_status_decides_whether_a_pair_can_be_deleted(cloud, status):
     group_id = cloud.group()
     pair_id = cloud.pair(group_id)
-    cloud.world.set_status(group_id, status)
+    cloud.world.operator.set_status(group_id, status)
     asked = cloud.send("DELETE", f"replications/{pair_id}")
     assert (asked.status == 200) == (status in GROUP)
     assert asked.status == 200 or asked.code == "SDRS.1002"
@@ -299,7 +299,7 @@ def test_the_group_s_status_decides_whether_a_pair_can_be_deleted(cloud, status)
 @pytest.mark.parametrize("status", sorted(PAIR | {"error-detaching", "attaching", "creating", "deleting", "odd"}))
 def test_the_pair_s_status_decides_whether_it_can_be_deleted(cloud, status):
     pair_id = cloud.pair(cloud.group())
-    cloud.world.set_replication_status(pair_id, status)
+    cloud.world.operator.set_replication_status(pair_id, status)
     asked = cloud.send("DELETE", f"replications/{pair_id}")
     assert (asked.status == 200) == (status in PAIR)
     assert asked.status == 200 or asked.code == "SDRS.0214"
@@ -321,8 +321,8 @@ def three(cloud):
     a = cloud.pair(first, name="rp-a")
     cloud.pair(first, name="RP-b")
     other = cloud.pair(second, name="other")
-    cloud.world.attach(cloud.instance(first, name="pi"), a)
-    cloud.world.set_replication_status(other, "error-extending")
+    cloud.world.operator.attach(cloud.instance(first, name="pi"), a)
+    cloud.world.operator.set_replication_status(other, "error-extending")
     return cloud
 
 
@@ -408,6 +408,6 @@ def test_a_pair_removed_meanwhile_stays_removed(cloud, asked):
         path = f"replications/{pair_id}"
         accepted = expand(cloud, pair_id, 120) if asked == "expand" else cloud.send("DELETE", path)
     (pair,) = cloud.world.replications()
-    cloud.world.delete_replication(pair["id"])
+    cloud.world.operator.delete_replication(pair["id"])
     assert cloud.finished(accepted)["status"] == "SUCCESS"
     assert cloud.world.replications() == []

@@ -213,7 +213,7 @@ def test_pairs_may_outlive_their_instance(open_cloud, hand_made, automatic, opti
 def test_an_empty_group_may_go_only_in_some_statuses(open_cloud):
     cloud = opened(open_cloud, groups_go_in_any_status=False)
     statuses = ("protected", "failed-over", "error-starting", "available", "error", "error-deleting")
-    ids = {status: cloud.world.add_group(status=status) for status in statuses}
+    ids = {status: cloud.world.operator.add_group(status=status) for status in statuses}
     refused = [status for status in statuses if cloud.send("DELETE", f"server-groups/{ids[status]}").status == 400]
     assert refused == ["protected", "failed-over", "error-starting"]
 
@@ -249,9 +249,9 @@ def test_a_pair_that_another_instance_has_too_always_stays(open_cloud):
     first, second, pair_id = cloud.instance(group_id), cloud.instance(group_id), cloud.pair(group_id)
     for instance_id in (first, second):
         cloud.finished(cloud.ask_attach(instance_id, pair_id))
-    cloud.world.delete_instance(first)
+    cloud.world.operator.delete_instance(first)
     assert [one["protected_instance"] for one in cloud.show_pair(pair_id)["attachment"]] == [second]
-    cloud.world.delete_instance(second)
+    cloud.world.operator.delete_instance(second)
     assert cloud.send("GET", f"replications/{pair_id}").code == "SDRS.1608"
 
 

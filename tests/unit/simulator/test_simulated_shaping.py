@@ -79,7 +79,7 @@ def test_times_come_in_any_pattern(cloud, pattern, time):
 
 
 def test_times_of_pairs_come_in_any_pattern(cloud):
-    cloud.world.add_replication(cloud.group())
+    cloud.world.operator.add_replication(cloud.group())
     before, after = shown(cloud, "stamps=blank", "replications")
     assert (before["created_at"], after["created_at"]) == ("2025-03-11T09:14:02.912000", "2025-03-11 09:14:02.912")
 

@@ -17,7 +17,7 @@ def members(cloud):
 
 
 def stop(cloud, instance_id, side):
-    cloud.world.set_server_status(cloud.show_instance(instance_id)[f"{side}_server"], "shutoff")
+    cloud.world.operator.set_server_status(cloud.show_instance(instance_id)[f"{side}_server"], "shutoff")
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def test_a_planned_failover_wants_production_stopped(site):
     stop(cloud, instance_id, "source")
     cloud.finished(cloud.act(group_id, "reverse-server-group", TARGET))
     assert members(cloud) == {("protected", "target", 100)}
-    cloud.world.set_server_status(cloud.show_instance(instance_id)["target_server"], "active")
+    cloud.world.operator.set_server_status(cloud.show_instance(instance_id)["target_server"], "active")
     assert cloud.act(group_id, "reverse-server-group", {"priority_station": "source"}).code == "SDRS.1319"
 
 
@@ -69,11 +69,11 @@ def test_after_a_switch_new_members_come_from_the_other_side(site, how):
         if how == "failover":
             cloud.finished(cloud.act(group_id, "failover-server-group"))
         else:
-            cloud.world.fail_over(group_id)
+            cloud.world.operator.fail_over(group_id)
         cloud.finished(cloud.act(group_id, "start-server-group"))
     old = Server(ABSENT, "eu-de-01", VPC, disks=(ServerDisk(VOLUME, bootable=True),))
-    cloud.world.add_server(old)
-    cloud.world.add_disk(Disk(VPC, "eu-de-01"))
+    cloud.world.operator.add_server(old)
+    cloud.world.operator.add_disk(Disk(VPC, "eu-de-01"))
     assert cloud.ask_instance(group_id, server_id=ABSENT).code == "SDRS.1303"
     assert cloud.ask_pair(group_id, volume_id=VPC).code == "SDRS.1810"
     new = cloud.show_instance(cloud.instance(group_id))
@@ -86,14 +86,14 @@ def test_after_a_switch_new_members_come_from_the_other_side(site, how):
 
 def test_a_failover_behind_our_back_happens_at_once(site):
     cloud, group_id, _ = site
-    cloud.world.fail_over(group_id)
+    cloud.world.operator.fail_over(group_id)
     assert (cloud.show(group_id)["status"], cloud.show(group_id)["priority_station"]) == ("failed-over", "target")
     assert members(cloud) == {("failed-over", "target", 0)}
 
 
 def test_current_production_is_not_deleted_with_an_instance(site):
     cloud, group_id, instance_id = site
-    cloud.world.fail_over(group_id)
+    cloud.world.operator.fail_over(group_id)
     path = f"protected-instances/{instance_id}"
     assert cloud.send("DELETE", path, {"delete_target_server": True}).code == "SDRS.1330"
     assert cloud.send("DELETE", path, {"delete_target_eip": True}).code == "SDRS.1338"
@@ -110,7 +110,7 @@ def test_members_share_the_group_s_error(open_cloud, word, failed):
 
 def test_a_lost_server_blocks_the_group(site):
     cloud, group_id, instance_id = site
-    cloud.world.delete_server(cloud.show_instance(instance_id)["source_server"])
+    cloud.world.operator.delete_server(cloud.show_instance(instance_id)["source_server"])
     assert cloud.show_instance(instance_id)["status"] == "invalid"
     for word in ("stop-server-group", "failover-server-group", "reverse-server-group"):
         assert cloud.act(group_id, word, TARGET).code == "SDRS.1314"
@@ -120,7 +120,7 @@ def test_a_lost_server_blocks_the_group(site):
 def test_a_lost_disk_blocks_the_group(site):
     cloud, group_id, _ = site
     pair_id = cloud.pair(group_id)
-    cloud.world.delete_disk(cloud.show_pair(pair_id)["volume_ids"].split(",")[1])
+    cloud.world.operator.delete_disk(cloud.show_pair(pair_id)["volume_ids"].split(",")[1])
     assert cloud.show_pair(pair_id)["status"] == "invalid"
     assert cloud.act(group_id, "failover-server-group").code == "SDRS.0214"
     cloud.finished(cloud.send("DELETE", f"replications/{pair_id}"))
@@ -134,7 +134,7 @@ def test_faults_decide_which_switch_is_allowed(site, level, failover, planned):
     cloud, group_id, instance_id = site
     stop(cloud, instance_id, "source")
     (pair,) = cloud.world.replications()
-    cloud.world.set_fault_level(pair["id"], level)
+    cloud.world.operator.set_fault_level(pair["id"], level)
     status = "protected" if level == "0" else "fault"
     assert cloud.show_pair(pair["id"])["fault_level"] == level
     assert cloud.show_pair(pair["id"])["status"] == cloud.show_instance(instance_id)["status"] == status
@@ -151,39 +151,39 @@ def test_faults_decide_which_switch_is_allowed(site, level, failover, planned):
 def test_abnormal_members_are_found(site):
     cloud, _, instance_id = site
     (pair,) = cloud.world.replications()
-    cloud.world.set_fault_level(pair["id"], "2")
+    cloud.world.operator.set_fault_level(pair["id"], "2")
     for path in ("protected-instances", "replications"):
         assert cloud.send("GET", path, query_type="status_abnormal").body["count"] == 1
-    cloud.world.set_fault_level(pair["id"], "0")
+    cloud.world.operator.set_fault_level(pair["id"], "0")
     assert cloud.show_instance(instance_id)["status"] == "protected"
 
 
 def test_everything_is_told_by_hand_too(site):
     cloud, group_id, instance_id = site
-    pair_id, drill_id = cloud.world.add_replication(group_id), cloud.world.add_drill(group_id)
-    cloud.world.rename_instance(instance_id, "i")
-    cloud.world.rename_replication(pair_id, "p")
-    cloud.world.rename_drill(drill_id, "d")
+    pair_id, drill_id = cloud.world.operator.add_replication(group_id), cloud.world.operator.add_drill(group_id)
+    cloud.world.operator.rename_instance(instance_id, "i")
+    cloud.world.operator.rename_replication(pair_id, "p")
+    cloud.world.operator.rename_drill(drill_id, "d")
     assert cloud.show_instance(instance_id)["name"] == "i"
     assert [pair["name"] for pair in cloud.world.replications()][-1] == "p"
     assert [drill["name"] for drill in cloud.world.drills()] == ["d"]
-    cloud.world.delete_group(group_id)
+    cloud.world.operator.delete_group(group_id)
     assert cloud.world.instances() == cloud.world.replications() == cloud.world.drills() == []
 
 
 @pytest.mark.parametrize(
     "call",
     [
-        lambda world: world.set_status(ABSENT, "x"),
-        lambda world: world.set_instance_status(ABSENT, "x"),
-        lambda world: world.set_replication_status(ABSENT, "x"),
-        lambda world: world.set_drill_status(ABSENT, "x"),
-        lambda world: world.set_server_status(ABSENT, "x"),
-        lambda world: world.delete_disk(ABSENT),
-        lambda world: world.add_instance(ABSENT),
-        lambda world: world.add_replication(ABSENT),
-        lambda world: world.add_drill(ABSENT),
-        lambda world: world.fail_over(ABSENT),
+        lambda world: world.operator.set_status(ABSENT, "x"),
+        lambda world: world.operator.set_instance_status(ABSENT, "x"),
+        lambda world: world.operator.set_replication_status(ABSENT, "x"),
+        lambda world: world.operator.set_drill_status(ABSENT, "x"),
+        lambda world: world.operator.set_server_status(ABSENT, "x"),
+        lambda world: world.operator.delete_disk(ABSENT),
+        lambda world: world.operator.add_instance(ABSENT),
+        lambda world: world.operator.add_replication(ABSENT),
+        lambda world: world.operator.add_drill(ABSENT),
+        lambda world: world.operator.fail_over(ABSENT),
     ],
 )
 def test_what_is_not_there_can_not_be_changed(cloud, call):

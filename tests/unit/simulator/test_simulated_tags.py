@@ -44,7 +44,7 @@ def test_some_are_added_or_deleted(tagged):
 
 def test_one_tag_is_deleted_and_an_unknown_one_is_not_found(tagged):
     cloud, _, path = tagged
-    cloud.world.set_tags(cloud.world.instances()[0]["id"], {"a": "1", "ä ?": "2"})
+    cloud.world.operator.set_tags(cloud.world.instances()[0]["id"], {"a": "1", "ä ?": "2"})
     assert cloud.send("DELETE", f"{path}/{quote('ä ?')}").status == 204
     assert tags(cloud, path) == {"a": "1"}
     missing = cloud.send("DELETE", f"{path}/b")
@@ -105,7 +105,7 @@ def test_the_number_of_tags_is_limited(tagged, open_cloud):
 @pytest.mark.parametrize("status", ["available", "protected", "failed-over", "fault", "creating", "error", "deleting"])
 def test_the_status_decides_whether_tags_can_be_written(tagged, status):
     cloud, instance_id, path = tagged
-    cloud.world.set_instance_status(instance_id, status)
+    cloud.world.operator.set_instance_status(instance_id, status)
     answers = [
         cloud.send("POST", path, {"tag": {"key": "c", "value": ""}}),
         cloud.send("DELETE", f"{path}/c"),
@@ -196,7 +196,7 @@ def test_a_search_shows_what_get_shows(four):
 
 def test_a_search_tells_times_as_numbers(open_cloud):
     cloud = open_cloud()
-    cloud.world.add_instance(cloud.group())
+    cloud.world.operator.add_instance(cloud.group())
     search(cloud, action="filter")
     (found,) = search(cloud, action="filter").body["resources"]
     assert found["resource_detail"]["created_at"] == 1_741_684_442_912

@@ -44,7 +44,7 @@ def three(failing):
     for name in "abcd":
         failing.finished(failing.create(name=name))
     group_id = failing.world.groups()[0]["id"]
-    failing.world.add_replication(group_id)
+    failing.world.operator.add_replication(group_id)
     failing.finished(failing.act(group_id, "start-server-group"))
     return failing
 
