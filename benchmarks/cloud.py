@@ -106,7 +106,7 @@ def _serve(settings: CloudSettings) -> None:
 
 
 def _numbers(world: World) -> CloudNumbers:
-    from declarative.simulator.history import Effect
+    from declarative.simulator.tables.history import Effect
 
     usage = resource.getrusage(resource.RUSAGE_SELF)
     cpu = usage.ru_utime + usage.ru_stime

@@ -12,34 +12,36 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TypeVar
 
-from declarative.simulator import (
-    attachment_rows,
+from declarative.simulator import estate
+from declarative.simulator.calls import (
     attachments,
-    compute,
     discovery,
-    drill_rows,
     drills,
-    estate,
-    group_rows,
     groups,
     identity,
     instance_creation,
     instance_deletion,
-    instance_rows,
-    replication_rows,
     replications,
 )
-from declarative.simulator.attachment_rows import Attachment
-from declarative.simulator.compute import Disk, Server
-from declarative.simulator.drill_rows import Drill
-from declarative.simulator.group_rows import Group
-from declarative.simulator.instance_creation import Blueprint
-from declarative.simulator.instance_deletion import Options
-from declarative.simulator.instance_rows import Instance
-from declarative.simulator.replication_rows import FAULTLESS, Pair
-from declarative.simulator.session import Session
-from declarative.simulator.states import MemberStatus, Station, Status
-from declarative.simulator.wire import compact, stamp_blank
+from declarative.simulator.calls.instance_creation import Blueprint
+from declarative.simulator.calls.instance_deletion import Options
+from declarative.simulator.protocol.wire import compact, stamp_blank
+from declarative.simulator.tables import (
+    attachment_rows,
+    compute,
+    drill_rows,
+    group_rows,
+    instance_rows,
+    replication_rows,
+)
+from declarative.simulator.tables.attachment_rows import Attachment
+from declarative.simulator.tables.compute import Disk, Server
+from declarative.simulator.tables.drill_rows import Drill
+from declarative.simulator.tables.group_rows import Group
+from declarative.simulator.tables.instance_rows import Instance
+from declarative.simulator.tables.replication_rows import FAULTLESS, Pair
+from declarative.simulator.tables.session import Session
+from declarative.simulator.tables.states import MemberStatus, Station, Status
 
 
 class Operator:

@@ -9,24 +9,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-from declarative.simulator import (
-    attachment_rows,
+from declarative.simulator.calls import (
     attachments,
     batches,
-    compute,
     discovery,
-    drill_rows,
     drills,
-    group_rows,
     groups,
-    history,
     identity,
-    instance_rows,
     instances,
     jobs,
     keystone,
     nics,
-    replication_rows,
     replications,
     resizing,
     statistics,
@@ -34,9 +27,19 @@ from declarative.simulator import (
     tags,
     tasks,
 )
-from declarative.simulator.faults import LISTS, Fault, Kind, parse_fault
-from declarative.simulator.session import Call
-from declarative.simulator.wire import Answer
+from declarative.simulator.protocol.faults import LISTS, Fault, Kind, parse_fault
+from declarative.simulator.protocol.wire import Answer
+from declarative.simulator.tables import (
+    attachment_rows,
+    compute,
+    drill_rows,
+    group_rows,
+    history,
+    instance_rows,
+    replication_rows,
+    task_rows,
+)
+from declarative.simulator.tables.session import Call
 
 TABLES = (
     history.TABLES,
@@ -49,7 +52,7 @@ TABLES = (
     drill_rows.TABLES,
     compute.TABLES,
     jobs.TABLES,
-    tasks.TABLES,
+    task_rows.TABLES,
 )
 
 ENDINGS: Mapping[str, jobs.Ending] = {

@@ -8,9 +8,9 @@ from dataclasses import fields, replace
 from enum import StrEnum
 from typing import Any
 
-from declarative.simulator.fields import PAGE_LIMIT
+from declarative.simulator.protocol.fields import PAGE_LIMIT
+from declarative.simulator.protocol.wire import Envelope
 from declarative.simulator.settings import UNLIMITED, DevicePrefix, NotFoundAs, Rules, TaskId
-from declarative.simulator.wire import Envelope
 
 RULE_HELP = """\
 A rule is NAME=VALUE, for example hand_made_pairs_stay=false. The rules, each with its usual value:

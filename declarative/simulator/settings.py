@@ -6,7 +6,7 @@ import enum
 from dataclasses import dataclass
 
 from declarative.simulator.estate import Estate
-from declarative.simulator.wire import Envelope
+from declarative.simulator.protocol.wire import Envelope
 
 UNLIMITED = -1
 

@@ -17,31 +17,15 @@ from dataclasses import replace
 from email.utils import formatdate
 from pathlib import Path
 
-from declarative.simulator import (
-    compute,
-    concerns,
-    discovery,
-    drill_rows,
-    group_rows,
-    history,
-    identity,
-    instance_rows,
-    jobs,
-    replication_rows,
-    routes,
-    shaping,
-)
+from declarative.simulator import routes
+from declarative.simulator.calls import discovery, group_lookup, identity, jobs
 from declarative.simulator.estate import check_estate
-from declarative.simulator.faults import KEPT, SHOWN, Fault, Kind
-from declarative.simulator.fields import parse
-from declarative.simulator.history import NOBODY, Change, Effect, Event, Noun, Source, Subject
 from declarative.simulator.operator import Operator
-from declarative.simulator.routes import Match, Place
-from declarative.simulator.session import Call, Facts, Session
-from declarative.simulator.settings import Origin, Rules
-from declarative.simulator.storage import damaged, open_database, transaction
-from declarative.simulator.strikes import NO_FAULT, Faults, Verdict, struck
-from declarative.simulator.wire import (
+from declarative.simulator.protocol import shaping
+from declarative.simulator.protocol.faults import KEPT, SHOWN, Fault, Kind
+from declarative.simulator.protocol.fields import parse
+from declarative.simulator.protocol.strikes import NO_FAULT, Faults, Verdict, struck
+from declarative.simulator.protocol.wire import (
     BODY_LIMIT,
     Answer,
     Draw,
@@ -52,6 +36,12 @@ from declarative.simulator.wire import (
     gateway_refusal,
     refusal,
 )
+from declarative.simulator.routes import Match, Place
+from declarative.simulator.settings import Origin, Rules
+from declarative.simulator.tables import compute, drill_rows, group_rows, history, instance_rows, replication_rows
+from declarative.simulator.tables.history import NOBODY, Change, Effect, Event, Noun, Source, Subject
+from declarative.simulator.tables.session import Call, Facts, Session
+from declarative.simulator.tables.storage import damaged, open_database, transaction
 
 _TABLES = """
 CREATE TABLE world (
@@ -292,7 +282,7 @@ def _recorded(session: Session, request: Request, place: Place, verdict: Verdict
     history.count_request(session.database, request.method, match.route.path if match else routes.UNKNOWN_ROUTE)
     if match is None or not match.route.changes:
         return _answered(session, request, place, match, verdict)[0]
-    group = concerns.group_of(session, match.route.path, match.parameters, request.body)
+    group = group_lookup.group_of(session, match.route.path, match.parameters, request.body)
     answer, reached = _answered(session, request, place, match, verdict)
     history.append_change(
         session.database, session.source, at=session.now, group=group, body=request.body, status=reached

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from declarative.simulator import Origin, Rules, World
-from declarative.simulator.server import running
+from declarative.simulator.transport.server import running
 
 COMMAND = [sys.executable, "-c", "from declarative.cli.main import run; run()"]
 PROJECT = "0a1b2c3d4e5f60718293a4b5c6d7e8f9"

@@ -12,7 +12,7 @@ import pytest
 from declarative.errors import ExitCode
 from declarative.model import Action, Plan
 from declarative.simulator import Rules
-from declarative.simulator.history import Effect
+from declarative.simulator.tables.history import Effect
 from tests.scaffold.accidents import hooked
 from tests.scaffold.cloud import DESTROY, Site, done, why
 from tests.scaffold.whole import (

@@ -19,7 +19,7 @@ from declarative.errors import PlanRefused
 from declarative.model import Begun, Dropped, Record
 from declarative.planfile import decode_plan, encode_plan
 from declarative.planner import PlanRequest
-from declarative.simulator.history import Effect
+from declarative.simulator.tables.history import Effect
 from tests.scaffold.cloud import DESTROY, Group, Site, assert_settled, done
 from tests.scaffold.killing import run_fused
 from tests.scaffold.stage import AT_ONCE, ENDED_MEANWHILE, MOST_MOMENTS, STILL_RUNNING, Jobs, Stage, Start

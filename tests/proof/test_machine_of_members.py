@@ -22,7 +22,7 @@ from declarative.applier import Ledger
 from declarative.errors import DeclarativeError, ExitCode
 from declarative.kinds import KINDS
 from declarative.model import Action, Begun, Health, Record
-from declarative.simulator.history import Change
+from declarative.simulator.tables.history import Change
 from tests.scaffold.accidents import CHANGING, Loses
 from tests.scaffold.killing import run_fused
 from tests.scaffold.stories import stories

@@ -25,7 +25,7 @@ from declarative.observation import LOOKED
 from declarative.planfile import encode_plan
 from declarative.planner import PlanRequest, parse_consent, unconsented, with_consents
 from declarative.simulator import EmbeddedTransport, Origin, Rules, World
-from declarative.simulator.history import Effect
+from declarative.simulator.tables.history import Effect
 from declarative.state import State
 from declarative.workflow import imports, plans, runs, states
 from declarative.workflow.execution import Applied

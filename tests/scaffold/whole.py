@@ -13,8 +13,8 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from declarative.planner import PlanRequest
-from declarative.simulator.history import Effect, Event, Noun
-from declarative.simulator.states import Status
+from declarative.simulator.tables.history import Effect, Event, Noun
+from declarative.simulator.tables.states import Status
 from tests.scaffold.cloud import VPC, Site
 
 Json = Any

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 import pytest
 
 from declarative.simulator import World
-from declarative.simulator.wire import Answer, Request
+from declarative.simulator.protocol.wire import Answer, Request
 
 VPC = "68679295-0223-4b5d-aecb-656d77977de2"
 

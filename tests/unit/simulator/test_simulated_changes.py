@@ -2,7 +2,7 @@
 
 import pytest
 
-from declarative.simulator.history import Effect, Noun
+from declarative.simulator.tables.history import Effect, Noun
 
 
 def test_a_changing_request_is_recorded_with_its_group(cloud):

@@ -3,9 +3,9 @@
 import pytest
 
 from declarative.simulator import FAULT_HELP, Fault, parse_fault, read_fault
-from declarative.simulator.faults import Kind
-from declarative.simulator.history import Effect
-from declarative.simulator.wire import Delivery, Envelope
+from declarative.simulator.protocol.faults import Kind
+from declarative.simulator.protocol.wire import Delivery, Envelope
+from declarative.simulator.tables.history import Effect
 
 
 @pytest.mark.parametrize(

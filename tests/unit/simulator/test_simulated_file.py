@@ -88,7 +88,7 @@ def test_processes_that_start_together_find_one_world(path):
 CREATE_FOREVER = """
 import json, pathlib, sys
 from declarative.simulator import Origin, World
-from declarative.simulator.wire import Request
+from declarative.simulator.protocol.wire import Request
 world = World.open(pathlib.Path(sys.argv[1]), origin=Origin(group_quota=-1))
 fields = {
     "name": "pg", "source_vpc_id": "68679295-0223-4b5d-aecb-656d77977de2", "domain_id": world.domain_ids[0],

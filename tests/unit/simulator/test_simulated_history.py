@@ -1,6 +1,6 @@
 """The history and the counts of requests: what tests prove things with."""
 
-from declarative.simulator.history import Effect
+from declarative.simulator.tables.history import Effect
 
 
 def test_the_history_tells_a_group_s_life(cloud):

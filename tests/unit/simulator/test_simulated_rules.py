@@ -7,8 +7,8 @@ from dataclasses import fields
 import pytest
 
 from declarative.simulator import RULE_HELP, NotFoundAs, Rules, read_rules
+from declarative.simulator.protocol.wire import Envelope
 from declarative.simulator.settings import DevicePrefix, TaskId
-from declarative.simulator.wire import Envelope
 
 ABSENT = "c3f1b5d3-98db-45a6-a20b-2cf0dd311efa"
 
