@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 
 class ExitCode(enum.IntEnum):
-    """Exit codes of the command (design: "Applying")."""
+    """Exit codes of the command."""
 
     OK = 0
     ERROR = 1
@@ -250,7 +250,7 @@ class Rejected(ProviderError):
 
 
 class NotFound(Rejected):
-    """The service says, in its own words, that the object does not exist (design: "absent is not gone")."""
+    """The service says, in its own words, that the object does not exist (docs/sdrs-api.md, "Not found")."""
 
 
 class Unauthorized(Rejected):

@@ -1,8 +1,8 @@
 """Protection on and off.
 
 `start-server-group` enables an available group, and copies back over the old production disks of a failed-over one
-(trap T1 of the reference). So the group's status is read in the same send slot, just before each single send; nothing
-here is sent again without that look. A failed enable keeps the group, its members and its record.
+(docs/sdrs-api.md, "Enable or reprotect"). So the group's status is read in the same send slot, just before each single
+send; nothing here is sent again without that look. A failed enable keeps the group, its members and its record.
 """
 
 from __future__ import annotations

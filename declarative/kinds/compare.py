@@ -1,6 +1,6 @@
 """When two values of a field count as equal, and whether an object may be what a create has made.
 
-Source: SDRS API reference, "What can change after creation".
+Source: docs/sdrs-api.md, "Diff rules" and "What the service makes of fields".
 """
 
 from __future__ import annotations

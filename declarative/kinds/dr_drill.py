@@ -1,6 +1,6 @@
 """DR drills: an isolated copy of the DR site, to test that it works.
 
-Source: SDRS API reference, "DR Drills".
+Source: SDRS API reference, "DR Drill"; docs/sdrs-api.md, "DR drills".
 """
 
 from __future__ import annotations

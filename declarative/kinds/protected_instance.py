@@ -1,6 +1,6 @@
 """Protected instances: one production server and its DR server, with a pair for each of the server's disks.
 
-Source: SDRS API reference, "Protected Instances" and "Tags".
+Source: SDRS API reference, "Protected Instance" and "Tag Management"; docs/sdrs-api.md, "Protected instances".
 """
 
 from __future__ import annotations

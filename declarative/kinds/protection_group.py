@@ -1,6 +1,6 @@
 """Protection groups: one VPC, one pair of availability zones.
 
-Source: SDRS API reference, "Protection Groups" and "Active-Active Domains".
+Source: SDRS API reference, "Protection Group" and "Active-Active Domain"; docs/sdrs-api.md, "Protection groups".
 """
 
 from __future__ import annotations
@@ -140,7 +140,7 @@ KIND = Kind(
     update=_update,
     delete=_delete,
     # `start-server-group` enables only from these two; from a failed-over group it copies back over the old
-    # production disks (trap T1 of the reference).
+    # production disks (docs/sdrs-api.md, "Enable or reprotect").
     enable=Switch(
         call=_action("start-server-group"),
         sent_from=frozenset({"available", "error-starting"}),

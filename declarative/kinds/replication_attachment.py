@@ -1,7 +1,6 @@
 """Attachments: a replication pair that was made from a free disk, attached to a protected instance.
 
-They have no id and no list of their own: the instances tell of them. Source: SDRS API reference, "Protected Instances",
-attach and detach.
+They have no id and no list of their own: the instances tell of them. Source: docs/sdrs-api.md, "Attach" and "Detach".
 """
 
 from __future__ import annotations

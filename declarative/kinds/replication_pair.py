@@ -1,6 +1,6 @@
 """Replication pairs: one production disk and its DR disk.
 
-Source: SDRS API reference, "Replication Pairs".
+Source: SDRS API reference, "Replication Pair"; docs/sdrs-api.md, "Replication pairs".
 """
 
 from __future__ import annotations

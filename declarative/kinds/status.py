@@ -1,4 +1,4 @@
-"""The words of the service for where an object is in its life (SDRS API reference, "State machines")."""
+"""The words of the service for where an object is in its life (docs/sdrs-api.md, "Statuses")."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ OF_INSTANCES: Final[Mapping[str, Health]] = {
     "invalid": Health.NORMAL,
     "fault": Health.NORMAL,
 }
-# In which statuses the service takes which call (3.3 to 3.7 of the reference).
+# The statuses in which the service accepts each call (docs/sdrs-api.md, under the heading of the call).
 STEADY: Final = frozenset({"available", "protected"})
 _UNMOVED: Final = STEADY | {
     "failed-over",

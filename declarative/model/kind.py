@@ -104,7 +104,7 @@ def no_words(inputs: Attributes) -> tuple[str, ...]:
 class Kind:
     """All that is particular to one kind of object; planner, provider, applier and renderer read this table.
 
-    Source of paths, envelopes, codes and statuses: SDRS API reference, the kind's own pages.
+    Paths, envelopes, codes and statuses come from docs/sdrs-api.md, under the headings of each kind.
     """
 
     name: str

@@ -3,7 +3,7 @@
 Creating a protected instance makes the service create a pair for each of the server's disks, and pairs are attached by
 hand. Unless a manifest takes such a pair over (`lifecycle.adopt`), it is left alone. One server is in one instance, one
 disk in one pair at most.
-Source: SDRS API reference, "Dependencies and ordering".
+Source: docs/sdrs-api.md, "What the service creates and removes".
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Creating an instance makes the service create a pair for each of the server's disks. A pair that was attached by hand
 looks the same, so the ids of those that came are recorded with the instance. They go with it; every other pair stays.
-Source: SDRS API reference, "Dependencies and ordering".
+Source: docs/sdrs-api.md, "What the service creates and removes".
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What differs between desired inputs, recorded inputs and what the cloud shows, field by field.
 
-Source of the rules: SDRS API reference, "What can change after creation". Every field is compared for equality first;
+Source of the rules: docs/sdrs-api.md, "Diff rules". Every field is compared for equality first;
 deepdiff tells the parts in which unequal values differ, and is imported only then.
 """
 

@@ -1,6 +1,6 @@
 """What each step waits for: dependencies, and the order that SDRS demands around groups and their protection.
 
-Source: SDRS API reference, "Dependencies and ordering". Creates: group, instances and pairs, attachments, enable,
+Source: docs/sdrs-api.md, "Dependencies and ordering". Creates: group, instances and pairs, attachments, enable,
 drills. Deletes: drills, disable, detach, pairs and instances, group; a pair that nothing detaches goes after its
 instance.
 """

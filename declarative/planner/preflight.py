@@ -1,6 +1,6 @@
 """What SDRS itself would refuse, found before anything is sent, and what other services must have ready.
 
-Source: SDRS API reference, "Dependencies and ordering" and "Quotas and constraints".
+Source: docs/sdrs-api.md, "Dependencies and ordering" and "Quotas and constraints".
 """
 
 from __future__ import annotations

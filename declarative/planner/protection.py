@@ -1,7 +1,8 @@
 """Protection as a goal: when a group's protection is switched on or off, and when nothing is.
 
 `start-server-group` enables a group only from two statuses, and copies back over the old production disks from others
-(trap T1 of the reference), so a step is planned only for a group that is new, seen in one of these or on its way there.
+(docs/sdrs-api.md, "Enable or reprotect"). So a step is planned only for a group that is new, in one of these two, or on
+its way there.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Detaches that come before, or instead of, what the manifests ask for, because a status demands it.
 
 A failed attach or detach marks a pair until it is detached. An instance whose creation has failed takes its attachments
-along. Source: SDRS API reference, sections 3.4.6, 3.4.7 and 3.6.5.
+along. Source: docs/sdrs-api.md, "Attach", "Detach" and "Delete a pair".
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What the statuses of the objects permit: the calls that the service would refuse for one, with the remedy.
 
 A status that passes is waited for. Others need a step first: the switch, the detach or the growth that has failed is
-tried again, and what is for good broken is made anew. Source: SDRS API reference, sections 3 and 5.5.
+tried again, and what is for good broken is made anew. Source: docs/sdrs-api.md, "Transitions", and each call.
 """
 
 from __future__ import annotations

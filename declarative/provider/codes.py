@@ -1,6 +1,6 @@
 """What the service's error codes mean, and what to do. The table is `error_codes.csv`, beside this file.
 
-Source: SDRS API reference, "Error Codes".
+Source: SDRS API reference, "Error Codes"; docs/sdrs-api.md, "Error codes".
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Jobs and failed tasks, as the service tells of them.
 
-Source: SDRS API reference, "Querying the Job Status" and "Querying Failed Tasks".
+Source: SDRS API reference, "Querying the Job Status" and "Querying Failed Tasks"; docs/sdrs-api.md, "Jobs".
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _DEPTH = 4  # levels of sub-jobs that are read
 
 
 class JobStatus(enum.Enum):
-    """RUNNING stands for INIT, RUNNING and every word that the reference does not know: keep waiting."""
+    """RUNNING stands for INIT, RUNNING and every word that is not documented: keep waiting."""
 
     RUNNING = "RUNNING"
     SUCCESS = "SUCCESS"

@@ -1,6 +1,6 @@
 """From an HTTP answer to attributes, or to the one error that says what it means for the call that was sent.
 
-Source: SDRS API reference, "Status Codes" and "Error Codes"; the gateway's envelope is that of the public cloud.
+Source: docs/sdrs-api.md, "HTTP status codes", "Error envelopes" and "Not found".
 """
 
 from __future__ import annotations
@@ -302,7 +302,7 @@ def member(document: Mapping[str, Json], key: str, cls: type, call: Call) -> Jso
 
 
 def shape_error(call: Call, reason: str) -> EndpointError:
-    """The error for an answer that is JSON, but not what the reference says."""
+    """The error for an answer that is JSON, but not of the documented shape."""
     return EndpointError(
         f"the answer to {request_line(call)} is not what SDRS answers: {reason}",
         "Check the endpoint, and that nothing between here and there changes answers.",

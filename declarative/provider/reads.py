@@ -1,7 +1,7 @@
 """Reading the cloud: single objects and whole lists, each with the moment at which it was asked for.
 
 A list ends with an empty page, and with nothing else: a server may cap pages below what is asked for, and `count` may
-be the total or mean the page. Source: SDRS API reference, "Pagination".
+be the total or mean the page. Source: docs/sdrs-api.md, "Lists".
 """
 
 from __future__ import annotations

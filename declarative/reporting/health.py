@@ -1,7 +1,7 @@
 """How the protected applications are, just now: per group its direction, its members, and what is wrong with them.
 
-Pure: what is recorded and what the cloud shows go in, a report comes out. Source of the words: SDRS API reference,
-"State machines", "Replication Pairs" (`fault_level`, `failure_detail`).
+Pure: what is recorded and what the cloud shows go in, a report comes out. Source of the words: docs/sdrs-api.md,
+"Statuses" and "Replication pairs" (`fault_level`, `failure_detail`).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""An SDRS that needs no cloud: behaves as the API reference says, on a clock and with faults that can be set.
+"""An SDRS that needs no cloud: behaves as docs/sdrs-api.md says, on a clock and with faults that can be set.
 
     transport  the ways in: an httpx transport in the same process, and a server on a socket
     world      one world on SQLite: its clock, its faults, its history
@@ -10,7 +10,7 @@
     estate     the servers and disks that a world is given
     protocol   requests, answers and their fields, and what may go wrong on the way
 
-Nothing here is shared with the client: both are written from the reference, each by itself, and must agree.
+Nothing here is shared with the client: both are written from the same documentation, each by itself, and must agree.
 Importing this package costs nothing; each name below is loaded when it is first used.
 """
 

@@ -109,7 +109,7 @@ class Match:
     parameters: tuple[str, ...]
 
 
-# Literal paths come before those with an id at the same place (reference, 1.9).
+# Literal paths come before those with an id at the same place (docs/sdrs-api.md, "Paths and headers").
 ROUTES = (
     Route("GET", "/", discovery.list_versions, is_open=True),
     Route("GET", "/v1", discovery.show_version, is_open=True),

@@ -16,7 +16,7 @@ class WorldError(Exception):
 
 
 class NotFoundAs(enum.StrEnum):
-    """How a missing object is reported; the reference promises the second, the service is seen to do the first."""
+    """How a missing object is reported: the pages say 404, the error codes 400 (docs/sdrs-api.md, "Not found")."""
 
     BAD_REQUEST = "400"
     NOT_FOUND = "404"
@@ -30,7 +30,7 @@ class DevicePrefix(enum.StrEnum):
 
 
 class TaskId(enum.StrEnum):
-    """Which id deletes a failed task; the reference leaves it open."""
+    """Which id deletes a failed task; that is not documented (docs/sdrs-api.md, "Task centre")."""
 
     ANY = "any"
     JOB = "job"
@@ -68,8 +68,8 @@ class Origin:
 class Rules:
     """How a world behaves while this process uses it; none of it is kept in the file. See `rules.RULE_HELP`.
 
-    Times are in seconds by the world's clock; a limit of -1 is none. What the reference leaves open has the likelier
-    behaviour as its default.
+    Times are in seconds by the world's clock; a limit of -1 is none. What is not documented has the likelier
+    behaviour as its default (docs/sdrs-api.md, "Left open").
     """
 
     job_seconds: float | None = None

@@ -21,7 +21,7 @@ from declarative.planner.consents import POLICIES
 from declarative.simulator import Rules, load_estate, read_fault, read_rules
 
 ROOT = Path(__file__).parents[2]
-PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md")))
+PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md")))
 REFERENCE = ROOT / "docs" / "commands.md"
 UPDATE = os.environ.get("UPDATE_GOLDEN") == "1"
 PREFACE = """\
@@ -117,8 +117,13 @@ def test_every_link_leads_somewhere(page):
 
 
 def test_every_page_can_be_reached_from_the_readme():
-    linked = {(ROOT / link).resolve() for link in targets(ROOT / "README.md")}
-    assert {page.resolve() for page in PAGES[1:]} <= linked
+    known, reached, ahead = {page.resolve() for page in PAGES}, set(), [PAGES[0].resolve()]
+    while ahead:
+        page = ahead.pop()
+        if page in known and page not in reached:
+            reached.add(page)
+            ahead += [(page.parent / link.partition("#")[0]).resolve() for link in targets(page)]
+    assert known == reached
 
 
 def section(kind):
@@ -197,3 +202,21 @@ def _by_yes(cls, policy):
     costly = policy.by_yes(Danger(cls, "", loses_protection=True))
     cheap = policy.by_yes(Danger(cls, ""))
     return "yes" if costly else "where no protection is lost" if cheap else "no"
+
+
+_CITED = re.compile(r'docs/(\S+\.md), ((?:"[^"]+"(?:, | and )?)+)')
+
+
+def _citations():
+    """What comments and docstrings say of a page, with their line ends and comment signs taken out."""
+    for file in sorted([*(ROOT / "declarative").rglob("*.py"), *(ROOT / "tests").rglob("*.py")]):
+        text = re.sub(r"\n\s*(#\s*)?", " ", file.read_text())
+        for page, headings in _CITED.findall(text):
+            for heading in re.findall(r'"([^"]+)"', headings):
+                yield pytest.param(page, heading, id=f"{file.name}-{heading}")
+
+
+@pytest.mark.parametrize(("page", "heading"), list(_citations()))
+def test_every_heading_that_the_code_cites_is_there(page, heading):
+    headings = re.findall(r"^#+ (.*)$", (ROOT / "docs" / page).read_text(), re.MULTILINE)
+    assert heading in headings

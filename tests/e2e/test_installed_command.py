@@ -33,7 +33,7 @@ STACK = "apiVersion: sdrs/v1\nkind: Stack\nmetadata: {name: e2e}\nspec: {provide
 
 
 class Sdrs(ThreadingHTTPServer):
-    """As little of SDRS as a create needs, written from the API reference; it remembers what it was sent."""
+    """As little of SDRS as a create needs, written from docs/sdrs-api.md; it remembers what it was sent."""
 
     def __init__(self) -> None:
         self.sent: list[tuple[str, str, object, str]] = []

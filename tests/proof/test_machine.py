@@ -40,7 +40,7 @@ FAULTS = (
     "* *:status-after=503:p=0.05",
     "GET server-groups:list-lag=5",
 )
-# Services that go their own way where the reference leaves one open.
+# Services that go their own way where the documentation leaves it open.
 ODD = (
     ("GET server-groups:page-cap=1",),
     ("GET server-groups:page-cap=2", "GET server-groups:count=page"),

@@ -1,4 +1,4 @@
-"""Attaching pairs to instances and detaching them (API reference, 3.4.6 and 3.4.7)."""
+"""Attaching pairs to instances and detaching them (docs/sdrs-api.md, "Attach" and "Detach")."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def attach(call: Call) -> Answer:
 
 
 def _read_device(fields: Mapping[str, object], prefix: str) -> str:
-    """The device, with the prefix that the hypervisor wants (trap T28)."""
+    """The device, with the prefix that the hypervisor wants (docs/sdrs-api.md, "Attach")."""
     device = fields.get("device")
     match = _DEVICE.fullmatch(device) if isinstance(device, str) else None
     if match is None:

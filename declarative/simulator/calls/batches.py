@@ -1,4 +1,4 @@
-"""Several protected instances at once, as Huawei Cloud offers it (API reference, 3.4.11)."""
+"""Several protected instances at once, as Huawei Cloud offers it (docs/sdrs-api.md, "Batches")."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from declarative.simulator.tables.instance_rows import Instance
 from declarative.simulator.tables.session import Call, Session
 from declarative.simulator.tables.states import FREE, STEADY, Status
 
-# The reference doesn't name these two types of jobs.
+# Neither type of job is documented.
 _CREATE = "batchCreateProtectedInstancesNoCG"
 _DELETE = "batchDeleteProtectedInstancesNoCG"
 _CREATE_LIMIT = 5

@@ -1,4 +1,4 @@
-"""What a client asks before it begins: versions, active-active domains, quotas (API reference, 3.1, 3.2, 3.10)."""
+"""What a client asks before it begins: versions, active-active domains, quotas (docs/sdrs-api.md, "Discovery")."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Disaster recovery drills: their calls and how their jobs end (API reference, section 3.7)."""
+"""Disaster recovery drills: their calls and how their jobs end (docs/sdrs-api.md, "DR drills")."""
 
 from __future__ import annotations
 

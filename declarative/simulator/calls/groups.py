@@ -1,4 +1,4 @@
-"""Protection groups: their calls, states and actions (API reference, sections 3.3, 5.1 and 5.5)."""
+"""Protection groups: their calls, states and actions (docs/sdrs-api.md, "Protection groups")."""
 
 from __future__ import annotations
 
@@ -222,12 +222,15 @@ def rename(call: Call) -> Answer:
 
 
 def _whole(stamp: str) -> str:
-    """The pattern of times in the answer to a rename, whose fraction is one digit (reference, 1.6)."""
+    """A time as the answer to a rename shows it, with one digit of a fraction (docs/sdrs-api.md, "Ids and times")."""
     return f"{stamp[:19]}.0"
 
 
 def delete(call: Call) -> Answer:
-    """`DELETE server-groups/{server_group_id}`: of an empty group, as a rule in any status (trap T31)."""
+    """`DELETE server-groups/{server_group_id}`: of an empty group, as a rule in any status.
+
+    Which statuses allow it is not documented (docs/sdrs-api.md, "Delete a group").
+    """
     session = call.session
     group = _wanted(call)
     _check_idle(session, group)
@@ -271,7 +274,10 @@ def act(call: Call) -> Answer:
 
 
 def _permitted(session: Session, group: Group, word: str) -> Action:
-    """The action that the word means in the group's status: `start` enables or reprotects (trap T1)."""
+    """The action that the word means in the group's status.
+
+    `start-server-group` either enables or reprotects (docs/sdrs-api.md, "Enable or reprotect").
+    """
     _check_idle(session, group)
     action = next((action for action in _WORDS[word] if group.status in action.begins), None)
     if action is None:

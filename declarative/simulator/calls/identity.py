@@ -1,4 +1,4 @@
-"""Who asks: IAM tokens as Keystone v3 gives them, and signed requests (API reference, 1.1 and 1.2).
+"""Who asks: IAM tokens as in Keystone v3, and signed requests (docs/sdrs-api.md, "IAM" and "Paths and headers").
 
 Any name with any password is let in. A signature must be well formed; its value isn't checked.
 """

@@ -1,4 +1,4 @@
-"""How protected instances come to be, with their DR servers, DR disks and pairs (API reference, 3.4.1 and 6.3)."""
+"""Creating protected instances, with DR servers, DR disks and pairs (docs/sdrs-api.md, "Create an instance")."""
 
 from __future__ import annotations
 

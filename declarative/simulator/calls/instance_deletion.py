@@ -1,4 +1,4 @@
-"""How protected instances go, and what goes with them (API reference, 3.4.5 and 6.3).
+"""How protected instances go, and what goes with them (docs/sdrs-api.md, "Delete an instance").
 
 Their automatic pairs go with them. A pair that was attached by hand stays, without attachment, unless the rules have it
 otherwise; so does one that another instance has too. The DR server and its disks stay as ordinary resources unless the

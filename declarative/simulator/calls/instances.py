@@ -1,4 +1,4 @@
-"""Protected instances: their calls and how their jobs end (API reference, section 3.4)."""
+"""Protected instances: their calls and how their jobs end (docs/sdrs-api.md, "Protected instances")."""
 
 from __future__ import annotations
 
@@ -100,7 +100,10 @@ def rename(call: Call) -> Answer:
 
 
 def delete(call: Call) -> Answer:
-    """`DELETE protected-instances/{protected_instance_id}`; a missing body stands for the defaults (trap T10)."""
+    """`DELETE protected-instances/{protected_instance_id}`.
+
+    A missing body stands for the defaults (docs/sdrs-api.md, "Request bodies").
+    """
     session = call.session
     instance = preconditions.instance(session, call.parameters[0])
     options = Options.read(read_object(call.request.body) if call.request.body.strip() else {})

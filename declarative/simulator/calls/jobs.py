@@ -1,4 +1,4 @@
-"""Jobs: started by every asynchronous call, ended by time (API reference, section 2).
+"""Jobs: started by every asynchronous call, ended by time (docs/sdrs-api.md, "Jobs").
 
 A job has a moment when it falls due. Nothing waits for it: whatever is asked next first ends all that is due by
 then, each at its own moment, so that times in answers are right however late somebody looks.
@@ -79,7 +79,7 @@ class Job:
         return self.error_code is not None
 
     def status(self, now: int) -> str:
-        """One of the four words of the reference."""
+        """One of the four documented words."""
         if self.ended is not None:
             return "FAIL" if self.failed else "SUCCESS"
         if self.due is not None and now - self.begin < (self.due - self.begin) * _INIT_SHARE:
@@ -182,7 +182,7 @@ def is_running(session: Session, group_id: str) -> bool:
 
 
 def show(call: Call) -> Answer:
-    """`GET jobs/{job_id}`. An unknown id: SDRS.0408 in E1; the reference names nothing (unverified)."""
+    """`GET jobs/{job_id}`. For an unknown id SDRS.0408 in E1 is a guess (docs/sdrs-api.md, "The job object")."""
     row = call.session.database.execute(_SELECT + " WHERE id = ?", (call.parameters[0],)).fetchone()
     rules = call.session.facts.rules
     job = None if row is None else Job(*row)

@@ -1,4 +1,4 @@
-"""What clients read of IAM before their first call, in the shapes of Keystone v3 (API reference, 3.9a).
+"""What clients read of IAM before their first call, in the shapes of Keystone v3 (docs/sdrs-api.md, "IAM").
 
 There is one user, in one domain, with one project. They have names of their own, and any other that a client asks for.
 """

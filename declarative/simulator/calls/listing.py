@@ -1,4 +1,4 @@
-"""List calls: filters, paging and the total that goes with a page (API reference, section 1.8)."""
+"""List calls: filters, paging and the total that goes with a page (docs/sdrs-api.md, "Lists")."""
 
 from __future__ import annotations
 

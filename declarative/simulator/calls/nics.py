@@ -1,4 +1,4 @@
-"""NICs of protected instances (API reference, 3.4.8 and 3.4.9)."""
+"""NICs of protected instances (docs/sdrs-api.md, "NICs")."""
 
 from __future__ import annotations
 

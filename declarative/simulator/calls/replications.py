@@ -1,4 +1,4 @@
-"""Replication pairs: their calls and how their jobs end (API reference, section 3.6)."""
+"""Replication pairs: their calls and how their jobs end (docs/sdrs-api.md, "Replication pairs")."""
 
 from __future__ import annotations
 
@@ -139,7 +139,10 @@ def rename(call: Call) -> Answer:
 
 
 def delete(call: Call) -> Answer:
-    """`DELETE replications/{replication_id}`; a missing body stands for the defaults (trap T10)."""
+    """`DELETE replications/{replication_id}`.
+
+    A missing body stands for the defaults (docs/sdrs-api.md, "Request bodies").
+    """
     session = call.session
     pair = preconditions.pair(session, call.parameters[0])
     fields = read_wrapped(call.request.body, "replication") if call.request.body.strip() else {}

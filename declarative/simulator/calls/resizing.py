@@ -1,4 +1,4 @@
-"""Changing the flavors of a protected instance's servers (API reference, 3.4.10)."""
+"""Changing the flavors of a protected instance's servers (docs/sdrs-api.md, "Resize")."""
 
 from __future__ import annotations
 

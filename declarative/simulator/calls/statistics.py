@@ -1,4 +1,4 @@
-"""RPO statistics, as Huawei Cloud offers them (API reference, 3.11).
+"""RPO statistics, as Huawei Cloud offers them (docs/sdrs-api.md, "RPO statistics").
 
 One point for each full hour of the last day, or of the time that is asked for: how many pairs were still copying
 then. A pair that has gone meanwhile isn't counted. Before 1970 there are none.

@@ -1,4 +1,4 @@
-"""Searching protected instances by tag (API reference, 3.5.6).
+"""Searching protected instances by tag (docs/sdrs-api.md, "Search by tag").
 
 In this answer alone times are numbers: milliseconds since 1970, though they may be seconds (unverified).
 """
@@ -95,7 +95,7 @@ def search(call: Call) -> Answer:
 
 
 def _number(fields: Mapping[str, object], key: str, default: int, *, least: int, most: int, code: str) -> int:
-    """A number given as text, as documented, or as a number, as some clients do (trap T12)."""
+    """A number given as text, as documented, or as a number, as some clients do."""
     value = fields.get(key)
     if value is None:
         return default

@@ -1,4 +1,4 @@
-"""Tags of protected instances: the calls that write and read them (API reference, 3.5.1 to 3.5.5)."""
+"""Tags of protected instances: the calls that write and read them (docs/sdrs-api.md, "Tags")."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def act(call: Call) -> Answer:
 
 
 def delete_one(call: Call) -> Answer:
-    """`DELETE protected-instances/{id}/tags/{key}`: an unknown key is the one genuine 404 (reference, 3.5.3)."""
+    """`DELETE protected-instances/{id}/tags/{key}`: only an unknown key is a true 404 (docs/sdrs-api.md, "Tags")."""
     instance = preconditions.instance(call.session, call.parameters[0])
     _check_state(instance, "SDRS.2222")
     tags = instance.tag_map()

@@ -1,4 +1,4 @@
-"""The task centre: jobs that failed, until somebody deletes the entry (API reference, section 3.9)."""
+"""The task centre: jobs that failed, until somebody deletes the entry (docs/sdrs-api.md, "Task centre")."""
 
 from __future__ import annotations
 
@@ -85,7 +85,10 @@ def list_tasks(call: Call) -> Answer:
 
 
 def delete_one(call: Call) -> Answer:
-    """`DELETE task-center/failure-jobs/{failure_job_id}`: by the job's id or the resource's, or either (trap T14)."""
+    """`DELETE task-center/failure-jobs/{failure_job_id}`: by the job's id or the resource's, or either.
+
+    Which of them the service takes is not documented (docs/sdrs-api.md, "Task centre").
+    """
     chosen = _CHOSEN_BY[call.session.facts.rules.task_id]
     deleted = call.session.database.execute(f"DELETE FROM tasks WHERE {chosen}", call.parameters)  # noqa: S608 - names from the code, values bound
     if not deleted.rowcount:

@@ -1,6 +1,7 @@
 """Reading what a request brings: bodies, fields, ids and paging, each with the code it earns when it is wrong.
 
-Unknown fields are ignored; `null` is the same as absent (API reference, sections 1.7, 1.8 and trap T25).
+Unknown fields are ignored; `null` is the same as absent. See docs/sdrs-api.md, "Field limits", "Lists" and
+"Null and varying types".
 """
 
 from __future__ import annotations
@@ -150,7 +151,7 @@ class Query:
     def ids(self, key: str) -> list[str] | None:
         """The filter's ids, None when it isn't given; more than 30: SDRS.0226.
 
-        A bracketed list with double, single or no quotes, or the key repeated: all are understood (trap T19).
+        A bracketed list with double, single or no quotes, or the key repeated (docs/sdrs-api.md, "Id lists").
         """
         given = [value for name, value in self.pairs if name == key]
         found = [part.strip(" \t'\"") for value in given for part in value.strip().strip("[]").split(",")]

@@ -1,4 +1,4 @@
-"""Requests, answers, error envelopes, identifiers and times (API reference, sections 1.3 to 1.6)."""
+"""Requests, answers, error envelopes, identifiers and times (docs/sdrs-api.md, "Conventions")."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Answer:
 
     @classmethod
     def job(cls, job_id: str, *, status: int) -> Answer:
-        """The acceptance of an asynchronous call: usually 200, and 202 for batches (reference, trap T8)."""
+        """The acceptance of an asynchronous call: usually 200, else 202 (docs/sdrs-api.md, "HTTP status codes")."""
         return cls(status, f'{{"job_id":"{job_id}"}}'.encode())
 
     @classmethod
@@ -72,7 +72,7 @@ class Answer:
 
 
 class Envelope(enum.StrEnum):
-    """The shapes of errors (reference, 1.4)."""
+    """The shapes of errors (docs/sdrs-api.md, "Error envelopes")."""
 
     E1 = "E1"  # {"error": {"message", "code"}}
     E2 = "E2"  # {"badrequest": {"message", "code"}}
@@ -149,7 +149,7 @@ class Draw:
         return f"{self._random.getrandbits(4 * digits):0{digits}x}"
 
     def job_id(self, now: int) -> str:
-        """A job id of 32 digits; characters 17 to 28 are the time in milliseconds (reference, 1.5)."""
+        """A job id of 32 digits; characters 17 to 28 are the time in ms (docs/sdrs-api.md, "Ids and times")."""
         self._counter = (self._counter + 1) & 0xFFFF
         return f"ff808082{self._node}{now:012x}{self._counter:04x}"
 
@@ -160,13 +160,13 @@ def stamp_zulu(now: int) -> str:
 
 
 def stamp_blank(now: int) -> str:
-    """Milliseconds since 1970 as `yyyy-MM-dd HH:mm:ss.S` to `.SSS`; the service drops trailing zeros (T16)."""
+    """Milliseconds since 1970 as `yyyy-MM-dd HH:mm:ss.S` to `.SSS`; the service drops trailing zeros."""
     fraction = f"{now % 1000:03d}".rstrip("0") or "0"
     return f"{_seconds(now):%Y-%m-%d %H:%M:%S}.{fraction}"
 
 
 def stamp_six(now: int) -> str:
-    """Milliseconds since 1970 as `yyyy-MM-ddTHH:mm:ss.SSSSSS`, the documented form of pairs (reference, 1.6)."""
+    """Milliseconds since 1970 as `yyyy-MM-ddTHH:mm:ss.SSSSSS`, the documented form of pairs."""
     return f"{_seconds(now):%Y-%m-%dT%H:%M:%S}.{now % 1000:03d}000"
 
 
@@ -188,7 +188,7 @@ STAMPS: dict[str, Callable[[int], str | int]] = {
     "seconds": lambda now: now // 1000,
     "milliseconds": lambda now: now,
 }
-"""The patterns in which times are met (reference, 1.6), by the words of the fault `stamps`."""
+"""The patterns of times (docs/sdrs-api.md, "Ids and times"), by the words of the fault `stamps`."""
 
 _STAMP = re.compile(r"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d)(?:\.(\d{1,6}))?Z?", re.ASCII)
 

@@ -1,4 +1,4 @@
-"""Attachments: which pair belongs to which instance, under which device (API reference, 3.4.6 and 3.4.7)."""
+"""Attachments: which pair belongs to which instance, under which device (docs/sdrs-api.md, "Attach" and "Detach")."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a drill is and how it is kept (API reference, 3.7 and 5.4)."""
+"""What a drill is and how it is kept (docs/sdrs-api.md, "DR drills")."""
 
 from __future__ import annotations
 

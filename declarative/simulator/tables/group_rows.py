@@ -1,4 +1,4 @@
-"""What a protection group is and how it is kept: one row each, the group itself as JSON (API reference, 3.3, 5.1)."""
+"""What a group is and how it is kept: one row each, the group as JSON (docs/sdrs-api.md, "Protection groups")."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Group:
 
     @property
     def production_zone(self) -> str:
-        """The zone that is production now; the two zone fields themselves never change (trap T26)."""
+        """The zone that is production now; the zone fields never change (docs/sdrs-api.md, "Production side")."""
         if self.priority_station == Station.SOURCE:
             return self.source_availability_zone
         return self.target_availability_zone

@@ -1,4 +1,4 @@
-"""What a protected instance is and how it is kept (API reference, 3.4 and 5.2)."""
+"""What a protected instance is and how it is kept (docs/sdrs-api.md, "Protected instances")."""
 
 from __future__ import annotations
 

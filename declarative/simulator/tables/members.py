@@ -1,4 +1,4 @@
-"""The members of a group as a whole: how many there are, and how they follow its actions (API reference, 5.5)."""
+"""The members of a group as a whole: how many there are, and how they follow it (docs/sdrs-api.md, "Transitions")."""
 
 from __future__ import annotations
 

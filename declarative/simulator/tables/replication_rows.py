@@ -1,4 +1,4 @@
-"""What a replication pair is and how it is kept, its copying included (API reference, 3.6 and 5.3)."""
+"""What a pair is and how it is kept, its copying included (docs/sdrs-api.md, "Replication pairs" and "Copying")."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ class Session:
         return round(min(seconds * 1000 / self.facts.speed, _FOREVER))
 
     def missing(self, code: str, message: str) -> Refusal:
-        """The answer for an object that isn't there, in the form the rules ask for (reference, trap T2)."""
+        """The answer for an object that isn't there, in the form the rules ask for (docs/sdrs-api.md, "Not found")."""
         if self.facts.rules.not_found is NotFoundAs.NOT_FOUND:
             return item_not_found(code, message)
         return refusal(code, message)

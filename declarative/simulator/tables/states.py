@@ -1,4 +1,4 @@
-"""The words of the state machines, and which of them allow what (API reference, sections 3 and 5)."""
+"""The words of the state machines, and which of them allow what (docs/sdrs-api.md, "State machines")."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Every status of the service with every kind of step: planned, refused with the remedy, or withheld.
 
-The tables say what the API reference allows (sections 3.3 to 3.7 and 5); they share nothing with the program.
+The tables say what docs/sdrs-api.md allows for each call; they share nothing with the program.
 """
 
 import pytest

@@ -53,7 +53,7 @@ def test_codes_that_the_program_acts_on_say_what_to_do(kind):
         assert entry.remedy, code
 
 
-# What the reference names under the calls about members, their tags and their drills, and what their jobs fail with.
+# The codes of docs/sdrs-api.md for calls about members, their tags and their drills, and for their failed jobs.
 _MEMBERS = {
     "servers": "1303 1304 1305 1321 1322 1326 1333 1336 1339 1353 1356 1357 1358 1359",
     "instances": "1323 1324 1325 1334 1335 1350 1351",
