@@ -95,13 +95,13 @@ class Ledger:
         return resource if resource is not None and resource.id == object_id else None
 
     async def close(self) -> str:
-        """Fold the journal, or save what could not be written. Returns where the rescued records lie, or ""."""
+        """Fold the journal, or save what could not be written. Returns where those records lie, or ""."""
         if self._writer is not None:
             await self._writer
         if self._store is None:
             return ""
         if self._unsaved:
-            return await self._rescue()
+            return await self._set_aside()
         if self._journaled:
             try:
                 await self._fold()
@@ -170,7 +170,7 @@ class Ledger:
         self._unsaved.extend(records)
         self.learn(*records)
 
-    async def _rescue(self) -> str:
+    async def _set_aside(self) -> str:
         """Try once more to write what is left; else put it beside the state, for the next run to find."""
         store, records, after = self._require_store(), self._unsaved, self.state.serial
         if not isinstance(self.trouble, StateConflict):
@@ -188,7 +188,7 @@ class Ledger:
                     self.trouble = None
                     return ""
             self.state.serial = after
-        return store.rescue(records, after=after)
+        return store.set_aside(records, after=after)
 
     def _require_store(self) -> Store:
         if self._store is None:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from declarative.cli.files import write_new
 from declarative.cli.options import with_project
+from declarative.cli.plan_files import write_new
 from declarative.cli.setting import Setting
 from declarative.errors import pasteable, shown, visible
 from declarative.views.text import many

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from declarative.cli.files import is_standard_output, read_plan, refuse_output, write_plan
 from declarative.cli.options import PlanningCommand, formats, option, planning_options, with_project
+from declarative.cli.plan_files import is_standard_output, read_plan, refuse_output, write_plan
 from declarative.cli.requests import request_from
 from declarative.cli.setting import Given, Setting
 from declarative.errors import DeclarativeError, ExitCode, did_you_mean, pasteable, visible

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 from click.core import ParameterSource
 
-from declarative.cli.files import read_plan
 from declarative.cli.options import PlanningCommand, formats, option, planning_options, with_project
+from declarative.cli.plan_files import read_plan
 from declarative.cli.progress import Board, JsonLines, PlainLines, Progress
 from declarative.cli.prompt import Front
 from declarative.cli.requests import consents_from, request_from

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from declarative.cli.files import write_quickstart
 from declarative.cli.options import formats, with_project
+from declarative.cli.plan_files import write_quickstart
 from declarative.cli.setting import Setting
 from declarative.errors import ExitCode, InputError, Severity, pasteable, visible
 from declarative.workflow.project import Project

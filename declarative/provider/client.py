@@ -17,6 +17,7 @@ from declarative.clock import Clock
 from declarative.errors import EndpointError, NotFound, ProviderError, Rejected, Unauthorized, visible
 from declarative.model import Action, Attributes, Binding, Call, Kind
 from declarative.provider.access import Access
+from declarative.provider.answers import is_id, is_job_id, member, shape_error
 from declarative.provider.jobs import (
     FailedTask,
     Job,
@@ -27,11 +28,10 @@ from declarative.provider.jobs import (
     read_failed_task,
     read_job,
 )
-from declarative.provider.polling import Pace, Ticket
-from declarative.provider.reading import is_id, is_job_id, member, shape_error
+from declarative.provider.polling import Poller, WaitingJob
 from declarative.provider.reads import Listing, Look, Reads
-from declarative.provider.sending import Errand, Sender, encode, gone_codes
-from declarative.provider.transport import Line
+from declarative.provider.sending import Outgoing, Sender, encode, gone_codes
+from declarative.provider.transport import Connection
 
 if TYPE_CHECKING:
     import httpx
@@ -46,10 +46,12 @@ _UNKNOWN_JOB_CODES = frozenset({"SDRS.0408"})
 class Slot:
     """The right to have one request in flight, from `Provider.slot`."""
 
-    def __init__(self, sender: Sender, line: Line, *, reads: Callable[[Line], Reads], max_body: int) -> None:
+    def __init__(
+        self, sender: Sender, connection: Connection, *, reads: Callable[[Connection], Reads], max_body: int
+    ) -> None:
         self._sender = sender
-        self._line = line
-        self._reads = reads(line)
+        self._connection = connection
+        self._reads = reads(connection)
         self._max_body = max_body
 
     async def send(self, call: Call, *, deadline: float, leaves_by: float = math.inf) -> Attributes:
@@ -58,8 +60,8 @@ class Slot:
         A call that is not idempotent is sent again only when it provably had no effect: no connection was made, or
         the gateway turned it away. Any other loss is OutcomeUnknown, at once.
         """
-        errand = Errand(call, encode(call.body), deadline, gone_codes(call), self._max_body, leaves_by)
-        return (await self._sender.send(errand, self._line)).document
+        outgoing = Outgoing(call, encode(call.body), deadline, gone_codes(call), self._max_body, leaves_by)
+        return (await self._sender.send(outgoing, self._connection)).document
 
     async def look(self, kind: Kind, object_id: str, *, deadline: float) -> Look:
         """As `Provider.look`, in this slot."""
@@ -93,7 +95,7 @@ class Provider:
         self._access = access
         self._clock = clock
         self._max_body = max_body
-        self._paces: dict[tuple[str, Action], Pace] = {}
+        self._pollers: dict[tuple[str, Action], Poller] = {}
         self.on_notice: Callable[[str, str], None] = lambda summary, fix: None
         self._sender = Sender(
             access, parallelism=parallelism, clock=clock, transport=transport, call_timeout=call_timeout
@@ -130,12 +132,12 @@ class Provider:
     @asynccontextmanager
     async def slot(self) -> AsyncIterator[Slot]:
         """Wait for a send slot, and hold it: what is done inside can be sent without further waiting."""
-        async with self._sender.line() as line:
-            yield Slot(self._sender, line, reads=self._reads_on, max_body=self._max_body)
+        async with self._sender.connection() as connection:
+            yield Slot(self._sender, connection, reads=self._reads_on, max_body=self._max_body)
 
-    def _reads_on(self, line: Line) -> Reads:
+    def _reads_on(self, connection: Connection) -> Reads:
         return Reads(
-            lambda errand: self._sender.send(errand, line),
+            lambda outgoing: self._sender.send(outgoing, connection),
             clock=self._clock,
             max_body=self._max_body,
             notice=self._tell,
@@ -236,29 +238,29 @@ class Provider:
         over `grace` seconds found no such job, JobUnreadable when as many were refused or answered with something else
         than a job, and Unauthorized.
         """
-        pace = self._paces.setdefault((kind.name, action), Pace(self._clock))
-        ticket = pace.join()
-        blanks, trouble = _Blanks(pace, ticket, grace), ""
+        poller = self._pollers.setdefault((kind.name, action), Poller(self._clock))
+        waiting_job = poller.join()
+        blanks, trouble = _Blanks(poller, waiting_job, grace), ""
         try:
-            while await pace.turn(ticket, deadline=deadline):
+            while await poller.turn(waiting_job, deadline=deadline):
                 look = await self._look(job_id, deadline=deadline)
                 if look is None or isinstance(look, EndpointError | Rejected):
                     blanks.another(job_id, look)
                     continue
                 if isinstance(look, ProviderError):
                     trouble = look.summary
-                    pace.put_off(ticket, min(max(ticket.pause * 2, _LOOK_PAUSE), _LOOK_PAUSE_CAP))
+                    poller.put_off(waiting_job, min(max(waiting_job.pause * 2, _LOOK_PAUSE), _LOOK_PAUSE_CAP))
                     continue
                 blanks.number, trouble = 0, ""
                 if progress is not None:
                     progress(look)
                 if look.ended:
-                    pace.ended(ticket, seconds=look.seconds, succeeded=look.succeeded)
+                    poller.ended(waiting_job, seconds=look.seconds, succeeded=look.succeeded)
                     return look
-                pace.running(ticket)
+                poller.running(waiting_job)
             raise JobTimeout(job_id, trouble)
         finally:
-            pace.leave(ticket)
+            poller.leave(waiting_job)
 
     async def _look(self, job_id: str, *, deadline: float) -> Job | ProviderError | None:
         """One look in which nothing but rejected credentials is an exception."""
@@ -273,10 +275,10 @@ class Provider:
 class _Blanks:
     """Looks at one job, in a row, that told nothing of it and are no passing trouble."""
 
-    def __init__(self, pace: Pace, ticket: Ticket, grace: float) -> None:
+    def __init__(self, poller: Poller, waiting_job: WaitingJob, grace: float) -> None:
         self.number = 0
-        self._pace = pace
-        self._ticket = ticket
+        self._poller = poller
+        self._waiting_job = waiting_job
         self._grace = grace
 
     def another(self, job_id: str, error: ProviderError | None) -> None:
@@ -285,7 +287,7 @@ class _Blanks:
         if self.number == _BLANK_LOOKS:
             raise JobUnknown(job_id) if error is None else JobUnreadable(job_id, error)
         soon = min(_BLANK_PAUSE, self._grace / 2)
-        self._pace.put_off(self._ticket, soon if self.number == 1 else self._grace - soon)
+        self._poller.put_off(self._waiting_job, soon if self.number == 1 else self._grace - soon)
 
 
 def _task_key(item: Attributes) -> str:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 
 from declarative.errors import OutcomeUnknown, ProviderError
 from declarative.model import Attributes, Json, Kind
-from declarative.provider.reading import is_id, is_job_id
+from declarative.provider.answers import is_id, is_job_id
 
 _TIME = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:\.(\d{1,6}))?Z?")
 _TEXT_LIMIT = 1000  # characters of a failure's reason that are kept

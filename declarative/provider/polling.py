@@ -1,6 +1,6 @@
 """When to look at running jobs, so that many of them cost few looks and none is noticed late.
 
-Jobs of one kind of operation take about as long as each other. One of them, the scout, is looked at early and often;
+Jobs of one kind of operation take about as long as each other. One of them, the probe, is looked at early and often;
 as soon as one has ended, the others are looked at when they should have ended too: at the median of this run, counted
 from each one's own submission.
 """
@@ -30,7 +30,7 @@ _FAILURES_THAT_TELL = 3  # jobs that only fail tell their duration too, but one 
 
 
 @dataclass(eq=False, slots=True)
-class Ticket:
+class WaitingJob:
     """One waiting job. `submitted` and `again` are monotonic; `again` is set once it is later than expected."""
 
     submitted: float
@@ -61,84 +61,84 @@ class _Median:
         return self._sorted[len(self._sorted) // 2]
 
 
-class Pace:
+class Poller:
     """The looks at the jobs of one kind and operation in one run."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._waiting: dict[Ticket, None] = {}  # oldest first; who is later than expected paces itself
-        self._scout: Ticket | None = None
+        self._waiting: dict[WaitingJob, None] = {}  # oldest first; who is later than expected pollers itself
+        self._probe: WaitingJob | None = None
         self._probe_at = 0.0
         self._probe_pause = _FIRST_PAUSE
         self._successes = _Median()
         self._failures = _Median()
 
-    def join(self) -> Ticket:
+    def join(self) -> WaitingJob:
         """A job has just been submitted (or found open): it waits from now on."""
-        ticket = Ticket(self._clock.monotonic())
-        self._waiting[ticket] = None
-        if self._scout is None:
+        waiting_job = WaitingJob(self._clock.monotonic())
+        self._waiting[waiting_job] = None
+        if self._probe is None:
             self._elect()
-        return ticket
+        return waiting_job
 
-    def leave(self, ticket: Ticket) -> None:
+    def leave(self, waiting_job: WaitingJob) -> None:
         """Nobody waits for this job any more."""
-        self._waiting.pop(ticket, None)
-        if self._scout is ticket:
+        self._waiting.pop(waiting_job, None)
+        if self._probe is waiting_job:
             self._elect()
 
-    async def turn(self, ticket: Ticket, *, deadline: float) -> bool:
+    async def turn(self, waiting_job: WaitingJob, *, deadline: float) -> bool:
         """Wait until the job should be looked at; False when there is no time left for a look.
 
         Just before the deadline there is one last look.
         """
         while True:
             now = self._clock.monotonic()
-            if ticket.last or now >= deadline:
+            if waiting_job.last or now >= deadline:
                 return False
-            last = deadline - min(_LAST_LOOK, _LAST_SHARE * (deadline - ticket.submitted))
-            at = self._time_of(ticket)
+            last = deadline - min(_LAST_LOOK, _LAST_SHARE * (deadline - waiting_job.submitted))
+            at = self._time_of(waiting_job)
             if at <= now + _NOW:
                 return True
             if last <= now + _NOW:
-                ticket.last = True
+                waiting_job.last = True
                 return True
-            await self._sleep(ticket, min(at, last) - now)
+            await self._sleep(waiting_job, min(at, last) - now)
 
-    def running(self, ticket: Ticket) -> None:
+    def running(self, waiting_job: WaitingJob) -> None:
         """A look has found the job running."""
         now = self._clock.monotonic()
-        ticket.looked = now - ticket.submitted
-        if ticket not in self._waiting:
-            self.put_off(ticket, min(ticket.pause * _GROWTH, _LONGEST_PAUSE))
+        waiting_job.looked = now - waiting_job.submitted
+        if waiting_job not in self._waiting:
+            self.put_off(waiting_job, min(waiting_job.pause * _GROWTH, _LONGEST_PAUSE))
         elif self._expected() is None:
-            self._rotate(ticket, now)
-        elif ticket.looked >= self._due_age():
-            self.put_off(ticket, min(max(_FIRST_PAUSE, _AGAIN * (self._expected() or 0.0)), _LONGEST_PAUSE))
-        elif ticket is self._scout:
-            self._probe_at = now + min(_FIRST_PAUSE + ticket.looked * (_GROWTH - 1), _LONGEST_PAUSE)
+            self._rotate(waiting_job, now)
+        elif waiting_job.looked >= self._due_age():
+            self.put_off(waiting_job, min(max(_FIRST_PAUSE, _AGAIN * (self._expected() or 0.0)), _LONGEST_PAUSE))
+        elif waiting_job is self._probe:
+            self._probe_at = now + min(_FIRST_PAUSE + waiting_job.looked * (_GROWTH - 1), _LONGEST_PAUSE)
 
-    def put_off(self, ticket: Ticket, pause: float) -> None:
+    def put_off(self, waiting_job: WaitingJob, pause: float) -> None:
         """The job is looked at again in `pause` seconds, whatever the others do."""
-        ticket.pause = pause
-        ticket.again = self._clock.monotonic() + pause
-        self.leave(ticket)
+        waiting_job.pause = pause
+        waiting_job.again = self._clock.monotonic() + pause
+        self.leave(waiting_job)
 
-    def ended(self, ticket: Ticket, *, seconds: float | None, succeeded: bool) -> None:
+    def ended(self, waiting_job: WaitingJob, *, seconds: float | None, succeeded: bool) -> None:
         """A look has found the job ended. `seconds`: how long it took by the service's own clock, if it tells."""
         before = self._due_age() if self._expected() is not None else math.inf
-        age = self._clock.monotonic() - ticket.submitted
-        took = self._took(ticket, age, seconds)
+        age = self._clock.monotonic() - waiting_job.submitted
+        took = self._took(waiting_job, age, seconds)
         (self._successes if succeeded else self._failures).add(took)
         if self._expected() is not None and self._due_age() < _SHORTER * before:
             for waiting in self._waiting:
                 waiting.wake.set()
-        self._waiting.pop(ticket, None)
-        if self._scout is ticket:
+        self._waiting.pop(waiting_job, None)
+        if self._probe is waiting_job:
             # One that ended early may be the first of many: the next is looked at when it is as old as that.
             self._elect(took if age < _SHORTER * before else math.inf)
 
-    def _took(self, ticket: Ticket, age: float, seconds: float | None) -> float:
+    def _took(self, waiting_job: WaitingJob, age: float, seconds: float | None) -> float:
         """How long a job took, as far as our own looks bear it out.
 
         The service's clock may run differently, and the job may have waited before it began. When the service does not
@@ -146,9 +146,9 @@ class Pace:
         estimate longer than the one before.
         """
         if seconds is not None:
-            return max(ticket.looked, min(seconds, age))
+            return max(waiting_job.looked, min(seconds, age))
         expected = self._expected()
-        return age if ticket.looked >= 0 or expected is None else min(age, expected)
+        return age if waiting_job.looked >= 0 or expected is None else min(age, expected)
 
     def _expected(self) -> float | None:
         if len(self._successes):
@@ -159,46 +159,46 @@ class Pace:
         expected = self._expected() or 0.0
         return expected + min(_SLACK * expected, _LONGEST_SLACK)
 
-    def _time_of(self, ticket: Ticket) -> float:
-        if ticket not in self._waiting:
-            return ticket.again
+    def _time_of(self, waiting_job: WaitingJob) -> float:
+        if waiting_job not in self._waiting:
+            return waiting_job.again
         if self._expected() is None:
-            return self._probe_at if ticket is self._scout else math.inf
-        due = ticket.submitted + self._due_age()
-        return min(due, self._probe_at) if ticket is self._scout else due
+            return self._probe_at if waiting_job is self._probe else math.inf
+        due = waiting_job.submitted + self._due_age()
+        return min(due, self._probe_at) if waiting_job is self._probe else due
 
     def _elect(self, soon: float = math.inf) -> None:
-        """The one that has waited longest becomes the scout. `soon`: an age, in seconds, at which it may have ended."""
-        self._scout = next(iter(self._waiting), None)
-        if self._scout is None:
+        """The one that has waited longest becomes the probe. `soon`: an age, in seconds, at which it may have ended."""
+        self._probe = next(iter(self._waiting), None)
+        if self._probe is None:
             return
         now = self._clock.monotonic()
         self._probe_pause = _FIRST_PAUSE
         self._probe_at = now
         if self._expected() is not None:
-            self._probe_at = self._scout.submitted + min(_probe_age(now - self._scout.submitted), soon)
-        self._scout.wake.set()
+            self._probe_at = self._probe.submitted + min(_probe_age(now - self._probe.submitted), soon)
+        self._probe.wake.set()
 
-    def _rotate(self, ticket: Ticket, now: float) -> None:
+    def _rotate(self, waiting_job: WaitingJob, now: float) -> None:
         """Nothing has ended yet: the next look goes to the next job, so that a stuck one does not hold up all."""
-        self._waiting.pop(ticket)
-        self._waiting[ticket] = None
-        self._scout = next(iter(self._waiting))
+        self._waiting.pop(waiting_job)
+        self._waiting[waiting_job] = None
+        self._probe = next(iter(self._waiting))
         self._probe_at = now + self._probe_pause
         self._probe_pause = min(self._probe_pause * _GROWTH, _LONGEST_PAUSE)
-        self._scout.wake.set()
+        self._probe.wake.set()
 
-    async def _sleep(self, ticket: Ticket, seconds: float) -> None:
-        ticket.wake.clear()
+    async def _sleep(self, waiting_job: WaitingJob, seconds: float) -> None:
+        waiting_job.wake.clear()
         try:
             async with asyncio.timeout(seconds if math.isfinite(seconds) else None):
-                await ticket.wake.wait()
+                await waiting_job.wake.wait()
         except TimeoutError:
             return
 
 
 def _probe_age(age: float) -> float:
-    """The first age, from `age` on, at which a scout is looked at: 0, then after 0.25 s growing by half up to 15 s."""
+    """The first age, from `age` on, at which a probe is looked at: 0, then after 0.25 s growing by half up to 15 s."""
     at, pause = 0.0, _FIRST_PAUSE
     while at < age:
         at += pause

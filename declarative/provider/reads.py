@@ -15,8 +15,8 @@ from declarative.clock import Clock
 from declarative.concurrency import all_of
 from declarative.errors import NotFound, Rejected, visible
 from declarative.model import Attributes, Call, Kind
-from declarative.provider.reading import is_id, is_object_id, member, shape_error
-from declarative.provider.sending import Answer, Errand, encode, gone_codes
+from declarative.provider.answers import is_id, is_object_id, member, shape_error
+from declarative.provider.sending import Answer, Outgoing, encode, gone_codes
 
 T = TypeVar("T")
 
@@ -126,7 +126,7 @@ class Reads:
 
     def __init__(
         self,
-        send: Callable[[Errand], Awaitable[Answer]],
+        send: Callable[[Outgoing], Awaitable[Answer]],
         *,
         clock: Clock,
         max_body: int,
@@ -148,8 +148,8 @@ class Reads:
     ) -> Answer:
         """The answer to one call. `holds`: a member that it must have; `gone`: codes that mean "no such thing"."""
         codes = gone_codes(call) if gone is None else gone
-        errand = Errand(call, encode(call.body), deadline, codes, max(max_body, self._max_body), holds=holds)
-        return await self._send(errand)
+        outgoing = Outgoing(call, encode(call.body), deadline, codes, max(max_body, self._max_body), holds=holds)
+        return await self._send(outgoing)
 
     async def look(self, kind: Kind, object_id: str, *, deadline: float) -> Look:
         """Read one object by its id; what lives in another object is read with that one, and is gone with it.

@@ -1,4 +1,4 @@
-"""Sending a call until it has an answer: slots, attempts, what may be repeated, and for how long."""
+"""Sending a call until it has an answer: limiter, attempts, what may be repeated, and for how long."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from declarative.errors import EndpointError, NotSent, Rejected, Unanswered, Una
 from declarative.kinds import KINDS
 from declarative.model import Attributes, Call, Json
 from declarative.provider.access import Access
-from declarative.provider.reading import Again, Failure, judge, member, request_line, verb
-from declarative.provider.transport import Line, Requests, Slots, connector, lost
+from declarative.provider.answers import Again, Failure, judge, member, request_line, verb
+from declarative.provider.transport import Connection, Limiter, Requests, connector, lost
 
 if TYPE_CHECKING:
     import httpx
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _BACKOFF_BASE = 0.25  # seconds
 _BACKOFF_CAP = 8.0
 _BACKOFF_STEPS = 5  # doublings until the cap
-_SENSELESS_ANSWERS = 3  # to one errand, until it is given up
+_SENSELESS_ANSWERS = 3  # to one outgoing, until it is given up
 # Seconds in which an endpoint that has never answered is tried: most likely its address is wrong, and whoever wrote it
 # should not wait for the deadline to hear so.
 _FIRST_CONTACT = 20.0
@@ -35,7 +35,7 @@ _GONE_CODES = {kind.delete("/", {}).path[::2]: kind.gone_codes for kind in KINDS
 
 
 @dataclass(frozen=True, slots=True)
-class Errand:
+class Outgoing:
     """A call with what it takes to send it: the body as bytes, a deadline (monotonic) and how its answer is read.
 
     `gone`: codes that mean "no such object", at any status. `max_body`: bytes of an answer that are read. `leaves_by`
@@ -80,7 +80,7 @@ def encode(body: Json) -> bytes | None:
 
 
 class Sender:
-    """Carries errands. After one `Unauthorized` every later errand fails with it, and nothing more is sent.
+    """Sends calls. After one `Unauthorized` every later outgoing fails with it, and nothing more is sent.
 
     `notice` is told, in words, what somebody should know: what has happened, and what to do about it.
     """
@@ -96,7 +96,7 @@ class Sender:
     ) -> None:
         self._clock = clock
         self._requests = Requests(access)
-        self._slots = Slots(_lines(access, parallelism, transport), clock=clock)
+        self._limiter = Limiter(_connections(access, parallelism, transport), clock=clock)
         self._call_timeout = call_timeout
         self._unauthorized: Unauthorized | None = None
         self._answered = False
@@ -107,100 +107,102 @@ class Sender:
 
     async def aclose(self) -> None:
         """Close all connections."""
-        await self._slots.aclose()
+        await self._limiter.aclose()
 
     @asynccontextmanager
-    async def line(self) -> AsyncIterator[Line]:
-        """Wait for a line, and hold it."""
-        line = await self._slots.take()
+    async def connection(self) -> AsyncIterator[Connection]:
+        """Wait for a connection, and hold it."""
+        connection = await self._limiter.take()
         try:
-            yield line
+            yield connection
         finally:
-            self._slots.give_back(line)
+            self._limiter.give_back(connection)
 
-    async def send(self, errand: Errand, line: Line | None = None) -> Answer:
-        """Send until there is an answer, and return it; on `line`, or on a new one for each attempt."""
-        if not _NO_SEGMENTS.isdisjoint(errand.call.path):
-            raise Rejected(f"{verb(errand.call)} not sent: an id is empty or dots", request=request_line(errand.call))
+    async def send(self, outgoing: Outgoing, connection: Connection | None = None) -> Answer:
+        """Send until there is an answer, and return it; on `connection`, or on a new one for each attempt."""
+        if not _NO_SEGMENTS.isdisjoint(outgoing.call.path):
+            raise Rejected(
+                f"{verb(outgoing.call)} not sent: an id is empty or dots", request=request_line(outgoing.call)
+            )
         tries = senseless = 0
         while True:
-            if line is not None:
-                result = await self._attempt(errand, line)
+            if connection is not None:
+                result = await self._attempt(outgoing, connection)
             else:
-                async with self._line_for(errand) as taken:
-                    result = await self._attempt(errand, taken)
+                async with self._connection_for(outgoing) as taken:
+                    result = await self._attempt(outgoing, taken)
             if not isinstance(result, Failure):
                 return result
             tries += 1
             senseless += result.again is Again.UNREADABLE
             pause = max(result.pause, self._backoff(tries))
-            if not _may_try_again(result, errand, senseless=senseless) or self._clock.monotonic() + pause >= self._end(
-                errand, result
-            ):
+            if not _may_try_again(
+                result, outgoing, senseless=senseless
+            ) or self._clock.monotonic() + pause >= self._end(outgoing, result):
                 raise result.error
             await self._clock.sleep(pause)
 
     def _backoff(self, tries: int) -> float:
         return self._clock.jitter(min(_BACKOFF_CAP, _BACKOFF_BASE * 2.0 ** min(tries - 1, _BACKOFF_STEPS)))
 
-    def _end(self, errand: Errand, failure: Failure) -> float:
-        """The moment from which on an errand that failed so is not tried again."""
+    def _end(self, outgoing: Outgoing, failure: Failure) -> float:
+        """The moment from which on an outgoing that failed so is not tried again."""
         if failure.again not in (Again.UNSENT, Again.NO_FILES) or self._answered or self._began is None:
-            return errand.last_send
-        return min(errand.last_send, self._began + _FIRST_CONTACT)
+            return outgoing.last_send
+        return min(outgoing.last_send, self._began + _FIRST_CONTACT)
 
     @asynccontextmanager
-    async def _line_for(self, errand: Errand) -> AsyncIterator[Line]:
-        """A line for one attempt. While all wait because of a 429, nobody who can let go of a line holds one."""
+    async def _connection_for(self, outgoing: Outgoing) -> AsyncIterator[Connection]:
+        """A connection for one attempt. It is given back during a 429 pause, so that waiters are not starved."""
         while True:
-            await self._calm(errand)
-            line = await self._take(errand)
-            if not self._slots.pause():
+            await self._calm(outgoing)
+            connection = await self._take(outgoing)
+            if not self._limiter.pause():
                 break
-            self._slots.give_back(line)
+            self._limiter.give_back(connection)
         try:
-            yield line
+            yield connection
         finally:
-            self._slots.give_back(line)
+            self._limiter.give_back(connection)
 
-    async def _take(self, errand: Errand) -> Line:
-        line = self._slots.take_now()
-        if line is not None:
-            return line
-        left = max(errand.deadline - self._clock.monotonic(), 0.0)
+    async def _take(self, outgoing: Outgoing) -> Connection:
+        connection = self._limiter.take_now()
+        if connection is not None:
+            return connection
+        left = max(outgoing.deadline - self._clock.monotonic(), 0.0)
         try:
             async with asyncio.timeout(left if math.isfinite(left) else None):
-                return await self._slots.take()
+                return await self._limiter.take()
         except TimeoutError:
-            raise _too_late(errand.call) from None
+            raise _too_late(outgoing.call) from None
 
-    async def _calm(self, errand: Errand) -> None:
-        while (pause := self._slots.pause()) > 0:
-            if self._clock.monotonic() + pause >= errand.last_send:
-                raise _too_late(errand.call)
+    async def _calm(self, outgoing: Outgoing) -> None:
+        while (pause := self._limiter.pause()) > 0:
+            if self._clock.monotonic() + pause >= outgoing.last_send:
+                raise _too_late(outgoing.call)
             await self._clock.sleep(pause)
 
-    async def _attempt(self, errand: Errand, line: Line) -> Answer | Failure:
-        await self._calm(errand)
+    async def _attempt(self, outgoing: Outgoing, connection: Connection) -> Answer | Failure:
+        await self._calm(outgoing)
         if self._unauthorized is not None:
-            raise _rejected_before(self._unauthorized, errand.call)
+            raise _rejected_before(self._unauthorized, outgoing.call)
         began = self._clock.monotonic()
-        if began >= errand.last_send:
-            raise _too_late(errand.call)
-        result = await self._exchange(errand, line, seconds=min(self._call_timeout, errand.deadline - began))
+        if began >= outgoing.last_send:
+            raise _too_late(outgoing.call)
+        result = await self._exchange(outgoing, connection, seconds=min(self._call_timeout, outgoing.deadline - began))
         if not isinstance(result, Failure):
             return Answer(result, began)
         if isinstance(result.error, Unauthorized):
             self._unauthorized = result.error
         if result.again is Again.THROTTLED:
-            self._slots.throttled(began=began, pause=result.pause)
+            self._limiter.throttled(began=began, pause=result.pause)
         if result.again is Again.NO_FILES:
             self._use_fewer_connections()
         return result
 
     def _use_fewer_connections(self) -> None:
         """The system has no file descriptor left for a connection: make do with those that there are."""
-        self._slots.lower()
+        self._limiter.lower()
         if not self._is_short_of_files:
             self._is_short_of_files = True
             self.notice(
@@ -208,49 +210,49 @@ class Sender:
                 "Raise the limit (ulimit -n), or lower --parallelism.",
             )
 
-    async def _exchange(self, errand: Errand, line: Line, *, seconds: float) -> Attributes | Failure:
+    async def _exchange(self, outgoing: Outgoing, connection: Connection, *, seconds: float) -> Attributes | Failure:
         import httpx
 
-        call = errand.call
-        request = self._requests.make(call, errand.body, timeout=seconds)
+        call = outgoing.call
+        request = self._requests.make(call, outgoing.body, timeout=seconds)
         self.statistics[_route(call)] += 1
         self._began = self._clock.monotonic() if self._began is None else self._began
         try:
             async with asyncio.timeout(seconds):
-                reply = await line.exchange(request, max_body=errand.max_body)
+                reply = await connection.exchange(request, max_body=outgoing.max_body)
         except TimeoutError:
             return lost(call, f"nothing whole within {seconds:.3g} s", cls=Unanswered)
         except httpx.RequestError as error:
             return self._requests.failure(error, call)
         self._answered = True
-        result = judge(reply, call, gone=errand.gone, now=self._clock.utcnow())
-        return result if isinstance(result, Failure) else _complete(result, errand)
+        result = judge(reply, call, gone=outgoing.gone, now=self._clock.utcnow())
+        return result if isinstance(result, Failure) else _complete(result, outgoing)
 
 
-def _complete(answer: Attributes, errand: Errand) -> Attributes | Failure:
-    if errand.holds is not None:
+def _complete(answer: Attributes, outgoing: Outgoing) -> Attributes | Failure:
+    if outgoing.holds is not None:
         try:
-            member(answer, *errand.holds, errand.call)
+            member(answer, *outgoing.holds, outgoing.call)
         except EndpointError as error:
             return Failure(error, Again.UNREADABLE)
     return answer
 
 
-def _lines(access: Access, parallelism: int, transport: httpx.AsyncBaseTransport | None) -> list[Line]:
+def _connections(access: Access, parallelism: int, transport: httpx.AsyncBaseTransport | None) -> list[Connection]:
     if transport is None:
         connect = connector(access)
-        return [Line(connect, owned=True) for _ in range(parallelism)]
+        return [Connection(connect, owned=True) for _ in range(parallelism)]
     shared = transport
-    return [Line(lambda: shared, owned=False) for _ in range(parallelism)]
+    return [Connection(lambda: shared, owned=False) for _ in range(parallelism)]
 
 
-def _may_try_again(failure: Failure, errand: Errand, *, senseless: int) -> bool:
-    """`senseless`: answers to this errand so far that make no sense; what else went wrong with it counts apart."""
+def _may_try_again(failure: Failure, outgoing: Outgoing, *, senseless: int) -> bool:
+    """`senseless`: answers to this outgoing so far that make no sense; what else went wrong with it counts apart."""
     if failure.again in (Again.UNSENT, Again.THROTTLED, Again.NO_FILES):
         return True
     if failure.again is Again.UNREADABLE:
-        return errand.call.idempotent and senseless < _SENSELESS_ANSWERS
-    return errand.call.idempotent and failure.again is Again.TRANSIENT
+        return outgoing.call.idempotent and senseless < _SENSELESS_ANSWERS
+    return outgoing.call.idempotent and failure.again is Again.TRANSIENT
 
 
 def _too_late(call: Call) -> NotSent:

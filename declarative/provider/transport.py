@@ -19,7 +19,7 @@ from declarative.clock import Clock
 from declarative.errors import NotSent, OutcomeUnknown, UsageError, visible
 from declarative.model import Call
 from declarative.provider.access import Access, is_loopback
-from declarative.provider.reading import Again, Failure, Reply, request_line, verb
+from declarative.provider.answers import Again, Failure, Reply, request_line, verb
 
 if TYPE_CHECKING:
     import ssl
@@ -36,7 +36,7 @@ _NO_FILES = frozenset({errno.EMFILE, errno.ENFILE})
 _QUIET_WINDOW = 1.0  # seconds without a 429 after which one more call may be in flight
 
 
-class Line:
+class Connection:
     """One send slot's connection; it carries one exchange at a time.
 
     What ends early (a cancelled call, an error, a body over the cap) takes its connection with it.
@@ -100,32 +100,32 @@ async def _exchange(transport: httpx.AsyncBaseTransport, request: httpx.Request,
     )
 
 
-class Slots:
-    """Hands out lines, first come, first served, to as many at a time as the limit allows.
+class Limiter:
+    """Hands out connections, first come, first served, to as many at a time as the limit allows.
 
-    The limit starts at `len(lines)`, is halved by a 429 (once for all calls that were on their way together) and
-    grows again by one with every quiet second, up to the ceiling: `len(lines)`, or what the system has files for.
+    The limit starts at `len(connections)`, is halved by a 429 (once for all calls that were on their way together) and
+    grows again by one with every quiet second, up to the ceiling: `len(connections)`, or what the system has files for.
     """
 
-    def __init__(self, lines: list[Line], *, clock: Clock) -> None:
-        self._lines = tuple(lines)
-        self._free = list(lines)
+    def __init__(self, connections: list[Connection], *, clock: Clock) -> None:
+        self._connections = tuple(connections)
+        self._free = list(connections)
         self._clock = clock
-        self._limit = self._ceiling = len(lines)
+        self._limit = self._ceiling = len(connections)
         self._changed = 0.0
         self._not_before = 0.0
-        self._waiting: deque[asyncio.Future[Line]] = deque()
+        self._waiting: deque[asyncio.Future[Connection]] = deque()
 
-    def take_now(self) -> Line | None:
-        """Return a line if one may be taken without waiting."""
+    def take_now(self) -> Connection | None:
+        """Return a connection if one may be taken without waiting."""
         return self._free.pop() if not self._waiting and self._may_take() else None
 
-    async def take(self) -> Line:
-        """Return a line, to be given back; waits for as long as none may be taken."""
-        line = self.take_now()
-        if line is not None:
-            return line
-        waiter: asyncio.Future[Line] = asyncio.get_running_loop().create_future()
+    async def take(self) -> Connection:
+        """Return a connection, to be given back; waits for as long as none may be taken."""
+        connection = self.take_now()
+        if connection is not None:
+            return connection
+        waiter: asyncio.Future[Connection] = asyncio.get_running_loop().create_future()
         self._waiting.append(waiter)
         self._wake()
         try:
@@ -135,9 +135,9 @@ class Slots:
                 self.give_back(waiter.result())
             raise
 
-    def give_back(self, line: Line) -> None:
-        """Let the next one have the line. The one used last goes out first: its connection is the warmest."""
-        self._free.append(line)
+    def give_back(self, connection: Connection) -> None:
+        """Let the next one have the connection. The one used last goes out first: its connection is the warmest."""
+        self._free.append(connection)
         self._wake()
 
     def throttled(self, *, began: float, pause: float) -> None:
@@ -150,11 +150,11 @@ class Slots:
 
     def lower(self) -> None:
         """For one that could not be connected: use one less than are in use now, for good."""
-        in_use = len(self._lines) - len(self._free)
+        in_use = len(self._connections) - len(self._free)
         self._ceiling = max(1, min(self._ceiling, in_use) - 1)
         self._limit = min(self._limit, self._ceiling)
-        for line in self._free:
-            line.drop()
+        for connection in self._free:
+            connection.drop()
 
     def pause(self) -> float:
         """Seconds for which nothing may be sent; 0 when it is less than a sleep may end early."""
@@ -163,13 +163,13 @@ class Slots:
 
     async def aclose(self) -> None:
         """Close every connection."""
-        for line in self._lines:
-            await line.aclose()
+        for connection in self._connections:
+            await connection.aclose()
 
     def _may_take(self) -> bool:
         if self._limit < self._ceiling:
             self._grow()
-        return len(self._lines) - len(self._free) < self._limit and bool(self._free)
+        return len(self._connections) - len(self._free) < self._limit and bool(self._free)
 
     def _grow(self) -> None:
         quiet = int((self._clock.monotonic() - self._changed) / _QUIET_WINDOW)

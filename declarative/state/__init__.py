@@ -69,7 +69,7 @@ class Store(Protocol):
     def append(self, records: Sequence[Record], *, after: int) -> int:
         """Make one batch durable, and return its serial, `after` + 1; no records: write nothing, return `after`.
 
-        Raises StateConflict when the state doesn't stand at `after`, or somebody else holds the lock. After any error
+        Raises StateConflict when the state doesn't cursor at `after`, or somebody else holds the lock. After any error
         nothing is written. When space ran out, a batch without intents (`Begun` without a job) may still be taken.
         """
 
@@ -95,7 +95,7 @@ class Store(Protocol):
         Raises StateError for any other id, and where nothing is left.
         """
 
-    def rescue(self, records: Sequence[Record], *, after: int) -> str:
+    def set_aside(self, records: Sequence[Record], *, after: int) -> str:
         """Keep records, not appended, where the next `lock` finds and appends them.
 
         `records` are all since serial `after`. Returns the name of the file that holds them, readable by its owner

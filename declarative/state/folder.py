@@ -13,7 +13,7 @@ from pathlib import Path
 from declarative.errors import StateError, visible
 from declarative.model import Action, Address, Begun, Dropped, Put, Record, Resource
 from declarative.state import Point, journal, snapshot
-from declarative.state.files import Identity, Unfit, identify, look, read_file
+from declarative.state.disk import Identity, Unfit, identify, look, read_file
 from declarative.state.shapes import Malformed
 from declarative.state.snapshot import NewerFormat, State
 
@@ -22,7 +22,7 @@ _LOOKS = 50
 
 
 @dataclass(slots=True)
-class Stand:
+class Cursor:
     """Where the files stood when a store last read or wrote them: a cheap proof that nobody else did since."""
 
     lineage: str
@@ -56,27 +56,27 @@ class Folder:
         """Return the names of the backups, newest first, whether they exist or not."""
         return [self.snapshot.with_name(f"{self.snapshot.name}.{number}") for number in range(1, BACKUPS + 1)]
 
-    def load(self, new_lineage: Callable[[], str]) -> tuple[State, Stand, bytes]:
-        """Return the state, where the files stand, and the journal's bytes; a fresh state when there are no files.
+    def load(self, new_lineage: Callable[[], str]) -> tuple[State, Cursor, bytes]:
+        """Return the state, where the files cursor, and the journal's bytes; a fresh state when there are no files.
 
         Raises OSError, or StateError for files that are damaged or don't belong together.
         """
         for _ in range(_LOOKS):
-            stand = Stand("", 0)
+            cursor = Cursor("", 0)
             try:
-                whole, stand.snapshot = look(self.snapshot)
-                lines, stand.journal = look(self.journal)
-                if identify(self.snapshot) != stand.snapshot:
+                whole, cursor.snapshot = look(self.snapshot)
+                lines, cursor.journal = look(self.journal)
+                if identify(self.snapshot) != cursor.snapshot:
                     continue
-                return self._join(whole, lines, stand, new_lineage), stand, lines or b""
+                return self._join(whole, lines, cursor, new_lineage), cursor, lines or b""
             except NewerFormat:
                 raise
             except StateError as error:
-                if isinstance(error, Unfit) or (stand.snapshot, stand.journal) == self._identities():
+                if isinstance(error, Unfit) or (cursor.snapshot, cursor.journal) == self._identities():
                     raise StateError(error.summary, self._way_out()) from error
         raise StateError(f"the state {self._address} changes all the time", "Wait until the other run has ended.")
 
-    def _join(self, whole: bytes | None, lines: bytes | None, stand: Stand, new_lineage: Callable[[], str]) -> State:
+    def _join(self, whole: bytes | None, lines: bytes | None, cursor: Cursor, new_lineage: Callable[[], str]) -> State:
         if whole is None:
             state = snapshot.fresh(new_lineage())
             if lines is not None:
@@ -84,11 +84,11 @@ class Folder:
         else:
             state = snapshot.decode(whole, source=str(self.snapshot))
         if lines is not None:
-            self._fold_journal(state, journal.decode(lines, source=str(self.journal)), stand)
-        stand.lineage, stand.serial = state.lineage, state.serial
+            self._fold_journal(state, journal.decode(lines, source=str(self.journal)), cursor)
+        cursor.lineage, cursor.serial = state.lineage, state.serial
         return state
 
-    def _fold_journal(self, state: State, read: journal.Journal, stand: Stand) -> None:
+    def _fold_journal(self, state: State, read: journal.Journal, cursor: Cursor) -> None:
         if read.intact and read.lineage != state.lineage:
             raise self._unfitting(f"belongs to another state than {self.snapshot.name} beside it")
         if (read.intact and read.after > state.serial) or read.torn > state.serial + 1:
@@ -103,8 +103,8 @@ class Folder:
             snapshot.require_sound(state)
         except Malformed as error:
             raise self._unfitting(f"does not go together with {self.snapshot.name}: {error.summary}") from error
-        stand.intact = read.intact
-        stand.extendable = read.intact > 0 and read.after + len(read.batches) == state.serial
+        cursor.intact = read.intact
+        cursor.extendable = read.intact > 0 and read.after + len(read.batches) == state.serial
 
     def _identities(self) -> tuple[Identity, Identity]:
         return identify(self.snapshot), identify(self.journal)

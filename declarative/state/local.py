@@ -19,12 +19,12 @@ from pathlib import Path
 
 from declarative.errors import LockHeld, StateConflict, StateError, UsageError, visible
 from declarative.model import NAME_PATTERN, Begun, Record
-from declarative.state import Holder, Place, Point, Restored, journal, recovery, snapshot
-from declarative.state.files import Files, Unfit, identify, names_in, read_file, refuse_large
-from declarative.state.folder import Folder, Stand, fold_all
+from declarative.state import Holder, Place, Point, Restored, journal, recovery_file, snapshot
+from declarative.state.disk import Files, Unfit, identify, names_in, read_file, refuse_large
+from declarative.state.folder import Cursor, Folder, fold_all
+from declarative.state.high_water import HighWaterMark, HighWaterMarks, refuse_rollback
 from declarative.state.lockfile import UNREADABLE, LockFile, describe
-from declarative.state.marks import Mark, Marks, refuse_rollback
-from declarative.state.recovery import Fate
+from declarative.state.recovery_file import Disposition
 from declarative.state.snapshot import State
 
 RESERVE_BYTES = 64 * 1024
@@ -49,7 +49,9 @@ def open_local(place: Place) -> LocalStore:
         address=place.address,
         folder=folder / place.environment,
         # One state has one mark, however its folder is spelt.
-        marks=Marks(place.marks, address=f"local:{folder.resolve()}", environment=place.environment, warn=place.warn),
+        marks=HighWaterMarks(
+            place.marks, address=f"local:{folder.resolve()}", environment=place.environment, warn=place.warn
+        ),
         uuid=place.uuid,
         accept_rollback=place.accept_rollback,
         restoring=place.restore,
@@ -63,7 +65,7 @@ class LocalStore:
 
     address: str
     folder: Path
-    marks: Marks
+    marks: HighWaterMarks
     uuid: Callable[[], str]
     accept_rollback: int | None = None
     restoring: str = "declarative state restore"
@@ -76,11 +78,11 @@ class LocalStore:
         self._snapshot, self._journal = self._there.snapshot, self._there.journal
         self._reserve = self.folder / "reserve"
         self._lock = LockFile(self.folder / "state.json.lock", address=self.address, files=self.files)
-        self._stand: Stand | None = None
+        self._cursor: Cursor | None = None
         self._descriptor: int | None = None  # of the journal
         self._abandoned = False
         self._rotated = False
-        self._rescued: Path | None = None
+        self._aside: Path | None = None
 
     # ---------------------------------------------------------------- reading
 
@@ -88,44 +90,48 @@ class LocalStore:
         """Return the state: see `Store.read`. A batch in a recovery file counts already."""
         with self._reporting("read"):
             seen = self.marks.seen()  # before the files: a writer marks a serial after it is written
-            state, stand, written = self._load()
-            self._refuse_rollback(seen, stand)
-            self._remember(stand)
-            self._stand = stand
-            for kept in recovery.list_recoveries(self.folder):
-                fate = kept.fate(state, written=written, never_been=stand.snapshot is None and state.serial == 0)
-                if fate is Fate.REFUSE:
+            state, cursor, written = self._load()
+            self._refuse_rollback(seen, cursor)
+            self._remember(cursor)
+            self._cursor = cursor
+            for kept in recovery_file.list_recoveries(self.folder):
+                disposition = kept.disposition(
+                    state, written=written, never_been=cursor.snapshot is None and state.serial == 0
+                )
+                if disposition is Disposition.REFUSE:
                     raise kept.refusal(state)
-                if fate is Fate.APPEND:
-                    state.lineage = stand.lineage = kept.lineage
+                if disposition is Disposition.APPEND:
+                    state.lineage = cursor.lineage = kept.lineage
                     fold_all(state, kept.records, serial=kept.after + 1)
             return state
 
-    def _refuse_rollback(self, seen: Mark | None, stand: Stand) -> None:
+    def _refuse_rollback(self, seen: HighWaterMark | None, cursor: Cursor) -> None:
         """Raise StateError for a state that isn't the one this machine has seen, or a later one of it."""
-        if stand.snapshot is not None:
-            found = Mark(stand.lineage, stand.serial)
+        if cursor.snapshot is not None:
+            found = HighWaterMark(cursor.lineage, cursor.serial)
             refuse_rollback(seen, found, address=self.address, accept=self.accept_rollback)
-        elif self._stand is None or self._stand.snapshot is not None:  # else: nothing again, as accepted before
+        elif self._cursor is None or self._cursor.snapshot is not None:  # else: nothing again, as accepted before
             refuse_rollback(seen, None, address=self.address, accept=self.accept_rollback)
             if self.accept_rollback is None:
                 self._there.refuse_orphaned_backups()
 
-    def _remember(self, stand: Stand) -> None:
+    def _remember(self, cursor: Cursor) -> None:
         """Mark what has been read; an accepted rollback is accepted once."""
-        if stand.snapshot is not None:
-            (self.marks.note if self.accept_rollback is None else self.marks.reset)(Mark(stand.lineage, stand.serial))
+        if cursor.snapshot is not None:
+            (self.marks.note if self.accept_rollback is None else self.marks.reset)(
+                HighWaterMark(cursor.lineage, cursor.serial)
+            )
         elif self.accept_rollback is not None:
             self.marks.forget()
         self.accept_rollback = None
 
-    def _load(self) -> tuple[State, Stand, bytes]:
+    def _load(self) -> tuple[State, Cursor, bytes]:
         return self._there.load(self._lineage_of_nothing)
 
     def _lineage_of_nothing(self) -> str:
         """One lineage for as long as this store finds nothing, so that what was read first is what is written."""
-        if self._stand is not None and self._stand.snapshot is None:
-            return self._stand.lineage
+        if self._cursor is not None and self._cursor.snapshot is None:
+            return self._cursor.lineage
         return self.begins or self.uuid()
 
     # ---------------------------------------------------------------- writing
@@ -134,17 +140,17 @@ class LocalStore:
         """Make one batch durable: see `Store.append`.
 
         Once a sync has failed the journal is abandoned: what it holds can't be known, so only `write`, which makes new
-        files, and `rescue` go on from there.
+        files, and `set_aside` go on from there.
         """
         if not records:
             return after
         lines = journal.encode_batch(records, serial=after + 1)
         with self._reporting("write"), self._writing():
-            stand = self._at(after)
+            cursor = self._at(after)
             if self._abandoned:
                 raise StateError(f"the disk has failed to keep {visible(self._journal)}; it is not written any more")
-            self._extend(stand, lines, draw=not any(isinstance(r, Begun) and not r.operation.job_id for r in records))
-            self.marks.note(Mark(stand.lineage, stand.serial))
+            self._extend(cursor, lines, draw=not any(isinstance(r, Begun) and not r.operation.job_id for r in records))
+            self.marks.note(HighWaterMark(cursor.lineage, cursor.serial))
         return after + 1
 
     def write(self, state: State, *, after: int) -> None:
@@ -152,13 +158,13 @@ class LocalStore:
         whole = snapshot.encode(state)
         refuse_large(len(whole), self._snapshot)
         with self._reporting("write"), self._writing():
-            stand = self._at(after)
-            if stand.snapshot is not None and state.lineage != stand.lineage:
+            cursor = self._at(after)
+            if cursor.snapshot is not None and state.lineage != cursor.lineage:
                 raise StateError(f"the state {self.address} has another lineage than what would be written over it")
             if state.serial < after:
                 raise StateError(f"serial {state.serial} would be written over serial {after} of {self.address}")
             before = read_file(self._snapshot)
-            if before == whole and stand.journal is None:
+            if before == whole and cursor.journal is None:
                 return
             self._leave_journal()
             if before != whole:
@@ -167,8 +173,8 @@ class LocalStore:
             self.files.remove(self._journal)
             self.files.sync_folder(self.folder)
             self._abandoned = False
-            self._stand = Stand(state.lineage, state.serial, identify(self._snapshot))
-            self.marks.note(Mark(state.lineage, state.serial))
+            self._cursor = Cursor(state.lineage, state.serial, identify(self._snapshot))
+            self.marks.note(HighWaterMark(state.lineage, state.serial))
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:
@@ -194,81 +200,81 @@ class LocalStore:
         finally:
             self.unlock()
 
-    def _at(self, after: int) -> Stand:
-        """Return where the files stand, which must be at the serial `after` of the lineage that we know."""
-        stand = self._stand
-        if stand is None or stand.snapshot != identify(self._snapshot) or stand.journal != identify(self._journal):
+    def _at(self, after: int) -> Cursor:
+        """Return where the files cursor, which must be at the serial `after` of the lineage that we know."""
+        cursor = self._cursor
+        if cursor is None or cursor.snapshot != identify(self._snapshot) or cursor.journal != identify(self._journal):
             self._leave_journal()
             _, found, _ = self._load()
-            if stand is not None and found.lineage != stand.lineage:
+            if cursor is not None and found.lineage != cursor.lineage:
                 raise StateConflict(f"the state {self.address} has been replaced by another one", _RUN_AGAIN)
-            self._stand = stand = found
-        if stand.serial != after:
+            self._cursor = cursor = found
+        if cursor.serial != after:
             raise StateConflict(
-                f"somebody else has changed the state {self.address}: it stands at serial {stand.serial}, not {after}",
+                f"somebody else has changed the state {self.address}: it stands at serial {cursor.serial}, not {after}",
                 _RUN_AGAIN,
             )
-        return stand
+        return cursor
 
-    def _extend(self, stand: Stand, lines: bytes, *, draw: bool) -> None:
+    def _extend(self, cursor: Cursor, lines: bytes, *, draw: bool) -> None:
         """Add a batch to the journal, durably. `draw`: on a full disk, the reserve may be used up for it."""
-        if stand.snapshot is None:
-            self._publish(snapshot.encode(snapshot.fresh(stand.lineage)), self._snapshot)
-            stand.snapshot = identify(self._snapshot)
-        header = b"" if stand.extendable else journal.encode_header(stand.lineage, after=stand.serial)
-        refuse_large(stand.intact + len(header) + len(lines), self._journal)
+        if cursor.snapshot is None:
+            self._publish(snapshot.encode(snapshot.fresh(cursor.lineage)), self._snapshot)
+            cursor.snapshot = identify(self._snapshot)
+        header = b"" if cursor.extendable else journal.encode_header(cursor.lineage, after=cursor.serial)
+        refuse_large(cursor.intact + len(header) + len(lines), self._journal)
         try:
-            descriptor = self._add(stand, header + lines)
+            descriptor = self._add(cursor, header + lines)
         except OSError as error:
             if error.errno not in _FULL or not draw or identify(self._reserve) is None:
                 raise
             self.files.remove(self._reserve)
-            descriptor = self._add(stand, header + lines)
-        self._make_durable(stand, descriptor)
-        stand.serial += 1
-        stand.intact += len(header) + len(lines)
-        stand.extendable = True
-        stand.journal = identify(self._journal)
+            descriptor = self._add(cursor, header + lines)
+        self._make_durable(cursor, descriptor)
+        cursor.serial += 1
+        cursor.intact += len(header) + len(lines)
+        cursor.extendable = True
+        cursor.journal = identify(self._journal)
 
-    def _add(self, stand: Stand, data: bytes) -> int:
+    def _add(self, cursor: Cursor, data: bytes) -> int:
         """Write at the journal's end and return its descriptor; after an error, nothing is written."""
         try:
-            descriptor = self._open_journal(stand) if self._descriptor is None else self._descriptor
+            descriptor = self._open_journal(cursor) if self._descriptor is None else self._descriptor
             self.files.write(descriptor, data)
         except OSError:
-            self._take_back(stand)
+            self._take_back(cursor)
             raise
         return descriptor
 
-    def _open_journal(self, stand: Stand) -> int:
-        if stand.extendable:
+    def _open_journal(self, cursor: Cursor) -> int:
+        if cursor.extendable:
             self._descriptor = self.files.extend(self._journal)
-            if stand.journal is not None and stand.journal[2] > stand.intact:  # remains of a broken batch
-                self.files.truncate(self._descriptor, stand.intact)
+            if cursor.journal is not None and cursor.journal[2] > cursor.intact:  # remains of a broken batch
+                self.files.truncate(self._descriptor, cursor.intact)
                 self.files.sync(self._descriptor)  # what a crash leaves then is of one batch, not of two
         else:
-            stand.intact = 0
+            cursor.intact = 0
             self.files.remove(self._journal)
             self._descriptor = self.files.create(self._journal)
         return self._descriptor
 
-    def _make_durable(self, stand: Stand, descriptor: int) -> None:
+    def _make_durable(self, cursor: Cursor, descriptor: int) -> None:
         try:
             self.files.sync(descriptor)
-            if not stand.extendable:
+            if not cursor.extendable:
                 self.files.sync_folder(self.folder)
         except OSError:
             self._abandoned = True
-            self._take_back(stand)
+            self._take_back(cursor)
             raise
 
-    def _take_back(self, stand: Stand) -> None:
+    def _take_back(self, cursor: Cursor) -> None:
         """Cut off what was written of a batch that isn't durable; failing that, remember that it is there."""
         if self._descriptor is not None:
             with contextlib.suppress(OSError):
-                self.files.truncate(self._descriptor, stand.intact)
+                self.files.truncate(self._descriptor, cursor.intact)
         self._leave_journal()
-        stand.journal = identify(self._journal)
+        cursor.journal = identify(self._journal)
 
     def _leave_journal(self) -> None:
         if self._descriptor is not None:
@@ -370,38 +376,40 @@ class LocalStore:
 
     # ---------------------------------------------------------------- recovery
 
-    def rescue(self, records: Sequence[Record], *, after: int) -> str:
-        """Keep records that could not be appended: see `Store.rescue`. A later call replaces the file of an earlier."""
+    def set_aside(self, records: Sequence[Record], *, after: int) -> str:
+        """Keep records that could not be appended: see `Store.set_aside`. A later call replaces the earlier file."""
         if self._lock.held and not self._lock.lost():
             with contextlib.suppress(OSError):
                 self.files.remove(self._reserve)
-        lineage = self._stand.lineage if self._stand is not None else self.uuid()
-        kept = recovery.keep(self.folder, records, lineage=lineage, after=after, name=self.uuid(), files=self.files)
+        lineage = self._cursor.lineage if self._cursor is not None else self.uuid()
+        kept = recovery_file.keep(
+            self.folder, records, lineage=lineage, after=after, name=self.uuid(), files=self.files
+        )
         if isinstance(kept, Path):
-            if self._rescued is not None:
+            if self._aside is not None:
                 with contextlib.suppress(OSError):
-                    self.files.remove(self._rescued)
-            self._rescued = kept
+                    self.files.remove(self._aside)
+            self._aside = kept
         return str(kept)
 
     def _replay(self) -> None:
         """Append what earlier runs could not; what doesn't fit stays, and `read` tells of it."""
-        waiting = recovery.list_recoveries(self.folder)
+        waiting = recovery_file.list_recoveries(self.folder)
         if not waiting:
             return
         seen = self.marks.seen()
-        state, stand, written = self._load()
-        self._refuse_rollback(seen, stand)  # nothing is added to a state that isn't trusted
+        state, cursor, written = self._load()
+        self._refuse_rollback(seen, cursor)  # nothing is added to a state that isn't trusted
         for kept in waiting:
-            fate = kept.fate(state, written=written, never_been=stand.snapshot is None)
-            if fate is Fate.APPEND:
-                state.lineage = stand.lineage = kept.lineage
-                self._extend(stand, kept.lines, draw=True)
-                fold_all(state, kept.records, serial=stand.serial)
-            if fate is not Fate.REFUSE:
+            disposition = kept.disposition(state, written=written, never_been=cursor.snapshot is None)
+            if disposition is Disposition.APPEND:
+                state.lineage = cursor.lineage = kept.lineage
+                self._extend(cursor, kept.lines, draw=True)
+                fold_all(state, kept.records, serial=cursor.serial)
+            if disposition is not Disposition.REFUSE:
                 self.files.remove(kept.path)
         self._leave_journal()
-        self._stand = stand
+        self._cursor = cursor
 
     # ---------------------------------------------------------------- restoring
 
@@ -430,8 +438,8 @@ class LocalStore:
             self._publish(whole, self._snapshot)
             self._move_away(self._journal, kept)  # only now: without it, the old snapshot would be believed
             self._abandoned, self._rotated = False, True
-            self._stand = Stand(state.lineage, state.serial, identify(self._snapshot))
-            self.marks.reset(Mark(state.lineage, state.serial))
+            self._cursor = Cursor(state.lineage, state.serial, identify(self._snapshot))
+            self.marks.reset(HighWaterMark(state.lineage, state.serial))
             with contextlib.suppress(StateError):  # `read` tells of it
                 self._replay()
             return Restored(str(kept), *told)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from declarative.errors import LockHeld, StateError, visible
 from declarative.state import Holder
-from declarative.state.files import Files, open_regular, read_start
+from declarative.state.disk import Files, open_regular, read_start
 
 _LONGEST = 65536
 UNREADABLE = Holder("unreadable", "somebody", "an unknown host", 0, "something", "an unknown time")

@@ -78,14 +78,14 @@ async def carry_out(
     counts = {result.value: sum(1 for step in steps if step.result is result) for result in Result}
     ended = replace(run, ended=clock.stamp(), counts=counts)
     await session.ledger.note(RunEnded(ended, done, outputs))
-    rescued = await session.ledger.close()
-    outcome = Outcome(steps, reviewed.withheld, outputs, interrupt.is_set(), rescued)
+    aside = await session.ledger.close()
+    outcome = Outcome(steps, reviewed.withheld, outputs, interrupt.is_set(), aside)
     detail = {key.replace("-", "_"): value for key, value in counts.items()}
     session.emit(Event("run-ended", clock.stamp(), detail={**detail, "seconds": round(clock.monotonic() - begun, 3)}))
     if crash := runner.crash or session.ledger.crash:
         raise crash
     is_rejected = runner.rejected is not None
-    return Applied(reviewed, outcome, _exit_code(reviewed, steps, session, rescued, is_rejected=is_rejected))
+    return Applied(reviewed, outcome, _exit_code(reviewed, steps, session, aside, is_rejected=is_rejected))
 
 
 def _new_run(project: Project, command: str, reviewed: Plan, digest: str) -> Run:
@@ -121,14 +121,14 @@ def _outputs(reviewed: Plan, session: Session) -> Mapping[str, Json]:
 
 
 def _exit_code(
-    reviewed: Plan, steps: Sequence[StepOutcome], session: Session, rescued: str, *, is_rejected: bool = False
+    reviewed: Plan, steps: Sequence[StepOutcome], session: Session, aside: str, *, is_rejected: bool = False
 ) -> ExitCode:
     """`is_rejected`: the service has rejected our credentials; an error, unless something goes on in the cloud."""
     trouble = session.ledger.trouble
     if isinstance(trouble, StateConflict | LockHeld):
         return ExitCode.CONFLICT
     results = {step.result for step in steps}
-    if trouble is not None or rescued or Result.FAILED in results:
+    if trouble is not None or aside or Result.FAILED in results:
         return ExitCode.ERROR
     if is_rejected and Result.CONTINUES not in results:
         return ExitCode.ERROR

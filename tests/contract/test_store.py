@@ -264,19 +264,19 @@ def test_no_lock_but_the_one_named_is_broken(store: Store, another: Opener):
     assert another().holder() == holder()
 
 
-# ---------------------------------------------------------------- rescue
+# ---------------------------------------------------------------- set_aside
 
 
 def test_rescued_records_are_there_for_the_next_reader(store: Store, another: Opener):
     store.append([put("a")], after=0)
-    store.rescue([put("b")], after=1)
+    store.set_aside([put("b")], after=1)
     assert names(another().read()) == {"a", "b"}
     store.unlock()
 
 
 def test_rescued_records_are_appended_under_the_next_lock(store: Store, another: Opener):
     store.append([begun("b")], after=0)
-    store.rescue([put("b"), Closed("op-b")], after=1)
+    store.set_aside([put("b"), Closed("op-b")], after=1)
     following = another()
     following.lock(holder(), timeout=0, sleep=no_sleep)
     state = following.read()
@@ -289,7 +289,7 @@ def test_rescued_records_are_appended_under_the_next_lock(store: Store, another:
 
 def test_the_first_batch_of_all_can_be_rescued(store: Store, another: Opener):
     lineage = store.read().lineage
-    store.rescue([put("a")], after=0)
+    store.set_aside([put("a")], after=0)
     state = another().read()
     assert (state.lineage, state.serial, names(state)) == (lineage, 1, {"a"})
     following = another()
@@ -299,8 +299,8 @@ def test_the_first_batch_of_all_can_be_rescued(store: Store, another: Opener):
 
 def test_a_second_rescue_replaces_the_first(store: Store, another: Opener):
     store.append([put("a")], after=0)
-    store.rescue([put("b")], after=1)
-    store.rescue([put("b"), put("c")], after=1)
+    store.set_aside([put("b")], after=1)
+    store.set_aside([put("b"), put("c")], after=1)
     assert names(another().read()) == {"a", "b", "c"}
 
 
@@ -309,7 +309,7 @@ def test_rescued_records_of_a_state_that_moved_on_are_left_to_a_person(store: St
     late.read()
     store.append([put("a")], after=0)
     late.append([put("c")], after=late.read().serial)
-    name = store.rescue([put("b")], after=1)
+    name = store.set_aside([put("b")], after=1)
     following = another()
     following.lock(holder(), timeout=0, sleep=no_sleep)
     with pytest.raises(StateError, match="ProtectionGroup/b = id-b") as caught:

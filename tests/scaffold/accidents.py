@@ -17,7 +17,7 @@ import httpx
 
 from declarative.model import Stack
 from declarative.state import Store
-from declarative.state.files import Files
+from declarative.state.disk import Files
 from declarative.state.local import LocalStore
 from declarative.workflow import manifests, plans, reports, states
 from declarative.workflow import project as project_module

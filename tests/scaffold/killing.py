@@ -17,7 +17,7 @@ from pathlib import Path
 
 import httpx
 
-from declarative.state.files import Files
+from declarative.state.disk import Files
 from tests.scaffold.accidents import stores_on
 from tests.scaffold.cloud import Site
 

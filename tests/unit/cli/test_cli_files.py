@@ -5,7 +5,7 @@ import stat
 
 import pytest
 
-from declarative.cli.files import (
+from declarative.cli.plan_files import (
     QUICKSTART,
     FileRefused,
     quickstart_root,

@@ -9,7 +9,7 @@ from provider_cloud import CREATE, GROUP, JobCloud, Scripted, answer, clock, err
 from declarative.errors import Unauthorized
 from declarative.model import Action
 from declarative.provider import Job, JobTimeout, JobUnknown, JobUnreadable, entity, job_id_of
-from declarative.provider.polling import Pace
+from declarative.provider.polling import Poller
 
 RUNNING = answer({"job_id": "j1", "status": "RUNNING"})
 SUCCESS = answer({"job_id": "j1", "status": "SUCCESS"})
@@ -79,7 +79,7 @@ def test_long_jobs_cost_no_more_looks():
 def test_jobs_that_become_shorter_are_noticed():
     cloud = JobCloud(lambda n: 20.0 if n < 64 else 2.0)
     seconds, _ = create(cloud, 192)
-    # After the first wave the next waits for its scout, not for the old median.
+    # After the first wave the next waits for its probe, not for the old median.
     assert seconds < 20.0 + 8.0 + 8.0
 
 
@@ -254,12 +254,12 @@ def test_operations_do_not_share_their_pace():
 
 def test_a_services_clock_that_runs_fast_is_not_believed():
     async def main():
-        pace = Pace(clock())
-        first, second = pace.join(), pace.join()
-        assert await pace.turn(first, deadline=100.0)
+        poller = Poller(clock())
+        first, second = poller.join(), poller.join()
+        assert await poller.turn(first, deadline=100.0)
         await asyncio.sleep(1.0)
-        pace.ended(first, seconds=3600.0, succeeded=True)
-        assert await pace.turn(second, deadline=100.0)
+        poller.ended(first, seconds=3600.0, succeeded=True)
+        assert await poller.turn(second, deadline=100.0)
         assert now() <= 1.1
 
     run(main())

@@ -13,7 +13,7 @@ from declarative.errors import (
     Unauthorized,
 )
 from declarative.model import Call
-from declarative.provider.reading import (
+from declarative.provider.answers import (
     Again,
     Failure,
     Fault,

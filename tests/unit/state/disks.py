@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from declarative.state.files import Files
+from declarative.state.disk import Files
 
 
 class Killed(BaseException):

@@ -21,11 +21,11 @@ from disks import FailingDisk, Killed, KillingDisk, PowerCutDisk, WatchedDisk
 
 from declarative.errors import StateConflict, StateError
 from declarative.model import Action, Begun, Closed, PreImage, Put
-from declarative.state import Holder, Point, Restored, State, fold, folder, fresh, journal, recovery
-from declarative.state import files as files_module
-from declarative.state.files import Files
+from declarative.state import Holder, Point, Restored, State, fold, folder, fresh, journal, recovery_file
+from declarative.state import disk as files_module
+from declarative.state.disk import Files
+from declarative.state.high_water import HighWaterMarks
 from declarative.state.local import LocalStore
-from declarative.state.marks import Marks
 
 HOLDER = Holder("lock-1", "me", "here", 1, "apply", "2026-01-02T03:04:05Z")
 _numbers = itertools.count()
@@ -33,7 +33,7 @@ _numbers = itertools.count()
 
 def open_at(place: Path, *, files: Files | None = None, accept: int | None = None, seen: bool = False) -> LocalStore:
     """A store in `place`; `seen`: with marks beside it, as on one machine."""
-    marks = Marks(place.parent / "marks" if seen else None, address="local:x", environment="default")
+    marks = HighWaterMarks(place.parent / "marks" if seen else None, address="local:x", environment="default")
     return LocalStore(
         address="local:x",
         folder=place,
@@ -171,7 +171,7 @@ def test_a_crash_while_records_are_recovered_appends_them_once(place: Path):
     untouched = place.parent / "untouched"
     open_store = open_at(place)
     open_store.read()
-    open_store.rescue(batch(3), after=2)
+    open_store.set_aside(batch(3), after=2)
     shutil.copytree(place, untouched)
     for last in range(1, 12):
         shutil.rmtree(place)
@@ -367,7 +367,7 @@ def test_a_file_system_that_can_not_set_space_aside_is_used_without(place: Path)
 def test_records_that_can_not_be_kept_in_a_file_are_handed_back_as_text(place: Path):
     store = open_at(place, files=failing_once("create", errno.EROFS))
     store.read()
-    text = store.rescue(batch(3), after=2)
+    text = store.set_aside(batch(3), after=2)
     (place / "recovery-by-hand.jsonl").write_bytes(base64.b64decode(text.removeprefix("base64:")))
     assert open_at(place).read() == after(1, 2, 3)
 
@@ -407,7 +407,7 @@ def test_a_recovery_file_is_not_there_before_it_is_whole(place: Path):
 
     store = open_at(place, files=Disk())
     store.read()
-    store.rescue(batch(3), after=2)
+    store.set_aside(batch(3), after=2)
     assert after(1, 2) in seen
     assert open_at(place).read() == after(1, 2, 3)
 
@@ -415,7 +415,7 @@ def test_a_recovery_file_is_not_there_before_it_is_whole(place: Path):
 def test_recovery_files_that_can_not_be_listed_are_not_taken_for_none(place: Path, monkeypatch):
     store = open_at(place)
     store.read()
-    store.rescue(batch(3), after=2)
+    store.set_aside(batch(3), after=2)
 
     def refuse(path: object = None) -> list[str]:
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
@@ -428,8 +428,8 @@ def test_recovery_files_that_can_not_be_listed_are_not_taken_for_none(place: Pat
 def test_nothing_is_added_to_a_state_that_is_not_the_one_seen(place: Path):
     store = open_at(place, seen=True)
     store.append(batch(3), after=2)
-    name = Path(store.rescue(batch(9), after=0))
-    shutil.copy(place / "state.json.1", place / "state.json")  # at serial 0, which the rescued batch follows
+    name = Path(store.set_aside(batch(9), after=0))
+    shutil.copy(place / "state.json.1", place / "state.json")  # at serial 0, which the aside batch follows
     (place / "journal.jsonl").unlink()
     following = open_at(place, seen=True)
     lock(following)
@@ -451,7 +451,7 @@ def test_only_what_a_store_has_left_aside_is_tidied_up(place: Path):
 def test_a_damaged_recovery_file_is_shown_not_lost(place: Path):
     store = open_at(place)
     store.read()
-    name = Path(store.rescue(batch(3), after=2))
+    name = Path(store.set_aside(batch(3), after=2))
     name.write_bytes(b"x" + name.read_bytes())
     with pytest.raises(StateError, match=re.escape(f"{name} is damaged")) as caught:
         open_at(place).read()
@@ -824,7 +824,7 @@ def test_a_crash_while_a_state_is_restored_leaves_a_way_out_or_the_new(lean: Pat
 def test_records_that_were_rescued_are_appended_to_the_state_that_they_follow(place: Path):
     store = open_at(place, seen=True)
     store.read()
-    store.rescue(batch(3), after=2)
+    store.set_aside(batch(3), after=2)
     path = place / "journal.jsonl"
     path.write_bytes(path.read_bytes() + b"garbage\n")
     refused(place, "is damaged in line 4")
@@ -853,7 +853,7 @@ def test_files_and_folders_are_their_owners_alone(tmp_path: Path, umask: int):
         store.write(after(1), after=1)
         store.append(batch(2), after=1)
         store.restore(0)
-        recovery.keep(place, batch(3), lineage="a-lineage", after=2, name="x", files=Files())
+        recovery_file.keep(place, batch(3), lineage="a-lineage", after=2, name="x", files=Files())
     finally:
         os.umask(earlier)
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "new").rglob("*")}

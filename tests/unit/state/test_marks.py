@@ -9,7 +9,7 @@ import recorded as r
 
 from declarative.errors import Diagnostic, Severity, StateError
 from declarative.state import Holder, Store, fresh, open_store
-from declarative.state.marks import Mark, Marks, refuse_rollback
+from declarative.state.high_water import HighWaterMark, HighWaterMarks, refuse_rollback
 
 
 def open_at(tmp_path: Path, *, accept: int | None = None, folder: str = "stack", environment: str = "prod") -> Store:
@@ -181,26 +181,26 @@ def test_marks_that_are_kept_are_not_told(tmp_path: Path, state_file: Path):
 
 
 def test_a_mark_never_goes_back_by_itself(tmp_path: Path):
-    marks = Marks(tmp_path, address="local:x", environment="prod")
-    marks.note(Mark("a-lineage", 100))
-    marks.note(Mark("a-lineage", 99))
-    assert marks.seen() == Mark("a-lineage", 100)
-    marks.reset(Mark("a-lineage", 9))
-    assert marks.seen() == Mark("a-lineage", 9)
-    marks.note(Mark("b", 1))
-    assert marks.seen() == Mark("b", 1)
+    marks = HighWaterMarks(tmp_path, address="local:x", environment="prod")
+    marks.note(HighWaterMark("a-lineage", 100))
+    marks.note(HighWaterMark("a-lineage", 99))
+    assert marks.seen() == HighWaterMark("a-lineage", 100)
+    marks.reset(HighWaterMark("a-lineage", 9))
+    assert marks.seen() == HighWaterMark("a-lineage", 9)
+    marks.note(HighWaterMark("b", 1))
+    assert marks.seen() == HighWaterMark("b", 1)
     marks.forget()
     assert marks.seen() is None
 
 
 def test_without_a_folder_nothing_is_remembered():
-    marks = Marks(None, address="local:x", environment="prod")
-    marks.note(Mark("a", 1))
+    marks = HighWaterMarks(None, address="local:x", environment="prod")
+    marks.note(HighWaterMark("a", 1))
     marks.forget()
     assert marks.seen() is None
 
 
 def test_a_hostile_lineage_is_made_visible():
     with pytest.raises(StateError) as caught:
-        refuse_rollback(Mark("a", 1), Mark("\x1b[31m", 1), address="local:x", accept=None)
+        refuse_rollback(HighWaterMark("a", 1), HighWaterMark("\x1b[31m", 1), address="local:x", accept=None)
     assert caught.value.summary.isprintable()

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from declarative.errors import Diagnostic, Severity, StateError, visible
 from declarative.state import unheard
-from declarative.state.files import PRIVATE_FILE, PRIVATE_FOLDER, read_start
+from declarative.state.disk import PRIVATE_FILE, PRIVATE_FOLDER, read_start
 from declarative.state.shapes import LARGEST_SERIAL
 
 _LONGEST = 4096
@@ -24,14 +24,14 @@ _FIX = "Set XDG_STATE_HOME to a folder that this user can write to, by its whole
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class HighWaterMark:
     """How far along a history is."""
 
     lineage: str
     serial: int
 
 
-class Marks:
+class HighWaterMarks:
     """The mark of one state. `folder` None: there is none. `warn` is told once when a mark can't be kept or read.
 
     The file holds `{address, environment, lineage, serial}` and is rewritten in place, so that noting a serial costs a
@@ -65,7 +65,7 @@ class Marks:
             if not os.access(self._path if self._path.exists() else self._path.parent, os.W_OK):
                 self._off(f"{visible(self._path)} can't be written")
 
-    def seen(self) -> Mark | None:
+    def seen(self) -> HighWaterMark | None:
         """Return the mark; None when there is none that can be read."""
         if self._path is None:
             return None
@@ -88,17 +88,17 @@ class Marks:
             summary = f"the guard against a state that was rolled back, or lost, is off: {why}"
             self._warn(Diagnostic(summary, _FIX, severity=Severity.WARNING))
 
-    def note(self, mark: Mark) -> None:
+    def note(self, mark: HighWaterMark) -> None:
         """Remember that the state has come this far; a lower serial of the same lineage changes nothing."""
         earlier = self.seen()
         if earlier is None or earlier.lineage != mark.lineage or earlier.serial < mark.serial:
             self.reset(mark)
 
-    def reset(self, mark: Mark) -> None:
+    def reset(self, mark: HighWaterMark) -> None:
         """Remember this mark, whatever was seen before."""
         self.prepare() if self._path is None else self._write(self._path, mark)
 
-    def _write(self, path: Path, mark: Mark) -> None:
+    def _write(self, path: Path, mark: HighWaterMark) -> None:
         shape = {**self._about, "lineage": mark.lineage, "serial": mark.serial}
         line = json.dumps(shape, sort_keys=True).encode("ascii") + b"\n"
         try:
@@ -120,17 +120,19 @@ class Marks:
                 self._path.unlink(missing_ok=True)
 
 
-def _decode(text: bytes) -> Mark | None:
+def _decode(text: bytes) -> HighWaterMark | None:
     try:
         shape = json.loads(text)
         lineage, serial = shape["lineage"], shape["serial"]
     except (ValueError, LookupError, TypeError, RecursionError):
         return None
     whole = isinstance(lineage, str) and type(serial) is int and 0 <= serial <= LARGEST_SERIAL
-    return Mark(lineage, serial) if whole else None
+    return HighWaterMark(lineage, serial) if whole else None
 
 
-def refuse_rollback(seen: Mark | None, found: Mark | None, *, address: str, accept: int | None) -> None:
+def refuse_rollback(
+    seen: HighWaterMark | None, found: HighWaterMark | None, *, address: str, accept: int | None
+) -> None:
     """Raise StateError when the state `found` (None: nothing) isn't where this machine has `seen` it, or further.
 
     `accept` is the one serial that is taken although; 0 also takes nothing at all.
@@ -152,7 +154,7 @@ def refuse_rollback(seen: Mark | None, found: Mark | None, *, address: str, acce
     )
 
 
-def _what_is_odd(seen: Mark, found: Mark | None) -> str:
+def _what_is_odd(seen: HighWaterMark, found: HighWaterMark | None) -> str:
     if found is None:
         return f"no state is found, but this machine has seen serial {seen.serial}"
     if found.lineage != seen.lineage:

@@ -17,14 +17,14 @@ from pathlib import Path
 from declarative.errors import StateError, visible
 from declarative.model import Begun, Put, Record
 from declarative.state import journal
-from declarative.state.files import Files, names_in, read_file
+from declarative.state.disk import Files, names_in, read_file
 from declarative.state.snapshot import NewerFormat, State
 
 _PATTERN = "recovery-*.jsonl"
 _LOOK_AT_IT = "Then bring in each object it names that the state lacks: `declarative import ADDRESS ID`."
 
 
-class Fate(enum.Enum):
+class Disposition(enum.Enum):
     """What becomes of a recovery file."""
 
     APPEND = "append"
@@ -34,7 +34,7 @@ class Fate(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Recovery:
-    """A recovery file as read. `lines` are its batch as it would stand in the journal."""
+    """A recovery file as read. `lines` are its batch as it would cursor in the journal."""
 
     path: Path
     lineage: str
@@ -42,12 +42,12 @@ class Recovery:
     records: tuple[Record, ...]
     lines: bytes
 
-    def fate(self, state: State, *, written: bytes, never_been: bool) -> Fate:
+    def disposition(self, state: State, *, written: bytes, never_been: bool) -> Disposition:
         """Decide by the state that is there and by its journal's bytes; `never_been`: there is no state at all."""
         if state.lineage == self.lineage and self.lines in written:
-            return Fate.DROP
+            return Disposition.DROP
         same = state.lineage == self.lineage or never_been
-        return Fate.APPEND if same and state.serial == self.after else Fate.REFUSE
+        return Disposition.APPEND if same and state.serial == self.after else Disposition.REFUSE
 
     def refusal(self, state: State) -> StateError:
         """The error that tells a person what to do with this file."""
