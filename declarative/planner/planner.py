@@ -25,7 +25,7 @@ from declarative.model import (
     Step,
     Withheld,
 )
-from declarative.planner.assessment import Found, assess
+from declarative.planner.assessment import Assessment, Found, assess
 from declarative.planner.builder import PlanBuilder, PlannedSteps
 from declarative.planner.comparison import Comparison, compare, dependency_findings
 from declarative.planner.consents import DESTROY_CONSENTS, merged
@@ -39,7 +39,7 @@ from declarative.planner.links import with_links
 from declarative.planner.membership import Membership
 from declarative.planner.outputs import coming_outputs, nothing_stays, output_findings
 from declarative.planner.preflight import prerequisites
-from declarative.planner.protection import with_protection
+from declarative.planner.protection import Protected, with_protection
 from declarative.planner.selection import Chosen, PlanRequest, Ties, chosen_addresses, replaced_addresses
 from declarative.planner.withholding import held_drift
 
@@ -64,27 +64,16 @@ def make_plan(
     """
     changing = not (request.destroy or request.refresh_only)
     replaced = replaced_addresses(request, desired.resources, recorded)
-    builder = generate(
-        compare(desired.resources, recorded, observed, refreshed=request.refreshed),
-        request,
-        replaced=replaced,
-        open_=open,
-    )
+    compared = compare(desired.resources, recorded, observed, refreshed=request.refreshed)
+    builder = generate(compared, request, replaced=replaced, open_=open)
     comparison, membership = builder.comparison, Membership(builder)
     chosen = chosen_addresses(request, comparison.desired, recorded, ties=lambda: _ties(builder, membership, request))
-    protected = with_protection(builder, membership, chosen, goals=changing)
-    linked = _regrouped(
-        with_links((step for steps in protected.planned.values() for step in steps), builder, membership)
-    )
-    assessment = assess(
-        builder, linked, membership, Found(_of_documents(builder, chosen) if changing else (), protected.findings)
-    )
-    if wrong := [*(_of_structure(builder, desired) if changing else ()), *assessment.errors]:
-        raise InputError(wrong)
+    protected, assessment = _assessed(builder, membership, chosen, desired, changing=changing)
     remaining, steps, seen = assessment.remaining, assessment.situation.steps, assessment.situation.seen
     if request.refreshed:
         steps = with_twins(steps, UnmanagedObjects(observed.objects, recorded.values(), open))
     outputs = () if request.destroy and nothing_stays(comparison, remaining.planned) else desired.outputs
+    coming = coming_outputs(comparison, remaining.planned, outputs, recorded=recorded_outputs)
     return Plan(
         basis=_basis(basis, request, desired),
         steps=steps,
@@ -103,16 +92,29 @@ def make_plan(
         drift=_drift(comparison, chosen.addresses) if request.refreshed else (),
         open=open,
         outputs=outputs,
-        output_changes=(
-            ()
-            if request.refresh_only
-            else coming_outputs(comparison, remaining.planned, outputs, recorded=recorded_outputs)
-        ),
+        output_changes=() if request.refresh_only else coming,
         warnings=(*warnings, *_notes(builder, chosen.addresses), *protected.notes, *remaining.notes, *assessment.notes),
         prerequisites=prerequisites(steps),
         max_deletes=desired.stack.max_deletes,
         timeouts=desired.stack.timeouts,
     )
+
+
+def _assessed(
+    builder: PlanBuilder, membership: Membership, chosen: Chosen, desired: DesiredView, *, changing: bool
+) -> tuple[Protected, Assessment]:
+    """Add the switches of protection to the planned steps, link them, and take out what has to wait.
+
+    Raises InputError with all that makes the plan impossible.
+    """
+    protected = with_protection(builder, membership, chosen, goals=changing)
+    steps = (step for steps in protected.planned.values() for step in steps)
+    linked = _regrouped(with_links(steps, builder, membership))
+    found = Found(_of_documents(builder, chosen) if changing else (), protected.findings)
+    assessment = assess(builder, linked, membership, found)
+    if wrong := [*(_of_structure(builder, desired) if changing else ()), *assessment.errors]:
+        raise InputError(wrong)
+    return protected, assessment
 
 
 def _basis(basis: Basis, request: PlanRequest, desired: DesiredView) -> Basis:
