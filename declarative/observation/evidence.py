@@ -29,16 +29,22 @@ class Evidence:
         """What `reading` brings by the deadline that it is given; None when it can't be had. Raises Unauthorized."""
         began = self._clock.monotonic()
         try:
-            if self._left <= 0:
-                return None
-            return await reading(min(began + self._left, self._ends))
+            return await self._read(what, reading, self._left) if self._left > 0 else None
+        finally:
+            self._count(began)
+
+    async def need(self, what: str, reading: Callable[[float], Awaitable[T]], *, seconds: float) -> T | None:
+        """The same for what somebody needs: it may take `seconds` of its own. What lacks it finds fault with that."""
+        return await self._read(what, reading, seconds)
+
+    async def _read(self, what: str, reading: Callable[[float], Awaitable[T]], seconds: float) -> T | None:
+        try:
+            return await reading(min(self._clock.monotonic() + seconds, self._ends))
         except Unauthorized:
             raise
         except ProviderError as error:
             self._missing.setdefault(what, error.summary)
             return None
-        finally:
-            self._count(began)
 
     def _count(self, began: float) -> None:
         """Count the time; what is read at once counts once."""

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from declarative.concurrency import all_of, together
 from declarative.kinds import KINDS
-from declarative.model import Address, Attributes, DesiredView, Kind, Lookups, Observed, Resource
+from declarative.model import Address, Attributes, Desired, DesiredView, Kind, Lookups, Observed, Resource
 from declarative.observation.normalization import as_shown
 from declarative.observation.notices import Notices
 from declarative.observation.observer import Observer
@@ -25,16 +25,13 @@ async def observe(request: PlanRequest, desired: DesiredView, observer: Observer
     """
     if not request.refreshed:
         return Observed()
-    new = {address.kind for address in desired.resources if address not in recorded}
-    by_name = any(
-        not wanted.spec.keys().isdisjoint(KINDS[address.kind].lookups) for address, wanted in desired.resources.items()
-    )
+    new = {address: wanted for address, wanted in desired.resources.items() if address not in recorded}
     wants = not request.destroy and not request.refresh_only
     async with together() as group:
         view = group.create_task(_with_members(observer, request, desired, recorded))
         domains = quotas = None
-        if wants and (by_name or any(KINDS[name].lookups for name in new)):
-            domains = group.create_task(domains_of(observer))
+        if wants and (_are_named(desired.resources.values()) or any(KINDS[one.kind].lookups for one in new)):
+            domains = group.create_task(domains_of(observer, needed=_are_named(new.values())))
         if wants and new:
             quotas = group.create_task(_quotas_of(observer))
     observer.evidence.say_what_is_missing()
@@ -60,11 +57,19 @@ async def _with_members(observer: Observer, request: PlanRequest, desired: Desir
     return replace(observed, objects={**observed.objects, **objects}, partial=partial)
 
 
-async def domains_of(observer: Observer) -> tuple[Attributes, ...] | None:
-    """The active-active domains; None when they can't be read."""
-    return await observer.evidence.read(
-        "the list of active-active domains", lambda deadline: observer.provider.domains(deadline=deadline)
-    )
+def _are_named(wanted: Iterable[Desired]) -> bool:
+    """True when one of these names what has to be looked up."""
+    return any(not one.spec.keys().isdisjoint(KINDS[one.address.kind].lookups) for one in wanted)
+
+
+async def domains_of(observer: Observer, *, needed: bool = False) -> tuple[Attributes, ...] | None:
+    """The active-active domains; None when they can't be read. `needed`: a new object names one of them."""
+    what, provider = "the list of active-active domains", observer.provider
+    if needed:
+        return await observer.evidence.need(
+            what, lambda deadline: provider.domains(deadline=deadline), seconds=REFRESH_TIME
+        )
+    return await observer.evidence.read(what, lambda deadline: provider.domains(deadline=deadline))
 
 
 async def _quotas_of(observer: Observer) -> Mapping[str, Attributes] | None:

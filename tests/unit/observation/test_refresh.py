@@ -175,6 +175,35 @@ def test_domains_that_can_not_be_read_are_left_to_whom_they_concern():
     assert len(warnings) == 1
 
 
+class Slow(Cloud):
+    """Tells of its domains only after a while, if it is given that long."""
+
+    async def domains(self, *, deadline):
+        ready = asyncio.get_running_loop().time() + 20.0
+        await asyncio.sleep(min(ready, deadline) - asyncio.get_running_loop().time())
+        if ready > deadline:
+            raise EndpointError("too slow")
+        return ()
+
+
+@pytest.mark.parametrize(
+    ("known", "found"),
+    [
+        pytest.param((), (), id="a-new-group-names-one-and-waits"),
+        pytest.param((recorded("ProtectionGroup"),), None, id="a-known-group-waits-for-evidence-alone"),
+    ],
+)
+def test_domains_that_a_new_group_names_are_waited_for(known, found):
+    desired = wanted("ProtectionGroup", domain="aa")
+    view = DesiredView(Stack("s"), "default", {desired.address: desired})
+
+    async def main():
+        observer = Observer(Slow(), Clock(monotonic=asyncio.get_running_loop().time))
+        return await observe(PlanRequest(), view, observer, {one.address: one for one in known})
+
+    assert run_virtual(main).lookups.domains == found
+
+
 def test_rejected_credentials_end_the_plan():
     with pytest.raises(Unauthorized):
         look(Cloud(trouble=Unauthorized("no")), wanted("ProtectedInstance"))
