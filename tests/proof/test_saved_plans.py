@@ -16,8 +16,8 @@ from declarative.model import Address, Consent, DangerClass, Lifecycle, Plan
 from declarative.planfile import decode_plan, encode_plan
 from declarative.planner import PlanRequest
 from declarative.workflow import states
-from tests.proof.test_kill_whole_stacks import ALLOW, BARE, DATA, OFF, ON, WEB, Flow, every_flow
 from tests.scaffold.cloud import RecordingWatch, done, why
+from tests.scaffold.flows import ALLOW, BARE, DATA, OFF, ON, WEB, Flow, every_flow
 from tests.scaffold.killing import run_fused
 from tests.scaffold.stage import STILL_RUNNING, Stage, Start
 from tests.scaffold.whole import Manifests, WholeSite, adopted, attachment, group, instance

@@ -3,20 +3,6 @@
 from dataclasses import replace
 
 import pytest
-from planning_stage import (
-    BASIS,
-    LOOKUPS,
-    at,
-    brief,
-    cloud,
-    desired,
-    inputs,
-    plan,
-    position,
-    recorded,
-    seen,
-    view,
-)
 
 from declarative.errors import InputError, Severity
 from declarative.model import (
@@ -32,6 +18,20 @@ from declarative.model import (
 )
 from declarative.planner import PlanRequest, make_plan
 from declarative.planner.differences import field_changes, seen_inputs
+from tests.scaffold.planning import (
+    BASIS,
+    LOOKUPS,
+    at,
+    brief,
+    cloud,
+    desired,
+    inputs,
+    plan,
+    position,
+    recorded,
+    seen,
+    view,
+)
 
 IMPORTED = {"given": {}}
 

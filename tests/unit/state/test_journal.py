@@ -6,7 +6,6 @@ import re
 from zlib import crc32
 
 import pytest
-import recorded as r
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,6 +14,7 @@ from declarative.model import Accepted, Address, Begun, Closed, Put
 from declarative.state.journal import Batch, Broken, Journal, decode, encode_batch, encode_header
 from declarative.state.shapes import Malformed
 from declarative.state.snapshot import NewerFormat
+from tests.scaffold import recorded as r
 
 BATCHES = (
     Batch(6, (Begun(r.operation()), r.put(1))),

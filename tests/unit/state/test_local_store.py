@@ -16,8 +16,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import recorded as r
-from disks import FailingDisk, Killed, KillingDisk, PowerCutDisk, WatchedDisk
 
 from declarative.errors import StateConflict, StateError
 from declarative.model import Action, Begun, Closed, PreImage, Put
@@ -26,6 +24,8 @@ from declarative.state import disk as files_module
 from declarative.state.disk import Files
 from declarative.state.high_water import HighWaterMarks
 from declarative.state.local import LocalStore
+from tests.scaffold import recorded as r
+from tests.scaffold.disks import FailingDisk, Killed, KillingDisk, PowerCutDisk, WatchedDisk
 
 HOLDER = Holder("lock-1", "me", "here", 1, "apply", "2026-01-02T03:04:05Z")
 _numbers = itertools.count()

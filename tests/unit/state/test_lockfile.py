@@ -12,11 +12,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-import recorded as r
 
 import declarative
 from declarative.errors import LockHeld, StateConflict, StateError
 from declarative.state import Holder, Store, open_store
+from tests.scaffold import recorded as r
 
 HOLDER = Holder("lock-2", "you", "there", 2, "plan", "2026-01-02T03:04:05Z")
 

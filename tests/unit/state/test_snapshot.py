@@ -10,7 +10,6 @@ from types import MappingProxyType
 
 import jsonschema
 import pytest
-import recorded as r
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -30,6 +29,7 @@ from declarative.model import (
 from declarative.state import snapshot
 from declarative.state.shapes import Malformed
 from declarative.state.snapshot import NewerFormat, Progress, State, decode, encode, fold, fresh
+from tests.scaffold import recorded as r
 
 SCHEMA = json.loads((Path(__file__).parents[3] / "schemas" / "state.json").read_text())
 

@@ -13,7 +13,7 @@ from declarative.model import Basis, Binding, Lookups, Observed
 from declarative.planner import PlanRequest, make_plan
 from declarative.workflow import manifests
 from declarative.workflow.project import Project
-from tests.unit.manifest.test_manifest_corpus import BAD, GOOD, lay_out
+from tests.scaffold.corpus import BAD, GOOD, lay_out
 
 STACK = "apiVersion: sdrs/v1\nkind: Stack\nmetadata: {name: s}\nspec: {outputs: {o: '${ProtectionGroup.g0.id}'}}\n"
 UNTOLD = "can't be enabled: it has no replication pair"  # true of an empty cloud: validate warns of it

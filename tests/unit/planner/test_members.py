@@ -3,7 +3,13 @@
 from dataclasses import replace
 
 import pytest
-from planning_world import (
+
+from declarative.errors import InputError
+from declarative.model import Action, DangerClass, Lookups, Observed, OpenOperation, Reason
+from declarative.planner import unconsented
+from declarative.views.plans import plan_lines, summary
+from declarative.views.text import plain
+from tests.scaffold.planned_world import (
     ATTACHMENT,
     DRILL,
     INSTANCE,
@@ -18,12 +24,6 @@ from planning_world import (
     stack,
     told,
 )
-
-from declarative.errors import InputError
-from declarative.model import Action, DangerClass, Lookups, Observed, OpenOperation, Reason
-from declarative.planner import unconsented
-from declarative.views.plans import plan_lines, summary
-from declarative.views.text import plain
 
 DISKS = {"s1": ["d1"], "s2": ["d2"]}
 KEPT = {"prevent_destroy": True}
@@ -166,7 +166,7 @@ def test_attachments_change_devices_only_when_both_are_free(choose):
 )
 def test_each_new_instance_takes_a_pair_from_the_quota(room, refused, monkeypatch):
     quotas = {"replications": {"quota": 10, "used": 10 - room}}
-    monkeypatch.setattr("planning_world.LOOKUPS", Lookups(World().observed().lookups.domains, quotas))
+    monkeypatch.setattr("tests.scaffold.planned_world.LOOKUPS", Lookups(World().observed().lookups.domains, quotas))
     view = stack(group("shop"), instance("a", "shop", "s1"), instance("b", "shop", "s2"), pair("c", "shop", "v1"))
     world = World(DISKS)
     if not refused:
@@ -182,7 +182,7 @@ def test_each_new_instance_takes_a_pair_from_the_quota(room, refused, monkeypatc
 def test_pairs_that_go_make_room_in_the_quota(monkeypatch):
     world = World(DISKS).has(group("shop"), instance("a", "shop", "s1"))
     quotas = {"replications": {"quota": 1, "used": 1}}
-    monkeypatch.setattr("planning_world.LOOKUPS", Lookups(world.observed().lookups.domains, quotas))
+    monkeypatch.setattr("tests.scaffold.planned_world.LOOKUPS", Lookups(world.observed().lookups.domains, quotas))
     made = world.plan(stack(group("shop"), instance("a", "shop", "s1", description="new")))
     assert told(made) == [f"delete:{INSTANCE}/a", f"create:{INSTANCE}/a"]
 
@@ -360,7 +360,7 @@ def test_a_drill_of_a_new_group_has_no_twin():
 
 def test_a_withheld_replacement_is_told_of_once_and_as_one():
     world = World(DISKS).has(group("shop"), drill("q1", "shop"))
-    world.operator.set_status(world.id_of("ProtectionGroup/shop"), "failed-over")
+    world.set_status(world.id_of("ProtectionGroup/shop"), "failed-over")
     made = world.plan(stack(group("shop", source_vpc_id="vpc-2"), drill("q1", "shop")))
     assert "    ! replace ProtectionGroup/shop: disaster recovery is in progress" in text(made)
     assert "delete" not in text(made)
@@ -387,7 +387,7 @@ def test_a_pair_of_an_instance_whose_create_is_still_open_is_waited_for():
 @pytest.mark.parametrize(("status", "goal"), [("error-starting", "enabled"), ("error-stopping", "disabled")])
 def test_a_group_that_takes_no_members_says_what_leads_out_of_that(status, goal):
     world = World(DISKS).has(group("shop"), instance("web", "shop", "s1"))
-    world.operator.set_status(world.id_of("ProtectionGroup/shop"), status)
+    world.set_status(world.id_of("ProtectionGroup/shop"), status)
     view = stack(group("shop"), instance("web", "shop", "s1"), instance("app", "shop", "s2"))
     with pytest.raises(InputError) as caught:
         world.plan(view)
@@ -400,7 +400,7 @@ def test_a_group_that_takes_no_members_says_what_leads_out_of_that(status, goal)
 
 def test_the_last_member_of_a_group_that_is_enabled_again_goes_after_that():
     world = World(DISKS).has(group("shop"), instance("web", "shop", "s1"))
-    world.operator.set_status(world.id_of("ProtectionGroup/shop"), "error-starting")
+    world.set_status(world.id_of("ProtectionGroup/shop"), "error-starting")
     wanted = stack(group("shop", protection="enabled"), instance("web", "shop", "s2"))
     assert world.apply(world.plan(wanted)) == set()
     assert world.plan(wanted).steps == ()

@@ -3,7 +3,14 @@
 from dataclasses import replace
 
 import pytest
-from planning_world import (
+
+from declarative.errors import InputError, Severity
+from declarative.kinds import KINDS
+from declarative.model import Action, Address, Change, DangerClass, Lookups, Output, Reference
+from declarative.planner import unconsented
+from declarative.views.plans import plan_lines, summary
+from declarative.views.text import plain
+from tests.scaffold.planned_world import (
     ATTACHMENT,
     DRILL,
     GROUP,
@@ -20,13 +27,6 @@ from planning_world import (
     stack,
     told,
 )
-
-from declarative.errors import InputError, Severity
-from declarative.kinds import KINDS
-from declarative.model import Action, Address, Change, DangerClass, Lookups, Output, Reference
-from declarative.planner import unconsented
-from declarative.views.plans import plan_lines, summary
-from declarative.views.text import plain
 
 SHOP = f"{GROUP}/shop"
 DISKS = {"s1": ["d1"], "s2": ["d2"], "s3": ["d3"], "s4": ["d4"]}

@@ -2,8 +2,6 @@
 
 from dataclasses import replace
 
-from planning_stage import BASIS, LOOKUPS, position, spec
-
 from declarative.kinds import KINDS
 from declarative.model import (
     Action,
@@ -18,6 +16,7 @@ from declarative.model import (
     Stack,
 )
 from declarative.planner import PlanRequest, make_plan
+from tests.scaffold.planning import BASIS, LOOKUPS, position, spec
 
 GROUP, INSTANCE, PAIR = "ProtectionGroup", "ProtectedInstance", "ReplicationPair"
 ATTACHMENT, DRILL = "ReplicationAttachment", "DRDrill"

@@ -3,7 +3,6 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from exported_cloud import DOMAIN, SHOP, VPC, drill, group, instance, observed, pair
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -12,6 +11,7 @@ from declarative.kinds import KINDS
 from declarative.kinds.compare import same
 from declarative.model import Address, Reference
 from declarative.reporting.exporter import IMPORTS, export, manifest_name
+from tests.scaffold.exported_cloud import DOMAIN, SHOP, VPC, drill, group, instance, observed, pair
 
 
 def exported(cloud, **options):

@@ -4,12 +4,12 @@ import functools
 import sys
 
 import pytest
-from planning_world import INSTANCE, World, attachment, group, instance, pair, stack
 
 from declarative.cli.prompt import planned
 from declarative.planner import unconsented
 from declarative.views.plans import plan_lines
 from declarative.views.text import plain
+from tests.scaffold.planned_world import INSTANCE, World, attachment, group, instance, pair, stack
 
 FEW, MANY = 8, 60  # groups, or members of one group
 STEEPEST = 1.5 * MANY / FEW

@@ -3,11 +3,11 @@
 from dataclasses import replace
 
 import pytest
-from planning_stage import BASIS, at
 
 from declarative.model import Address, Consent, Danger, DangerClass, Plan
 from declarative.planner import agreed, unconsented
 from declarative.planner.consents import POLICIES, Unconsented, given_by_yes
+from tests.scaffold.planning import BASIS, at
 
 WAYS = ("option", "destroy", "prompt")
 

@@ -1,10 +1,10 @@
 """When a group's protection is switched, by the status in which it is seen."""
 
 import pytest
-from planning_world import GROUP, HELD_STATUSES, World, group, instance, of, pair, stack, told
 
 from declarative.errors import InputError
 from declarative.model import Change, Reason
+from tests.scaffold.planned_world import GROUP, HELD_STATUSES, World, group, instance, of, pair, stack, told
 
 ENABLE, DISABLE = f"enable:{GROUP}/shop", f"disable:{GROUP}/shop"
 SHOP = f"{GROUP}/shop"
@@ -90,7 +90,7 @@ def left_as(status, goal, **lifecycle):
     """A group with one instance, applied with this goal, whose status has become another since."""
     world = World()
     world.has(group("shop", protection=goal, lifecycle=lifecycle), instance("web", "shop", "s1"))
-    world.operator.set_status(world.id_of(SHOP), status)
+    world.set_status(world.id_of(SHOP), status)
     return world
 
 

@@ -3,10 +3,10 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from planning_stage import at, brief, desired, plan, recorded
 
 from declarative.errors import InputError
 from declarative.planner.graph import closure, loops, ranks
+from tests.scaffold.planning import at, brief, desired, plan, recorded
 
 NODES = st.integers(0, 12)
 GRAPHS = st.dictionaries(NODES, st.lists(NODES, max_size=4).map(tuple), max_size=13)

@@ -4,12 +4,12 @@ from statistics import median
 
 import httpx
 import pytest
-from provider_cloud import CREATE, GROUP, JobCloud, Scripted, answer, clock, error, now, provider, run
 
 from declarative.errors import Unauthorized
 from declarative.model import Action
 from declarative.provider import Job, JobTimeout, JobUnknown, JobUnreadable, entity, job_id_of
 from declarative.provider.polling import Poller
+from tests.scaffold.scripted_cloud import CREATE, GROUP, JobCloud, Scripted, answer, clock, error, now, provider, run
 
 RUNNING = answer({"job_id": "j1", "status": "RUNNING"})
 SUCCESS = answer({"job_id": "j1", "status": "SUCCESS"})

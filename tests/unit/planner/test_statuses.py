@@ -4,7 +4,9 @@ The tables say what docs/sdrs-api.md allows for each call; they share nothing wi
 """
 
 import pytest
-from planning_world import (
+
+from declarative.errors import InputError
+from tests.scaffold.planned_world import (
     ATTACHMENT,
     DRILL,
     GROUP,
@@ -19,8 +21,6 @@ from planning_world import (
     stack,
     told,
 )
-
-from declarative.errors import InputError
 
 OF_GROUPS = {
     *("creating", "error", "available", "starting", "error-starting", "protected", "stopping", "error-stopping"),
@@ -235,7 +235,7 @@ def test_an_instance_whose_deletion_failed_is_detached_from_at_once():
 @pytest.mark.parametrize("status", ["error-starting", "error-stopping"])
 def test_what_a_failed_switch_stands_in_the_way_of_comes_after_the_next(status):
     world = World(DISKS).has(*BASE)
-    world.operator.set_status(world.id_of(f"{GROUP}/shop"), status)
+    world.set_status(world.id_of(f"{GROUP}/shop"), status)
     goal = {"error-starting": "enabled", "error-stopping": "disabled"}[status]
     switch = {"error-starting": "enable", "error-stopping": "disable"}[status]
     wanted = [*BASE[:2], pair("data", "shop", "v1", volume_size=99)]

@@ -1,7 +1,9 @@
 """A drill is made when all else that the plan does in its group is done: an order, and nothing that follows from it."""
 
 import pytest
-from planning_world import (
+
+from declarative.model import Action
+from tests.scaffold.planned_world import (
     DRILL,
     GROUP,
     INSTANCE,
@@ -15,8 +17,6 @@ from planning_world import (
     stack,
     told,
 )
-
-from declarative.model import Action
 
 SHOP, CHECK = f"{GROUP}/shop", f"{DRILL}/check"
 CREATE = f"create:{CHECK}"

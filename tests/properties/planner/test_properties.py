@@ -5,13 +5,13 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from planning_stage import BASIS, LOOKUPS, at, carried_out, cloud, desired, inputs, seen, view
 
 from declarative import __version__
 from declarative.errors import InputError
 from declarative.model import Action, DangerClass, Lifecycle, Observed, Output, Reference, Resource
 from declarative.planfile import decode_plan, encode_plan
 from declarative.planner import PlanRequest, make_plan
+from tests.scaffold.planning import BASIS, LOOKUPS, at, carried_out, cloud, desired, inputs, seen, view
 
 NAMES = ["a", "b", "c", "d", "e"]
 VALUES = st.fixed_dictionaries(

@@ -2,7 +2,11 @@
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from planning_world import (
+
+from declarative.model import Action, DangerClass
+from declarative.planfile import decode_plan, encode_plan
+from declarative.planner import unconsented
+from tests.scaffold.planned_world import (
     GROUP,
     INSTANCE,
     World,
@@ -14,10 +18,6 @@ from planning_world import (
     pair,
     stack,
 )
-
-from declarative.model import Action, DangerClass
-from declarative.planfile import decode_plan, encode_plan
-from declarative.planner import unconsented
 
 DISKS = {"s1": ["s1-a"], "s2": ["s2-a", "s2-b"], "s3": ["s3-a"]}
 GROUPS = ["a", "b"]

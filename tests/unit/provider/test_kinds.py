@@ -5,12 +5,12 @@ from collections import Counter
 
 import httpx
 import pytest
-from provider_cloud import Scripted, answer, error, provider, query, run
 
 from declarative.errors import EndpointError, NotFound, Rejected
 from declarative.kinds import KINDS
 from declarative.provider import JobStatus, entity
 from declarative.provider.jobs import read_job
+from tests.scaffold.scripted_cloud import Scripted, answer, error, provider, query, run
 
 ATTACHMENT, DRILL, GROUP = KINDS["ReplicationAttachment"], KINDS["DRDrill"], KINDS["ProtectionGroup"]
 INSTANCE, PAIR = KINDS["ProtectedInstance"], KINDS["ReplicationPair"]

@@ -2,10 +2,10 @@ import asyncio
 
 import httpx
 import pytest
-from provider_cloud import ACCESS, GROUP, Scripted, answer, error, provider, query, run
 
 from declarative.errors import EndpointError, ProviderError, Rejected
 from declarative.provider import FailedTask
+from tests.scaffold.scripted_cloud import ACCESS, GROUP, Scripted, answer, error, provider, query, run
 
 
 def call(cloud, method, *arguments, notices=None, **options):

@@ -1,11 +1,11 @@
 """Which plans could do harm, what they say, and what consents cover."""
 
 import pytest
-from planning_stage import at, cloud, desired, inputs, plan, recorded, seen
 
 from declarative.errors import UsageError
 from declarative.model import Action, Consent, Danger, DangerClass, OpenOperation
 from declarative.planner import aware_of_twins, kinds_with_twins, parse_consent, unconsented, with_consents
+from tests.scaffold.planning import at, cloud, desired, inputs, plan, recorded, seen
 
 
 def classes(made):

@@ -1,11 +1,11 @@
 """What outputs come to, now and after the plan."""
 
 import pytest
-from planning_stage import at, cloud, desired, plan, recorded, seen
 
 from declarative.errors import InputError
 from declarative.model import Change, Output, Reference, Resource
 from declarative.planner import evaluate_outputs
+from tests.scaffold.planning import at, cloud, desired, plan, recorded, seen
 
 ID = Reference(at("a"), "id")
 STATUS = Reference(at("a"), "status")

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import recorded as r
 
 from declarative.errors import Diagnostic, Severity, StateError
 from declarative.state import Holder, Store, fresh, open_store
 from declarative.state.high_water import HighWaterMark, HighWaterMarks, refuse_rollback
+from tests.scaffold import recorded as r
 
 
 def open_at(tmp_path: Path, *, accept: int | None = None, folder: str = "stack", environment: str = "prod") -> Store:

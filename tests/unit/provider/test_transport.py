@@ -8,12 +8,12 @@ from types import SimpleNamespace
 import httpcore
 import httpx
 import pytest
-from provider_cloud import ACCESS, CREATE, READ, TOKEN, Scripted, VirtualLoop, now, provider, run
 
 from declarative.errors import EndpointError, NotSent, OutcomeUnknown, ProviderError, UsageError
 from declarative.model import Call
 from declarative.provider import Access, Secret
 from declarative.provider.transport import connector
+from tests.scaffold.scripted_cloud import ACCESS, CREATE, READ, TOKEN, Scripted, VirtualLoop, now, provider, run
 
 JOB = b'{"job_id": "j1"}'
 

@@ -4,7 +4,6 @@ import json
 
 import httpx
 import pytest
-from provider_cloud import CREATE, GROUP, READ, TOKEN, Scripted, answer, error, now, provider, query, run
 
 from declarative.errors import (
     EndpointError,
@@ -18,6 +17,7 @@ from declarative.errors import (
 from declarative.kinds import KINDS
 from declarative.model import Call
 from declarative.provider import job_id_of
+from tests.scaffold.scripted_cloud import CREATE, GROUP, READ, TOKEN, Scripted, answer, error, now, provider, query, run
 
 JOB = answer({"job_id": "j1"})
 UNSENT = [

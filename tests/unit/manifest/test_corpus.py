@@ -1,7 +1,6 @@
 """Every folder of `tests/data/good` resolves to what is written beside it; every fault of `bad` gives its message."""
 
 import json
-import shutil
 from pathlib import Path
 
 import pytest
@@ -9,21 +8,7 @@ import pytest
 from declarative.errors import InputError, Severity
 from declarative.manifest import load, resolve, validate
 from declarative.model import DesiredView, Reference
-
-DATA = Path(__file__).parents[2] / "data"
-BAD = sorted(path for path in (DATA / "bad").iterdir() if path.suffix != ".txt")
-GOOD = sorted(path for path in (DATA / "good").iterdir() if path.is_dir())
-STACK = "apiVersion: sdrs/v1\nkind: Stack\nmetadata: {name: shop-dr}\n"
-
-
-def lay_out(case: Path, folder: Path) -> None:
-    """Copy a case into a folder, with a Stack beside it if it has none."""
-    if case.is_dir():
-        shutil.copytree(case, folder, dirs_exist_ok=True)
-        return
-    shutil.copy(case, folder / "manifest.yaml")
-    if b"kind: Stack" not in case.read_bytes():
-        (folder / "stack.yaml").write_text(STACK)
+from tests.scaffold.corpus import BAD, GOOD, lay_out
 
 
 @pytest.mark.parametrize("case", BAD, ids=lambda path: path.stem)

@@ -1,11 +1,11 @@
 from datetime import UTC, datetime
 
 import pytest
-from provider_cloud import GROUP, Scripted, answer, error, provider, run
 
 from declarative.errors import EndpointError, OutcomeUnknown
 from declarative.provider import Job, JobStatus, entity
 from declarative.provider.jobs import read_job, read_time
+from tests.scaffold.scripted_cloud import GROUP, Scripted, answer, error, provider, run
 
 
 def job(**fields):

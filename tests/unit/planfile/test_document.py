@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
-from planning_stage import at, cloud, desired, plan, recorded, seen
 
 from declarative import __version__
 from declarative.errors import Diagnostic, PlanRefused, Position, Severity
 from declarative.model import Action, Change, Consent, DangerClass, OpenOperation, Output, Reference
 from declarative.planfile import decode_plan, encode_plan, plan_digest, summarize
 from declarative.planfile import document as document_module
+from tests.scaffold.planning import at, cloud, desired, plan, recorded, seen
 
 SCHEMA = json.loads((Path(__file__).parents[3] / "schemas" / "plan.json").read_text("utf-8"))
 NASTY = '\x1b[31m\u202e\ud800"\\\n\u2028日'

@@ -1,11 +1,11 @@
 """Which addresses a selector means, and what a plan takes along with them."""
 
 import pytest
-from planning_stage import at, brief, desired, plan, recorded
 
 from declarative.errors import UsageError
 from declarative.model import Address
 from declarative.planner import PlanRequest, Selector
+from tests.scaffold.planning import at, brief, desired, plan, recorded
 
 KEYED = Address("ProtectedInstance", "web", "a-1")
 

@@ -5,14 +5,28 @@ from dataclasses import dataclass, replace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from planning_stage import spec
-from planning_world import DRILL, GROUP, INSTANCE, PAIR, World, drill, group, instance, of, pair, stack, told, wanted
 
 from declarative.model import Action, Reference
 from declarative.planfile import decode_plan, encode_plan
 from declarative.planner import unconsented
 from declarative.views.plans import plan_lines
 from declarative.views.text import plain
+from tests.scaffold.planned_world import (
+    DRILL,
+    GROUP,
+    INSTANCE,
+    PAIR,
+    World,
+    drill,
+    group,
+    instance,
+    of,
+    pair,
+    stack,
+    told,
+    wanted,
+)
+from tests.scaffold.planning import spec
 
 FORBIDDEN = (Action.DELETE, Action.CREATE, Action.DISABLE)
 
