@@ -188,7 +188,7 @@ class Interrupted(DeclarativeError):
     exit_code = ExitCode.INCOMPLETE
 
     def __init__(self) -> None:
-        super().__init__("interrupted before anything was sent", "Run again to go on.")
+        super().__init__("interrupted before anything was sent", "Run the command again to continue.")
 
 
 class ConsentMissing(DeclarativeError):

@@ -18,7 +18,7 @@ from declarative.state import State, Store, fold
 # the cost of all folding in a run then stays in proportion to what the run records.
 _FOLD_AFTER = 1000
 _FOLD_RATIO = 4  # records for each resource
-_REPORT = "Please report it. Run again to go on."
+_REPORT = "Please report it. Run the command again to continue."
 
 
 @dataclass(slots=True)
@@ -28,7 +28,7 @@ class _Wave:
 
 
 class Ledger:
-    """The state of one run. `store` None keeps everything in memory: `plan` settles so.
+    """The state of one run. `store` None keeps everything in memory: `plan` recovers so.
 
     `blocking` runs a store's call off the event loop. `trouble` is the first error a write ended in; after it,
     intents are refused, and what is noted is kept for `close` to save or to put beside the state. `crash` is the

@@ -35,7 +35,7 @@ from declarative.provider import JobUnknown, JobUnreadable
 
 
 async def recover(session: Session) -> tuple[OpenOperation, ...]:
-    """Settle every open operation, waiting for jobs and through the grace period. Returns what stays open."""
+    """Decide every open operation, waiting for jobs and through the grace period. Returns what stays open."""
     operations = list(session.ledger.state.operations.values())
     _exclude_known(session)
     open_ = await all_of(_recover_one(session, operation) for operation in operations)
@@ -48,7 +48,7 @@ def _undecided(operation: Operation, message: str) -> OpenOperation:
 
 
 async def recover_without_waiting(session: Session) -> tuple[OpenOperation, ...]:
-    """Settle what one look decides, for a plan: nothing is waited for. Returns what stays undecided."""
+    """Decide what one look can decide, for a plan: nothing is waited for. Returns what stays undecided."""
     operations = list(session.ledger.state.operations.values())
     _exclude_known(session)
     open_ = await all_of(_look_at_one(session, operation) for operation in operations)

@@ -141,7 +141,7 @@ class Runner:
             return
         if (earlier := self._open.get(step.address) or self._open.get(step.source or step.address)) is not None:
             # A saved plan that is resumed has steps for it all the same. To send anything now could double it.
-            what = f"an earlier {earlier.action.value} of it is not settled yet"
+            what = f"an earlier {earlier.action.value} of it is still open"
             self._outcomes[step.id] = self._continues(step, what, earlier.job_id)
             return
         self._started[step.id] = self._session.clock.monotonic()
@@ -191,14 +191,14 @@ class Runner:
 
     def _continues(self, step: Step, summary: str, job_id: str) -> StepOutcome:
         self._session.tell("step-continues", step, summary=summary, job_id=job_id)
-        return StepOutcome(step, Result.CONTINUES, summary, "Run again to go on.")
+        return StepOutcome(step, Result.CONTINUES, summary, "Run the command again to continue.")
 
     def _left(self, step: Step) -> StepOutcome:
         """A step that was ended from outside: open when its call may have been sent, else as if never started."""
         operation = self._operations_by_step().get(step.id)
         if operation is not None:
             return self._continues(step, self.stopped, operation.job_id)
-        return StepOutcome(step, Result.NOT_STARTED, self.stopped, "Run again to continue.")
+        return StepOutcome(step, Result.NOT_STARTED, self.stopped, "Run the command again to continue.")
 
     def _operations_by_step(self) -> dict[str, Operation]:
         return {one.step: one for one in self._session.ledger.state.operations.values()}

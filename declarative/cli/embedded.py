@@ -71,5 +71,5 @@ class Speed(ValueType):
         except ValueError:
             number = math.nan
         if not number > 0:  # also refuses what is no number
-            self.fail(f"{str(value)!r} is no number above 0.", param, ctx)
+            self.fail(f"{str(value)!r} is not a number above 0.", param, ctx)
         return number

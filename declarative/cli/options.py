@@ -33,7 +33,7 @@ class Duration(ValueType):
             return value
         match = _DURATION.fullmatch(str(value))
         if match is None:
-            self.fail(f"{str(value)!r} is no duration. Write seconds, or 30s, 10m, 1h.", param, ctx)
+            self.fail(f"{str(value)!r} is not a duration. Write seconds, or 30s, 10m, 1h.", param, ctx)
         seconds = float(match[1]) * _SECONDS[match[2]]
         if not seconds and not self._zero:
             self.fail("it must be more than 0.", param, ctx)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _APPROVE = option(
     "auto_approve", "--auto-approve", is_flag=True, sealed=True, help="Don't ask. This consents to no danger."
 )
-# What a saved plan has settled already.
+# What a saved plan has decided already.
 _SETTLED = ("variables", "var_files", "target", "exclude", "replace", "refresh", "refresh_only", "destroy")
 
 

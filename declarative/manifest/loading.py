@@ -305,7 +305,7 @@ def _environment_fault(name: str, suffix: str) -> tuple[str, str] | None:
         fix = "Put its values into spec.variables as defaults."
         return f"the environment '{DEFAULT_ENVIRONMENT}' has no file", fix
     if not _ENVIRONMENT.fullmatch(name):
-        summary = f"'{visible(name, limit=80)}' is no name of an environment"
+        summary = f"'{visible(name, limit=80)}' is not a valid environment name"
         return summary, "Use 1 to 63 of a-z, 0-9 and '-', not beginning with '-'."
     return None
 

@@ -44,7 +44,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a run came to: each step's end, what settling earlier operations found, and the recorded outputs."""
+    """What a run came to: each step's end, what the recovery of earlier operations found, and the recorded outputs."""
 
     steps: tuple[StepOutcome, ...] = field(default=(), repr=False)
     withheld: tuple[Withheld, ...] = ()
@@ -53,5 +53,5 @@ class Outcome:
     conflict: str = ""  # somebody else wrote the state; what this run did is kept beside it
 
     def count(self, result: Result) -> int:
-        """How many steps ended so."""
+        """The number of steps with this result."""
         return sum(1 for outcome in self.steps if outcome.result is result)

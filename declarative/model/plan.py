@@ -132,7 +132,7 @@ class Drift:
 
 @dataclass(frozen=True, slots=True)
 class OpenOperation:
-    """An operation of an earlier run that one look could not settle; apply goes on with it first.
+    """An operation of an earlier run that one look could not decide; apply goes on with it first.
 
     `inputs`: what a create has sent, {} for the others. Only planning needs them; a plan's text is without.
     """

@@ -174,7 +174,7 @@ def _timeouts(document: Json) -> Mapping[str, float]:
     timeouts = _mapping(document, "timeouts")
     for name in timeouts:
         if isinstance(timeouts[name], bool) or not isinstance(timeouts[name], int | float) or timeouts[name] < 0:
-            raise ValueError(f"the timeout {name} is no number of seconds")
+            raise ValueError(f"the timeout {name} is not a number of seconds")
     return timeouts
 
 

@@ -95,11 +95,11 @@ def _parsed(text: str, place: str) -> Mapping[str, Json]:
         document = json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
         raise PlanRefused(
-            f"{place} is no plan of ours, or was cut or edited: it can't be read as JSON", _EDITED
+            f"{place} is not a declarative plan, or was cut or edited: it can't be read as JSON", _EDITED
         ) from error
     form = document.get("format") if isinstance(document, dict) else None
     if not isinstance(form, str) or not form.startswith(_FORMATS):
-        raise PlanRefused(f"{place} is no plan of ours", "`declarative plan -o FILE` writes one.")
+        raise PlanRefused(f"{place} is not a declarative plan", "`declarative plan -o FILE` writes one.")
     if form != FORMAT:
         found = visible(form, limit=40)
         raise PlanRefused(f"{place} has the format {found}; this version reads {FORMAT}", "Plan again.")

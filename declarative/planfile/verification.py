@@ -1,4 +1,4 @@
-"""A saved plan, assess anew where it is to be applied: by the state and a refresh, not by what its text says of itself.
+"""A saved plan, judged anew where it is to be applied: by the state and a refresh, not by what its text says of itself.
 
 Whoever can write the text can also write a digest that fits. So dangers are found again, ids are compared with what is
 recorded or seen, and what the steps would send with what they show to a reviewer. Pure.
@@ -291,7 +291,7 @@ class _Case:
         elif (given.inputs, given.lifecycle) != (held.inputs, held.lifecycle):
             yield f"{step.id} differs from what is recorded of its object"
         elif step.action is Action.DELETE and not self._tells_what_stays(step, held):
-            yield f"{step.id} hides what stays behind and goes on costing"
+            yield f"{step.id} hides what stays behind and is still billed"
         if step.action is Action.FORGET and not self._may_forget(step):
             yield f"{step.id} would drop the record of {visible(given.id)}, which still exists"
 

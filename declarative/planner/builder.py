@@ -24,7 +24,7 @@ class PlanBuilder:
 
     `moves`: old addresses by new ones. `alike`: by old address, the new one that may mean the same object. `waits`:
     addresses whose making an address waits for beside its dependencies. `after`: addresses whose deletion a create
-    waits for. `open`: addresses with an operation that is not settled, and those that may mean what it makes.
+    waits for. `open`: addresses with an open operation, and those that may mean what it makes.
     """
 
     comparison: Comparison

@@ -160,7 +160,7 @@ def _loop_finding(desired: Mapping[Address, Desired], loop: tuple[Address, ...])
     places = [_place(desired[one], then) for one, then in zip(loop, round_trip[1:], strict=True)]
     others = ", ".join(str(place) for place in places[1:] if place)
     return Diagnostic(
-        f"these objects wait for each other: {' → '.join(map(str, round_trip))}",
+        f"dependency cycle: {' → '.join(map(str, round_trip))}",
         "Take one of them out of depends_on" + (f" here or at {others}." if others else "."),
         places[0],
         str(loop[0]),

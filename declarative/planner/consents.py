@@ -93,7 +93,7 @@ def parse_consent(text: str) -> Consent:
     except ValueError as error:
         known = [one.value for one, policy in POLICIES.items() if not policy.way_out]
         hint = did_you_mean(word, known) or f"Known: {', '.join(known)}."
-        raise UsageError(f"'{visible(word, limit=80)}' is no class of danger", hint) from error
+        raise UsageError(f"'{visible(word, limit=80)}' is not a danger class", hint) from error
     policy = POLICIES[cls]
     if policy.way_out:
         raise UsageError(f"{cls.value} takes no consent", policy.way_out)

@@ -104,7 +104,7 @@ def _of_delete(step: Step, replaced: bool, *, stakes: Stakes) -> Iterable[Danger
     if not replaced:
         yield Danger(DangerClass.DELETE, f"deletes the {name}{also}", step.address, group, lost.protection)
     elif lost.words or left:
-        stays = f"; this stays behind and goes on costing: {'; '.join(left)}" if left else ""
+        stays = f"; left behind and still billed: {'; '.join(left)}" if left else ""
         message = f"deletes the {name}{also}, before a new one is made{stays}"
         yield Danger(DangerClass.REPLACE, message, step.address, group, lost.protection)
     yield from _of_prevention(step, "replaced" if replaced else "deleted", stakes=stakes)

@@ -66,7 +66,7 @@ class UnmanagedObjects:
         return names
 
     def _made_by_open_creates(self, kind: Kind, unknown: Mapping[str, Attributes]) -> list[str]:
-        """What creates that are not settled have made, where only one object can be it."""
+        """What creates that are still open have made, where only one object can be it."""
         creates = [one for one in self._open if one.inputs and one.address.kind == kind.name]
         found = ([one for one, shown in unknown.items() if _may_be(kind, create, shown)] for create in creates)
         return [ids[0] for ids in found if len(ids) == 1]

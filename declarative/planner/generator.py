@@ -199,7 +199,7 @@ def _homes(builder: PlanBuilder, groups: Mapping[str, Address]) -> Homes:
 def _find_coming_moves(
     builder: PlanBuilder, kind: Kind, wanted: Mapping[Address, Completed], open_: Collection[OpenOperation]
 ) -> None:
-    """Note which new addresses may mean what a create makes that is not settled yet: another would double it."""
+    """Note which new addresses may mean what a create makes that is still open: another would double it."""
     comparison = builder.comparison
     coming = {
         one.address: (Resource(one.address, "", one.inputs), one.inputs)

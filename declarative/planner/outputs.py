@@ -157,4 +157,4 @@ def _attribute_findings(
     known = sorted({"id", *fields, *resource.attributes})
     hint = did_you_mean(reference.attribute, known) or f"It has {', '.join(known)}."
     shown = visible(reference.attribute, limit=80)
-    yield Diagnostic(f"{name} refers to '{shown}', which is no attribute of {reference.address}", hint)
+    yield Diagnostic(f"{name} refers to '{shown}', which is not an attribute of {reference.address}", hint)

@@ -18,7 +18,7 @@ class PlanRequest:
     `destroy` plans to delete everything, `refresh_only` to record what the cloud shows and to change nothing in it;
     `refreshed` is False when the cloud was not read.
 
-    Raises UsageError for a request that contradicts itself and for what is no selector, so that nothing is read or
+    Raises UsageError for a request that contradicts itself and for what is not a selector, so that nothing is read or
     locked for it.
     """
 

@@ -30,11 +30,11 @@ class Selector:
         if text.startswith(_LABEL):
             key, equals, value = text.removeprefix(_LABEL).partition("=")
             if not key or not equals:
-                raise UsageError(f"{_quoted(text)} is no selector", "Write label:key=value.")
+                raise UsageError(f"{_quoted(text)} is not a selector", "Write label:key=value.")
             return cls(text, label=(key, value))
         if _PATTERN.fullmatch(text) is None:
             raise UsageError(
-                f"{_quoted(text)} is no selector",
+                f"{_quoted(text)} is not a selector",
                 "Write an address such as ProtectionGroup/shop, where * and ? are wild, or label:key=value.",
             )
         # In an address brackets hold a key; fnmatch would read them as a set of characters.

@@ -192,4 +192,4 @@ def _waits_for_open(unit: Unit, causes: Collection[Unit]) -> Diagnostic:
     address, switch = unit
     what = f"no {switch} step" if switch else "no step"
     summary = f"{address} gets {what}: it waits for {_sorted(causes)[0][0]}, where an earlier operation is still open"
-    return Diagnostic(summary, "Plan again once that is settled.", address=str(address), severity=Severity.WARNING)
+    return Diagnostic(summary, "Plan again once that is over.", address=str(address), severity=Severity.WARNING)

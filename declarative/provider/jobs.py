@@ -73,7 +73,9 @@ class JobTimeout(ProviderError):
 
     def __init__(self, job_id: str, reason: str = "") -> None:
         summary = f"job {job_id} has not ended within its deadline"
-        super().__init__(f"{summary} ({reason})" if reason else summary, "Run again to go on waiting for it.")
+        super().__init__(
+            f"{summary} ({reason})" if reason else summary, "Run the command again to keep waiting for it."
+        )
         self.job_id = job_id
 
 

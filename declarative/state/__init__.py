@@ -170,7 +170,7 @@ def open_store(
     if scheme not in _SCHEMES:
         known = ", ".join(example for example, _ in _SCHEMES.values())
         raise UsageError(
-            f"'{visible(scheme, limit=64)}:' is no kind of state address",
+            f"'{visible(scheme, limit=64)}:' is not a supported state address",
             f"{did_you_mean(scheme, _SCHEMES)} Known are: {known}.".strip(),
         )
     return _SCHEMES[scheme][1](

@@ -81,7 +81,7 @@ def event_text(event: Event, *, verbose: bool = False) -> str:
         case "run-started":
             return f"{many(int(detail.get('steps', 0)), 'step')} to take"
         case "settled":
-            return f"settled: {shown(detail.get('message', ''))}"
+            return f"recovered: {shown(detail.get('message', ''))}"
         case "warning":
             return f"warning: {_with_fix(detail)}"
         case "interrupted" if detail.get("reason"):

@@ -62,7 +62,7 @@ def outcome_lines(outcome: Outcome) -> list[Line]:
     lines += block("Continues in the cloud:", _ends(outcome, Result.CONTINUES, Tone.CHANGE))
     lines += block("Not started:", _ends(outcome, Result.NOT_STARTED, Tone.FAINT))
     lines += block("Withheld, because a disaster recovery is in progress there:", withheld_lines(outcome.withheld))
-    lines += block("Stays behind in the cloud and goes on costing:", _left_behind(outcome))
+    lines += block("Stays behind in the cloud and is still billed:", _left_behind(outcome))
     if outcome.conflict:
         kept = shown(outcome.conflict, limit=None)  # whole: it may be the content itself
         lines += [line(), line(f"The state could not be written. What this run did is kept: {kept}", Tone.REMOVE)]
@@ -99,7 +99,7 @@ def result(outcome: Outcome) -> str:
     if outcome.count(Result.FAILED):
         start, again = "Not all done", " Put right what failed, then run again."
     elif unfinished:
-        start, again = "Interrupted" if outcome.interrupted else "Not all done", " Run again to go on."
+        start, again = "Interrupted" if outcome.interrupted else "Not all done", " Run the command again to continue."
     else:
         start, again = "Done", ""
     return f"{start}: {', '.join(counts)}.{again}"

@@ -197,7 +197,7 @@ def _change_lines(entry: Entry) -> Iterator[Line]:
         facts = [f"{label} {value(text)}" for label, text in (("id", resource.id), ("name", name)) if text]
         yield line(f"        {', '.join(facts)}", Tone.FAINT)
     for one in entry.leaves:
-        yield line(f"        stays behind and goes on costing: {shown(one)}", Tone.CHANGE)
+        yield line(f"        stays behind and is still billed: {shown(one)}", Tone.CHANGE)
 
 
 def _coming(entry: Entry, change: Change) -> str:
@@ -209,7 +209,7 @@ def _coming(entry: Entry, change: Change) -> str:
 
 
 def _forcing(entry: Entry, change: Change) -> Line:
-    """Says of a field that it is why the object is made anew."""
+    """Mark a field whose change forces a replacement."""
     kind = KINDS.get(entry.step.address.kind) if entry.verb == "replace" else None
     known = kind.fields.get(change.field) if kind else None
     forces = known is not None and known.on_change is OnChange.REPLACE

@@ -56,7 +56,7 @@ def all_open(state: State) -> tuple[OpenOperation, ...]:
         OpenOperation(
             operation.resource.address,
             operation.action,
-            f"an earlier {operation.action.value} is not settled; apply looks first",
+            f"an earlier {operation.action.value} is still open; apply looks first",
             operation.resource.inputs if operation.action is Action.CREATE else {},
         )
         for operation in state.operations.values()

@@ -85,8 +85,8 @@ async def state_mv(project: Project, source: str, target: str, *, watch: Watch) 
             raise UsageError(f"{old} can't become a {new.kind}", "Keep the kind.")
         if open_at(ledger.state, new):
             raise StateError(
-                f"an earlier operation of {new} is not settled",
-                "Apply until it is, or import what it has made; or choose another address.",
+                f"an earlier operation of {new} is still open",
+                "Apply until it has ended, or import what it has made; or choose another address.",
             )
         moved = [replace(one, resource=replace(one.resource, address=new)) for one in open_at(ledger.state, old)]
         records: tuple[Record, ...] = (Dropped(old), Put(replace(resources[old], address=new)), *map(Begun, moved))

@@ -46,7 +46,7 @@ def test_after_the_first_signal_the_next_run_goes_on(running, folder, number):
     assert running.returncode == 3
     assert "Interrupted: nothing new is begun" in err
     assert "Traceback" not in err
-    assert out.splitlines()[-1] == "Interrupted: 3 still going on in the cloud. Run again to go on."
+    assert out.splitlines()[-1] == "Interrupted: 3 still going on in the cloud. Run the command again to continue."
     with World.open(folder / ".declarative" / "simulator.sqlite") as world:
         world.advance()
     assert main(["apply", "--auto-approve"]) == 0

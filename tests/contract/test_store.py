@@ -358,9 +358,9 @@ def test_only_who_holds_the_lock_goes_back(store: Store, another: Opener):
 @pytest.mark.parametrize(
     ("address", "message"),
     [
-        pytest.param("ftp://host/x", "'ftp:' is no kind of state address", id="unknown-scheme"),
-        pytest.param("locl:x", "'locl:' is no kind", id="misspelt"),
-        pytest.param("", "':' is no kind", id="empty"),
+        pytest.param("ftp://host/x", "'ftp:' is not a supported state address", id="unknown-scheme"),
+        pytest.param("locl:x", "'locl:' is not", id="misspelt"),
+        pytest.param("", "':' is not", id="empty"),
         pytest.param("postgresql://me:secret@host/db", "holds a password", id="password"),
         pytest.param("postgresql://me:sec/ret@host/db", "holds a password", id="password-with-a-slash"),
         pytest.param("postgresql://host/db?password=secret", "holds a password", id="password-in-the-query"),
@@ -376,7 +376,7 @@ def test_an_address_that_names_no_store_is_refused(tmp_path: Path, address: str,
 
 @pytest.mark.parametrize("address", ["s4://bucket:1/x", "s4://[::1]:8443/a@b:c", "s4://h1:1,h2/db", "s4://me@h/x?a=1"])
 def test_an_address_without_a_password_is_not_taken_for_one_with(tmp_path: Path, address: str):
-    with pytest.raises(UsageError, match="'s4:' is no kind of state address"):
+    with pytest.raises(UsageError, match="'s4:' is not a supported state address"):
         open_store(address, folder=tmp_path, environment="default", marks=None, uuid=lambda: "u")
 
 

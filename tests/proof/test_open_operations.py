@@ -55,7 +55,7 @@ def test_a_saved_plan_that_is_resumed_sends_no_create_twice(slow: Site) -> None:
     for _ in range(2):
         applied = slow.apply_saved(saved, timeouts=SOON_OVER)
         assert applied.exit_code is ExitCode.INCOMPLETE
-    assert "an earlier create of it is not settled yet" in why(applied)
+    assert "an earlier create of it is still open" in why(applied)
     slow.now += HOUR
     done(slow.apply_saved(saved))
     assert len(slow.made()) == 1
@@ -162,7 +162,7 @@ def test_nothing_moves_to_an_address_whose_create_is_open(slow: Site) -> None:
     slow.now += HOUR
     slow.write({"web": {}, "db": {}})
     _left_running(slow)
-    with pytest.raises(StateError, match="an earlier operation of ProtectionGroup/db is not settled"):
+    with pytest.raises(StateError, match="an earlier operation of ProtectionGroup/db is still open"):
         _move(slow, "web", "db")
 
 

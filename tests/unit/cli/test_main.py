@@ -61,15 +61,15 @@ def test_help_of_a_whole_lists_its_commands(capsys):
         pytest.param(["plan", "--fromat", "json"], "Did you mean", id="unknown-option"),
         pytest.param(["apply", "--parallelism", "0"], "0 is not in the range 1<=x<=1024", id="too-few"),
         pytest.param(["apply", "--parallelism", "1e9"], "'1e9' is not a valid integer", id="no-number"),
-        pytest.param(["apply", "--timeout", "nan"], "'nan' is no duration", id="no-time"),
-        pytest.param(["apply", "--lock-timeout", "-1"], "'-1' is no duration", id="negative"),
+        pytest.param(["apply", "--timeout", "nan"], "'nan' is not a duration", id="no-time"),
+        pytest.param(["apply", "--lock-timeout", "-1"], "'-1' is not a duration", id="negative"),
         pytest.param(["plan", "--format", "xml"], "'xml' is not one of 'text', 'json'", id="unknown-format"),
         pytest.param(["plan", "extra"], "unexpected extra argument (extra)", id="too-many-words"),
         pytest.param(["-C", "nowhere", "plan"], "there is no folder 'nowhere'", id="no-folder"),
         pytest.param(["--env", "../x", "plan"], "lower-case letters, digits and dashes", id="bad-environment"),
         pytest.param(["import", "x"], "Missing argument 'ID'", id="missing-argument"),
         pytest.param(["\x1b[2Jx"], "\\x1b[2Jx", id="control-characters"),
-        pytest.param(["simulator", "serve", "--speed", "nan"], "'nan' is no number above 0", id="no-speed"),
+        pytest.param(["simulator", "serve", "--speed", "nan"], "'nan' is not a number above 0", id="no-speed"),
     ],
 )
 def test_a_wrong_call_is_told_and_exits_64(capsys, arguments, message):

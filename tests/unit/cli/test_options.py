@@ -17,8 +17,8 @@ def test_a_duration_is_read_in_seconds(text, seconds):
 @pytest.mark.parametrize(
     "text", ["nan", "inf", "-1", "-0", "1e3", "", " 5", "5 s", "5d", "٣", "1_000", "0x10", "999999999999", "5m\n"]
 )
-def test_what_is_no_duration_is_refused(text):
-    with pytest.raises(click.BadParameter, match="no duration"):
+def test_what_is_not_a_duration_is_refused(text):
+    with pytest.raises(click.BadParameter, match="not a duration"):
         Duration(zero=True).convert(text, None, None)
 
 

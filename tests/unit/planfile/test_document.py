@@ -167,11 +167,11 @@ def test_forged_member_is_refused_or_read_as_it_stands(data):
     ("text", "words"),
     [
         pytest.param("", "can't be read as JSON", id="empty"),
-        pytest.param("null", "no plan of ours", id="null"),
-        pytest.param("[]", "no plan of ours", id="list"),
-        pytest.param("{}", "no plan of ours", id="no-format"),
-        pytest.param('{"format":"declarative.state/1"}', "no plan of ours", id="a-state"),
-        pytest.param('{"format":7}', "no plan of ours", id="format-of-another-type"),
+        pytest.param("null", "not a declarative plan", id="null"),
+        pytest.param("[]", "not a declarative plan", id="list"),
+        pytest.param("{}", "not a declarative plan", id="no-format"),
+        pytest.param('{"format":"declarative.state/1"}', "not a declarative plan", id="a-state"),
+        pytest.param('{"format":7}', "not a declarative plan", id="format-of-another-type"),
         pytest.param('{"format":"declarative.plan/9"}', "has the format declarative.plan/9", id="later-format"),
         pytest.param('{"format":"declarative.plan/2"}', "edited or is damaged", id="nothing-else"),
         pytest.param('{"format":"declarative.plan/2","tool":"9.9"}', "version 9.9", id="another-version"),
@@ -194,7 +194,7 @@ def test_forged_member_is_refused_or_read_as_it_stands(data):
         pytest.param(sealed({**json.loads(TEXT), "timeouts": {"a": "1"}}), "edited or is damaged", id="timeout"),
     ],
 )
-def test_what_is_no_plan_of_ours_is_refused(text, words):
+def test_what_is_not_a_plan_is_refused(text, words):
     with pytest.raises(PlanRefused, match=words) as refusal:
         decode_plan(text, source="p\x1b.json")
     assert refusal.value.summary.startswith("p\\x1b.json ")

@@ -293,13 +293,13 @@ def test_a_replacement_needs_consent_when_it_loses_more_than_the_object(goal, fo
         pytest.param(
             instance("web", "shop", "s1"),
             instance("web", "shop", "s1", description="x"),
-            "; this stays behind and goes on costing: the DR server and its disks; the DR server's EIP, if it has one",
+            "; left behind and still billed: the DR server and its disks; the DR server's EIP, if it has one",
             id="instance",
         ),
         pytest.param(
             pair("web", "shop", "d9"),
             pair("web", "shop", "d9", description="x"),
-            "; this stays behind and goes on costing: the DR disk",
+            "; left behind and still billed: the DR disk",
             id="pair",
         ),
     ],

@@ -97,7 +97,10 @@ def test_refresh_only_changes_no_output():
     ("reference", "words"),
     [
         (Reference(at("aa"), "id"), "refers to ProtectionGroup/aa, which no manifest describes"),
-        (Reference(at("a"), "stauts"), "'stauts', which is no attribute of ProtectionGroup/a. Did you mean 'status'?"),
+        (
+            Reference(at("a"), "stauts"),
+            "'stauts', which is not an attribute of ProtectionGroup/a. Did you mean 'status'?",
+        ),
         (Reference(at("a"), "zzz"), "It has description, disaster_recovery_drill_num"),
     ],
 )

@@ -276,7 +276,7 @@ def ended(action, result, name="x", **more):
         ),
         pytest.param(
             Outcome((ended(Action.CREATE, Result.CONTINUES),), interrupted=True),
-            "Interrupted: 1 still going on in the cloud. Run again to go on.",
+            "Interrupted: 1 still going on in the cloud. Run the command again to continue.",
             id="interrupted",
         ),
         pytest.param(

@@ -131,7 +131,7 @@ def test_history():
 TIME = "2026-01-02T03:04:05Z"
 EVENTS = [
     (Event("run-started", TIME, detail={"steps": 2, "plan": "ab"}), "2 steps to take"),
-    (Event("settled", TIME, SHOP, Action.CREATE, {"message": "it exists"}), "settled: it exists"),
+    (Event("settled", TIME, SHOP, Action.CREATE, {"message": "it exists"}), "recovered: it exists"),
     (Event("step-started", TIME, SHOP, Action.CREATE, {"step": "s"}), "ProtectionGroup/shop: creating"),
     (Event("step-accepted", TIME, SHOP, Action.CREATE, {"step": "s", "job_id": "j"}), ""),
     (

@@ -168,7 +168,7 @@ def validated(folder, *documents):
         ),
         pytest.param(
             [group(), json.dumps({**json.loads(group()), "depends_on": ["ProtectionGroup/h"]}).replace('"g"', '"h"')],
-            "these objects wait for each other: ProtectionGroup/h → ProtectionGroup/h",
+            "dependency cycle: ProtectionGroup/h → ProtectionGroup/h",
             id="itself",
         ),
     ],
