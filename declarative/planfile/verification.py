@@ -69,7 +69,7 @@ class PlanDiffers(PlanRefused):
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What a saved plan is assess by.
+    """What a saved plan is judged by.
 
     `finished`: ids of steps that an interrupted run of it has done; its text was assess when that began. `described`:
     the manifests are there, and it will be compared with a plan of them.

@@ -152,7 +152,7 @@ def kinds_with_twins(plan: Plan) -> tuple[Kind, ...]:
     return tuple(kind for kind in KINDS.values() if kind.name in created and not kind.natural_key)
 
 
-# ---------------------------------------------------------------- planned
+# ---------------------------------------------------------------- steps by address
 
 
 def _ties(builder: PlanBuilder, membership: Membership, request: PlanRequest) -> Ties:

@@ -1,4 +1,4 @@
-"""Sending a call until it has an answer: limiter, attempts, what may be repeated, and for how long."""
+"""Sending a call until it has an answer: slots, attempts, what may be repeated, and for how long."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _BACKOFF_BASE = 0.25  # seconds
 _BACKOFF_CAP = 8.0
 _BACKOFF_STEPS = 5  # doublings until the cap
-_SENSELESS_ANSWERS = 3  # to one outgoing, until it is given up
+_SENSELESS_ANSWERS = 3  # to one call, until it is given up
 # Seconds in which an endpoint that has never answered is tried: most likely its address is wrong, and whoever wrote it
 # should not wait for the deadline to hear so.
 _FIRST_CONTACT = 20.0
@@ -80,7 +80,7 @@ def encode(body: Json) -> bytes | None:
 
 
 class Sender:
-    """Sends calls. After one `Unauthorized` every later outgoing fails with it, and nothing more is sent.
+    """Sends calls. After one `Unauthorized` every later call fails with it, and nothing more is sent.
 
     `notice` is told, in words, what somebody should know: what has happened, and what to do about it.
     """
@@ -146,7 +146,7 @@ class Sender:
         return self._clock.jitter(min(_BACKOFF_CAP, _BACKOFF_BASE * 2.0 ** min(tries - 1, _BACKOFF_STEPS)))
 
     def _end(self, outgoing: Outgoing, failure: Failure) -> float:
-        """The moment from which on an outgoing that failed so is not tried again."""
+        """The moment from which on a call that failed so is not tried again."""
         if failure.again not in (Again.UNSENT, Again.NO_FILES) or self._answered or self._began is None:
             return outgoing.last_send
         return min(outgoing.last_send, self._began + _FIRST_CONTACT)
@@ -247,7 +247,7 @@ def _connections(access: Access, parallelism: int, transport: httpx.AsyncBaseTra
 
 
 def _may_try_again(failure: Failure, outgoing: Outgoing, *, senseless: int) -> bool:
-    """`senseless`: answers to this outgoing so far that make no sense; what else went wrong with it counts apart."""
+    """`senseless`: answers to this call so far that make no sense; what else went wrong with it counts apart."""
     if failure.again in (Again.UNSENT, Again.THROTTLED, Again.NO_FILES):
         return True
     if failure.again is Again.UNREADABLE:

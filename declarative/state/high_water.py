@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from declarative.errors import Diagnostic, Severity, StateError, visible
-from declarative.state import unheard
 from declarative.state.disk import PRIVATE_FILE, PRIVATE_FOLDER, read_start
 from declarative.state.shapes import LARGEST_SERIAL
+from declarative.state.store import unheard
 
 _LONGEST = 4096
 _FIX = "Set XDG_STATE_HOME to a folder that this user can write to, by its whole path."

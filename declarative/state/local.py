@@ -19,13 +19,14 @@ from pathlib import Path
 
 from declarative.errors import LockHeld, StateConflict, StateError, UsageError, visible
 from declarative.model import NAME_PATTERN, Begun, Record
-from declarative.state import Holder, Place, Point, Restored, journal, recovery_file, snapshot
+from declarative.state import journal, recovery_file, snapshot
 from declarative.state.disk import Files, Unfit, identify, names_in, read_file, refuse_large
 from declarative.state.folder import Cursor, Folder, fold_all
 from declarative.state.high_water import HighWaterMark, HighWaterMarks, refuse_rollback
 from declarative.state.lockfile import UNREADABLE, LockFile, describe
 from declarative.state.recovery_file import Disposition
 from declarative.state.snapshot import State
+from declarative.state.store import Holder, Place, Point, Restored
 
 RESERVE_BYTES = 64 * 1024
 

@@ -14,8 +14,8 @@ from dataclasses import asdict, fields
 from pathlib import Path
 
 from declarative.errors import LockHeld, StateError, visible
-from declarative.state import Holder
 from declarative.state.disk import Files, open_regular, read_start
+from declarative.state.store import Holder
 
 _LONGEST = 65536
 UNREADABLE = Holder("unreadable", "somebody", "an unknown host", 0, "something", "an unknown time")

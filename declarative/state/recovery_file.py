@@ -34,7 +34,7 @@ class Disposition(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Recovery:
-    """A recovery file as read. `lines` are its batch as it would cursor in the journal."""
+    """A recovery file as read. `lines` are its batch as it would stand in the journal."""
 
     path: Path
     lineage: str
