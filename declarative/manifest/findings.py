@@ -136,7 +136,7 @@ def _unique_by(_: Validator, name: str, value: Json, __: Json) -> Iterator[Valid
         yield ValidationError("repeated", path=(number, name), instance=value[number][name], validator_value=earlier)
 
 
-def field_name(path: Path) -> str:
+def field_in_words(path: Path) -> str:
     """Return a path as people write it: `spec.timeouts.create_grace`, `depends_on[0]`."""
     text = ""
     for part in path:
@@ -144,8 +144,8 @@ def field_name(path: Path) -> str:
     return text or "the document"
 
 
-def shown(value: Json) -> str:
-    """Return a value as it is shown in a finding: escaped, at most 80 characters."""
+def quoted(value: Json) -> str:
+    """Return a value as it is quoted in a finding: escaped, at most 80 characters."""
     if type(value) in _FOUND:
         return _FOUND[type(value)]
     if isinstance(value, bool):
@@ -168,13 +168,13 @@ def _explain(error: _Error) -> Iterator[Finding]:
 
 def _bad_name(error: _Error) -> Finding:
     wanted = error.schema.get("title", "another text")
-    summary = f"the name '{visible(error.value, limit=_SHOWN)}' in {field_name(error.path)} must be {wanted}"
+    summary = f"the name '{visible(error.value, limit=_SHOWN)}' in {field_in_words(error.path)} must be {wanted}"
     return Finding((*error.path, error.value), summary, "Choose another name.", at_key=True)
 
 
 def _bad_value(error: _Error) -> Finding:
     rank = 1 + (_ORDER.index(error.keyword) if error.keyword in _ORDER else len(_ORDER))
-    name = field_name(error.path)
+    name = field_in_words(error.path)
     if error.keyword in ("maxBytes", "maxLength"):
         unit, length = ("bytes", byte_length) if error.keyword == "maxBytes" else ("characters", len)
         summary = f"{name} is {length(error.value)} {unit} long; at most {error.rule} are allowed"
@@ -183,7 +183,7 @@ def _bad_value(error: _Error) -> Finding:
         count = f"{len(error.value)} entries" + (" or more" if len(error.value) == _MAX_ENTRIES else "")
         summary = f"{name} holds {count}; at most {error.rule} are allowed"
         return Finding(error.path, summary, "Remove some.", rank=rank)
-    found = "" if error.schema.get("writeOnly") else f", found {shown(error.value)}"
+    found = "" if error.schema.get("writeOnly") else f", found {quoted(error.value)}"
     return Finding(error.path, f"{name} must be {_wanted(error)}{found}", _fix(error), rank=rank)
 
 
@@ -198,7 +198,7 @@ def _wanted(error: _Error) -> str:
     if error.keyword == "minItems":
         return f"a list with at least {limit} value"
     if error.keyword in ("const", "enum"):
-        return shown(limit) if error.keyword == "const" else f"one of {', '.join(map(shown, limit))}"
+        return quoted(limit) if error.keyword == "const" else f"one of {', '.join(map(quoted, limit))}"
     title = error.schema.get("title")
     if title:
         return str(title)
@@ -234,7 +234,7 @@ def retyped(value: Json, wanted: str | list[str]) -> str:
 
 def _quote_it(value: Json) -> str:
     if isinstance(value, bool | int):
-        return f'Text expected: quote it: "{shown(value).removeprefix("the number ")}".'
+        return f'Text expected: quote it: "{quoted(value).removeprefix("the number ")}".'
     if isinstance(value, float):
         return "Text expected: quote it."
     return 'If text with brackets or an expression is meant, quote it, as in "${var.x}".'
@@ -248,7 +248,7 @@ def _unknown_fields(error: _Error) -> Iterator[Finding]:
     known = sorted(error.schema.get("properties", ()))
     for name in error.value:
         if name not in known:
-            summary = f"{field_name(error.path)} has no field '{visible(name, limit=_SHOWN)}'"
+            summary = f"{field_in_words(error.path)} has no field '{visible(name, limit=_SHOWN)}'"
             fix = _meant(name, error.value[name], known) or f"Its fields are {', '.join(known)}."
             yield Finding((*error.path, name), summary, fix, at_key=True)
 
@@ -275,7 +275,7 @@ _ELSEWHERE = {
 def _missing_fields(error: _Error) -> Iterator[Finding]:
     for name in error.rule:
         if name not in error.value:
-            yield Finding(error.path, f"{field_name((*error.path, name))} is missing", f"Add {name}.", at_key=True)
+            yield Finding(error.path, f"{field_in_words((*error.path, name))} is missing", f"Add {name}.", at_key=True)
 
 
 def _not_exactly_one(error: _Error) -> Iterator[Finding]:
@@ -284,19 +284,19 @@ def _not_exactly_one(error: _Error) -> Iterator[Finding]:
     names = [name for branch in error.rule for name in branch.get("required", ())]
     given = [name for name in names if name in error.value]
     found = f"both {' and '.join(given)}" if given else "none of them"
-    summary = f"{field_name(error.path)} needs exactly one of {' and '.join(names)}, found {found}"
+    summary = f"{field_in_words(error.path)} needs exactly one of {' and '.join(names)}, found {found}"
     fix = f"Remove {given[-1]}." if given else f"Add {names[0]}."
     yield Finding((*error.path, given[-1]) if given else error.path, summary, fix, at_key=True)
 
 
 def _not_allowed(error: _Error) -> Iterator[Finding]:
     fix = f"{error.schema.get('description', '')} Remove it.".strip()
-    yield Finding(error.path, f"{field_name(error.path)} does not belong here", fix, at_key=True)
+    yield Finding(error.path, f"{field_in_words(error.path)} does not belong here", fix, at_key=True)
 
 
 def _repeated(error: _Error) -> Iterator[Finding]:
-    earlier = field_name((*error.path[:-2], error.rule))
-    summary = f"{field_name(error.path)} is {shown(error.value)}, as in {earlier}"
+    earlier = field_in_words((*error.path[:-2], error.rule))
+    summary = f"{field_in_words(error.path)} is {quoted(error.value)}, as in {earlier}"
     yield Finding(error.path, summary, f"Remove one of the two, or give it another {error.path[-1]}.")
 
 
@@ -312,7 +312,7 @@ def _branches(error: _Error) -> Iterator[Finding]:
     if not children:
         rank = 1 + _ORDER.index("type")
         wanted = error.schema.get("title", "another value")
-        summary = f"{field_name(error.path)} must be {wanted}, found {shown(error.value)}"
+        summary = f"{field_in_words(error.path)} must be {wanted}, found {quoted(error.value)}"
         yield Finding(error.path, summary, rank=rank)
     for child in children:
         yield from _explain(child)

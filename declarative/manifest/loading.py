@@ -12,7 +12,7 @@ from pathlib import Path
 
 from declarative.errors import Diagnostic, InputError, Position, Severity, UsageError, did_you_mean, pasteable, visible
 from declarative.manifest.files import IGNORE_FILE, Found, environment_files, manifest_files
-from declarative.manifest.findings import shown
+from declarative.manifest.findings import quoted
 from declarative.manifest.leftout import left_out_warnings
 from declarative.manifest.nodes import Node, Reader, Source
 from declarative.manifest.schemas import STACK, kinds
@@ -50,7 +50,7 @@ class Document:
 class Manifests:
     """What the files of a folder say, unresolved, and what is wrong with the files themselves.
 
-    `environments`: by name the shown file name and the bytes (or what is wrong) of `environments/NAME.yaml`.
+    `environments`: by name the quoted file name and the bytes (or what is wrong) of `environments/NAME.yaml`.
     `repeated`: documents that can't be had beside one of the same address, or beside the first Stack. `unplaced`: names
     of documents whose apiVersion or kind is refused. `whole`: every file was read to its end.
     """
@@ -197,7 +197,7 @@ class _Loading:
         """Return the document, or None when it isn't ours to judge further; a finding says why."""
         content = node.value
         if not isinstance(content, dict):
-            self._refuse(node, (), f"a document must be a map, found {shown(content)}", _OURS)
+            self._refuse(node, (), f"a document must be a map, found {quoted(content)}", _OURS)
             return None
         version, kind = content.get("apiVersion"), content.get("kind")
         metadata = content.get("metadata")
@@ -239,7 +239,7 @@ class _Loading:
                 fix = f"Write apiVersion instead of {near.removeprefix('Did you mean ').rstrip('?')}."
             self._refuse(node, (), "apiVersion is missing", f"{fix} {_OURS}")
             return
-        summary = f"apiVersion must be '{API_VERSION}', found {shown(version)}"
+        summary = f"apiVersion must be '{API_VERSION}', found {quoted(version)}"
         self._refuse(node, ("apiVersion",), summary, _OURS)
 
     def _wrong_kind(self, node: Node, kind: Json) -> None:
@@ -248,10 +248,10 @@ class _Loading:
             return
         known = f"Known: {', '.join(kinds())}"
         if not isinstance(kind, str):
-            self._refuse(node, ("kind",), f"kind must be text, found {shown(kind)}", known)
+            self._refuse(node, ("kind",), f"kind must be text, found {quoted(kind)}", known)
             return
         self._refuse(
-            node, ("kind",), f"no kind is named {shown(kind)}", f"{did_you_mean(kind, kinds())} {known}".strip()
+            node, ("kind",), f"no kind is named {quoted(kind)}", f"{did_you_mean(kind, kinds())} {known}".strip()
         )
 
     def _refuse(self, node: Node, path: tuple[str, ...], summary: str, fix: str) -> None:

@@ -16,7 +16,7 @@ from declarative.manifest.checking import MAX_FOUND, Checked, SchemaCheck, check
 from declarative.manifest.digest import sealed
 from declarative.manifest.directory import Directory, Made
 from declarative.manifest.expressions import Each, Scope, Substitution, expressions, literal
-from declarative.manifest.findings import shown
+from declarative.manifest.findings import quoted
 from declarative.manifest.loading import (
     DEFAULT_ENVIRONMENT,
     Document,
@@ -309,11 +309,11 @@ class _Resolution:
         if isinstance(value, list) and all(isinstance(key, str) for key in value):
             entries: Mapping[str, Json] = dict(zip(value, value, strict=True))
             for number, key in itertools.islice(_repetitions(value), _MAX_TOLD):
-                self._say(document, Problem((*path, number), f"for_each holds {shown(key)} twice", "Remove one."))
+                self._say(document, Problem((*path, number), f"for_each holds {quoted(key)} twice", "Remove one."))
         elif isinstance(value, dict):
             entries = value
         else:
-            found = "a list of other things than texts" if isinstance(value, list) else shown(value)
+            found = "a list of other things than texts" if isinstance(value, list) else quoted(value)
             self._say(document, Problem(path, f"for_each must be a map or a list of texts, found {found}", ""))
             return None, 0
         places: Iterable[tuple[str | int, str]] = (
@@ -325,7 +325,7 @@ class _Resolution:
     def _keys_fit(self, document: Document, keys: Iterable[tuple[str | int, str]]) -> bool:
         unfit = [(part, key) for part, key in keys if not _KEY.fullmatch(key)]
         for part, key in unfit[:_MAX_TOLD]:
-            summary = f"the key {shown(key)} of for_each can't be part of an address"
+            summary = f"the key {quoted(key)} of for_each can't be part of an address"
             fix = "Keys are 1 to 128 of A-Z, a-z, 0-9, '.', '_' and '-'."
             self._say(document, Problem(("for_each", part), summary, fix))
         return not unfit

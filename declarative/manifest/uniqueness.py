@@ -14,7 +14,7 @@ from typing import TypeAlias
 from declarative.errors import Diagnostic
 from declarative.kinds import KINDS
 from declarative.manifest.directory import Made
-from declarative.manifest.findings import field_name, shown
+from declarative.manifest.findings import field_in_words, quoted
 from declarative.manifest.schemas import canonical, schema
 from declarative.model import Address, Attributes, Json, Reference
 
@@ -93,7 +93,7 @@ def _repeated(rule: _Rule, address: Address, other: Address, objects: _Objects) 
     path, there = ("spec", _given(rule.last, made.spec)), ("spec", _given(rule.last, first.spec))
     value, earlier = _named(made.spec[path[1]]), _named(first.spec[there[1]])
     owner = "".join(f" of {_owner(_given(spelling, made.spec), made.spec)}" for spelling in rule.owner)
-    summary = f"{address} and {other}{owner} have the same {field_name(path)}, {value}"
+    summary = f"{address} and {other}{owner} have the same {field_in_words(path)}, {value}"
     if value != earlier:
         summary += f", which counts as {earlier}"
     place = first.document.source.position(there)
@@ -106,4 +106,4 @@ def _owner(name: str, spec: Attributes) -> str:
 
 
 def _named(value: Json) -> str:
-    return str(value.address) if isinstance(value, Reference) else shown(value)
+    return str(value.address) if isinstance(value, Reference) else quoted(value)

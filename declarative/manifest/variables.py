@@ -15,7 +15,7 @@ from pathlib import Path
 from declarative.errors import Diagnostic, Position, Severity, UsageError, did_you_mean, visible
 from declarative.manifest.expressions import texts_with_expressions
 from declarative.manifest.files import read_named
-from declarative.manifest.findings import retyped, shown
+from declarative.manifest.findings import quoted, retyped
 from declarative.manifest.nodes import MAX_BYTES, Reader, Source, decode, plain, unfit
 from declarative.manifest.patterns import MAX_TEXT, BadPattern, Pattern, compile_pattern
 from declarative.manifest.schemas import canonical
@@ -91,18 +91,18 @@ class Variable:
     def fault(self, value: Json) -> str:
         """Say what is wrong with a value, as the end of a sentence about it. Empty: nothing."""
         if not _PYTHON_TYPES[self.type](value):
-            return f"must be {_WANTED[self.type]}, found {shown(value)}"
+            return f"must be {_WANTED[self.type]}, found {quoted(value)}"
         if self.enum and canonical(value) not in self.allowed:
-            known = ", ".join(map(shown, self.enum[:_MAX_SHOWN]))
+            known = ", ".join(map(quoted, self.enum[:_MAX_SHOWN]))
             more = f" and {len(self.enum) - _MAX_SHOWN} more" if len(self.enum) > _MAX_SHOWN else ""
-            return f"must be one of {known}{more}, found {shown(value)}"
+            return f"must be one of {known}{more}, found {quoted(value)}"
         if self.pattern is None or not isinstance(value, str):
             return ""
         if len(value) > MAX_TEXT:
             return f"has {len(value)} characters; with a pattern, at most {MAX_TEXT} are allowed"
         if self.pattern.matches(value):
             return ""
-        return f"must match {visible(self.pattern.text, limit=80)}, found {shown(value)}"
+        return f"must match {visible(self.pattern.text, limit=80)}, found {quoted(value)}"
 
     def read(self, text: str) -> Json:
         """Return the value that a text from the environment or an option means. Raises ValueError."""
@@ -126,7 +126,7 @@ def declared(spec: Mapping[str, Json]) -> tuple[dict[str, Variable], list[Proble
         for number, value in enumerate(variable.enum):
             if not _PYTHON_TYPES[variable.type](value):
                 summary = f"an allowed value of the variable '{name}' must be {_WANTED[variable.type]}"
-                found = f"{summary}, found {shown(value)}"
+                found = f"{summary}, found {quoted(value)}"
                 problems.append(Problem((*path, "enum", number), found, variable.remedy(value)))
         if variable.has_default and (fault := variable.fault(variable.default)):
             summary = f"the default of the variable '{name}' {fault}"
@@ -302,7 +302,7 @@ def _from_file(file: str, content: bytes, findings: list[Diagnostic]) -> Iterato
         return
     if not isinstance(value, dict):
         fix = "Write one `name: value` on each line."
-        findings.append(Diagnostic(f"the file must be a map, found {shown(value)}", fix, Position(file)))
+        findings.append(Diagnostic(f"the file must be a map, found {quoted(value)}", fix, Position(file)))
         return
     unwrapped = _unwrapped(value)
     rest = () if unwrapped is value else ("value",)

@@ -1,17 +1,17 @@
-"""A plan as a file: one canonical text, read back strictly, and judged anew where it is to be applied. Pure."""
+"""A plan as a file: one canonical text, read back strictly, and verified anew where it is to be applied. Pure."""
 
 from __future__ import annotations
 
 from declarative.planfile.document import decode_plan, encode_plan, plan_digest, plan_document, summarize
-from declarative.planfile.verification import Evidence, judge, refuse_other
+from declarative.planfile.verification import Circumstances, refuse_other, verify
 
 __all__ = [
-    "Evidence",
+    "Circumstances",
     "decode_plan",
     "encode_plan",
-    "judge",
     "plan_digest",
     "plan_document",
     "refuse_other",
     "summarize",
+    "verify",
 ]

@@ -1,4 +1,4 @@
-"""A saved plan, judged anew where it is to be applied: by the state and a refresh, not by what its text says of itself.
+"""A saved plan, verified anew where it is applied: by the state and a refresh, not by what its text says of itself.
 
 Whoever can write the text can also write a digest that fits. So dangers are found again, ids are compared with what is
 recorded or seen, and what the steps would send with what they show to a reviewer. Pure.
@@ -68,8 +68,8 @@ class PlanDiffers(PlanRefused):
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
-    """What a saved plan is judged by.
+class Circumstances:
+    """What a saved plan is verified by.
 
     `finished`: ids of steps that an interrupted run of it has done; its text was assess when that began. `described`:
     the manifests are there, and it will be compared with a plan of them.
@@ -92,14 +92,14 @@ class Evidence:
         return not self.finished and not (self.described and self.is_strict)
 
 
-def judge(saved: Plan, evidence: Evidence) -> Plan:
+def verify(saved: Plan, circumstances: Circumstances) -> Plan:
     """Return the plan with the dangers that it has here and now, without the steps that have to be withheld meanwhile.
 
     Raises PlanDiffers when its text says less than it would do, names ids that aren't recorded or seen as it has them,
     or when something has come where it would create something.
     """
-    case = _Case(saved, evidence)
-    if wrong := [*case.wrong_ids(), *case.unmanaged(), *(case.wrong_words() if evidence.doubts_words else ())]:
+    case = _Case(saved, circumstances)
+    if wrong := [*case.wrong_ids(), *case.unmanaged(), *(case.wrong_words() if circumstances.doubts_words else ())]:
         raise PlanDiffers(wrong)
     remaining = withhold(case.builder, case.planned(), case.membership)
     left = {step.id for steps in remaining.planned.values() for step in steps}
@@ -108,7 +108,7 @@ def judge(saved: Plan, evidence: Evidence) -> Plan:
     dangers = find_dangers(steps, withheld, case.stakes())
     if unsaid := unsaid_dangers(saved, dangers):
         raise PlanDiffers(unsaid)
-    done = {step.id for step in saved.steps} & set(evidence.finished)
+    done = {step.id for step in saved.steps} & set(circumstances.finished)
     by_id = {step.id: step for step in steps}
     whole = tuple(by_id.get(step.id, step) for step in saved.steps if step.id in by_id or step.id in done)
     return replace(saved, steps=whole, dangers=dangers, withheld=withheld)
@@ -127,14 +127,18 @@ def unsaid_dangers(saved: Plan, dangers: Iterable[Danger]) -> list[str]:
 # ---------------------------------------------------------------- beside a plan of the manifests
 
 
-def refuse_other(saved: Plan, fresh: Plan, evidence: Evidence) -> None:
+def refuse_other(saved: Plan, fresh: Plan, circumstances: Circumstances) -> None:
     """Raise PlanDiffers when planning again, by the manifests, comes to something else than the saved plan.
 
     Of a plan that was begun already, or beside an operation that is still open, only what would be created must come
     again: of the rest a part may have happened.
     """
-    wrong = list(_other_steps(saved, fresh)) if evidence.is_strict else list(_needless_creates(saved, fresh, evidence))
-    if evidence.is_strict and saved.outputs != fresh.outputs:
+    wrong = (
+        list(_other_steps(saved, fresh))
+        if circumstances.is_strict
+        else list(_needless_creates(saved, fresh, circumstances))
+    )
+    if circumstances.is_strict and saved.outputs != fresh.outputs:
         wrong.append("the outputs differ")
     if wrong := [*wrong, *unsaid_dangers(saved, fresh.dangers)]:
         raise PlanDiffers(wrong)
@@ -169,11 +173,11 @@ def _content(step: Step) -> tuple[object, ...]:
     return (step.action, step.reason, step.source, step.leaves, changes, bound)
 
 
-def _needless_creates(saved: Plan, fresh: Plan, evidence: Evidence) -> Iterator[str]:
-    undecided = {one.address for one in evidence.open}
+def _needless_creates(saved: Plan, fresh: Plan, circumstances: Circumstances) -> Iterator[str]:
+    undecided = {one.address for one in circumstances.open}
     users = reversed_edges({step.id: step.requires for step in saved.steps})
     waiting = closure([step.id for step in saved.steps if step.address in undecided], users)
-    expected = {step.id for step in fresh.steps} | _held(fresh) | waiting | set(evidence.finished)
+    expected = {step.id for step in fresh.steps} | _held(fresh) | waiting | set(circumstances.finished)
     for step in saved.steps:
         if step.action is Action.CREATE and step.id not in expected:
             yield f"{step.id} is no longer needed"
@@ -182,14 +186,16 @@ def _needless_creates(saved: Plan, fresh: Plan, evidence: Evidence) -> Iterator[
 class _Case:
     """The unfinished steps of a saved plan, beside what is recorded and seen."""
 
-    def __init__(self, saved: Plan, evidence: Evidence) -> None:
-        self._saved, self._evidence = saved, evidence
-        self._recorded = evidence.recorded
-        self._open = {one.address for one in evidence.open}
-        todo = [step for step in saved.steps if step.id not in evidence.finished]
-        self._strangers = UnmanagedObjects(evidence.observed.objects, evidence.recorded.values(), evidence.open)
+    def __init__(self, saved: Plan, circumstances: Circumstances) -> None:
+        self._saved, self._circumstances = saved, circumstances
+        self._recorded = circumstances.recorded
+        self._open = {one.address for one in circumstances.open}
+        todo = [step for step in saved.steps if step.id not in circumstances.finished]
+        self._unmanaged = UnmanagedObjects(
+            circumstances.observed.objects, circumstances.recorded.values(), circumstances.open
+        )
         self._claimed = {step.id: step.twins for step in todo}
-        self.steps = with_twins([self._resolved(step) for step in todo], self._strangers)
+        self.steps = with_twins([self._resolved(step) for step in todo], self._unmanaged)
         self._moves = {step.address: step.source for step in todo if step.action is Action.MOVE and step.source}
         self._of: dict[Address, list[Step]] = {}
         for step in saved.steps:
@@ -213,14 +219,14 @@ class _Case:
         )
 
     def _is_made(self, address: Address) -> bool:
-        made = f"{Action.CREATE.value}:{address}" in self._evidence.finished
+        made = f"{Action.CREATE.value}:{address}" in self._circumstances.finished
         return made and address in self._recorded
 
     def _builder(self) -> PlanBuilder:
         wanted = [step for step in self.steps if step.action not in _ENDS]
         inputs: dict[Address, Attributes] = {step.address: step.resource.inputs for step in wanted}
         sources = {source: inputs[address] for address, source in self._moves.items() if address in inputs}
-        observed = self._evidence.observed
+        observed = self._circumstances.observed
         live_objects = live_objects_of({**inputs, **sources}, self._recorded, observed, refreshed=True)
         comparison = Comparison({}, self._recorded, observed, inputs, {}, live_objects)
         return PlanBuilder(comparison, True, (), set(), planned=self.planned(), moves=dict(self._moves))
@@ -298,9 +304,9 @@ class _Case:
     def _tells_what_stays(self, step: Step, held: Resource) -> bool:
         """True for a delete that says what stays behind, as a plan made now would."""
         plain = replace(step, leaves=KINDS[step.address.kind].leaves(held.inputs))
-        if self._evidence.finished:  # the rest was assess when the plan was begun
+        if self._circumstances.finished:  # the rest was assess when the plan was begun
             return set(plain.leaves) <= set(step.leaves)
-        pairs = self._evidence.observed.objects.get(PAIR, {})
+        pairs = self._circumstances.observed.objects.get(PAIR, {})
         others = (one for one in self.steps if one.id != step.id and one.address.kind == PAIR)
         return with_what_stays((plain, *others), self.builder.brought, pairs)[0].leaves == step.leaves
 
@@ -311,7 +317,7 @@ class _Case:
             return False
         ids = dict(zip(kind.natural_key, given.id.split("/"), strict=False))
         named = {target.kind: ids.get(target.field, "") for target in kind.refers.values()}
-        objects = self._evidence.observed.objects
+        objects = self._circumstances.observed.objects
         marked = any(
             objects.get(name, {}).get(named[name], {}).get("status") in statuses
             for name, statuses in kind.marks.items()
@@ -360,7 +366,7 @@ class _Case:
 
     def _wrong_adoption(self, step: Step, held: Resource | None) -> Iterator[str]:
         kind, given = KINDS[step.address.kind], step.resource
-        shown, key = self._evidence.observed.objects.get(kind.name, {}), known_key(kind, given.inputs)
+        shown, key = self._circumstances.observed.objects.get(kind.name, {}), known_key(kind, given.inputs)
         if given.id:
             imported = held is not None and held.id == given.id
             found = shown.get(given.id)
@@ -377,7 +383,7 @@ class _Case:
         owner = self.builder.owner(kind, object_id)
         if owner is not None:
             return owner == step.address or any(one.action in _ENDS for one in self._of.get(owner, ()))
-        return bool(instances_of(self.builder, self._evidence.observed.objects[kind][object_id]))
+        return bool(instances_of(self.builder, self._circumstances.observed.objects[kind][object_id]))
 
     # ------------------------------------------------------------ what has come meanwhile
 
@@ -402,14 +408,14 @@ class _Case:
         return [one for one in there if self.builder.owner(kind.name, one) is None and not self._goes(kind, one)]
 
     def _goes(self, kind: Kind, object_id: str) -> bool:
-        homes = instances_of(self.builder, self._evidence.observed.objects[kind.name][object_id])
+        homes = instances_of(self.builder, self._circumstances.observed.objects[kind.name][object_id])
         return bool(homes) and all(self.builder.is_leaving(home) for home in homes)
 
     def _keyed(self, kind: Kind) -> Mapping[Key, list[str]]:
         """The ids of all that is seen of a kind, by natural key."""
         if kind.name not in self._by_key:
             found: dict[Key, list[str]] = {}
-            for one, shown in self._evidence.observed.objects.get(kind.name, {}).items():
+            for one, shown in self._circumstances.observed.objects.get(kind.name, {}).items():
                 if (key := known_key(kind, shown)) is not None:
                     found.setdefault(key, []).append(one)
             self._by_key[kind.name] = found

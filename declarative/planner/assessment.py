@@ -14,7 +14,7 @@ from declarative.model import Action, Address, Attributes, Step
 from declarative.planner.builder import PlanBuilder, PlannedSteps
 from declarative.planner.graph import in_order
 from declarative.planner.membership import Membership
-from declarative.planner.preflight import excess, findings
+from declarative.planner.preflight import excess, preflight_findings
 from declarative.planner.status_rules import Situation
 from declarative.planner.withholding import Remaining, withhold
 
@@ -144,7 +144,7 @@ class _Assessor:
     # ------------------------------------------------------------ what SDRS would refuse
 
     def _preflight(self, situation: Situation) -> list[Diagnostic]:
-        return list(findings(situation, refreshed=self._builder.refreshed))
+        return list(preflight_findings(situation, refreshed=self._builder.refreshed))
 
     def _seen(self, planned: PlannedSteps) -> Situation:
         steps = in_order(step for group in planned.values() for step in group)

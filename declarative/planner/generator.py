@@ -17,7 +17,7 @@ from declarative.planner.impact import attached
 from declarative.planner.moves import Homes, Key, Old, find_alike, find_followed, find_moves, known_key, present_key
 from declarative.planner.repairs import with_repairs
 from declarative.planner.selection import PlanRequest
-from declarative.planner.steps import Completed, adjust, clear, create, delete, deletes, forget, refresh
+from declarative.planner.steps import Completed, adjust, clear, create, delete, deletes, forget, refresh_steps
 
 
 def generate(
@@ -52,11 +52,11 @@ def _by_kind(comparison: Comparison) -> dict[str, list[Address]]:
 
 
 def _ending(builder: PlanBuilder, recorded: Resource, request: PlanRequest) -> None:
-    """Destroy or refresh one recorded object."""
+    """Destroy or refresh_steps one recorded object."""
     live = builder.comparison.live_objects[recorded.address]
     if live is None or request.destroy:
         _remove(builder, recorded, Reason.DESTROY)
-    elif steps := refresh(KINDS[recorded.address.kind], recorded, live):
+    elif steps := refresh_steps(KINDS[recorded.address.kind], recorded, live):
         builder.planned[recorded.address] = steps
 
 

@@ -25,7 +25,7 @@ _MEMBERS = [kind for kind in KINDS.values() if f"{kind.noun}s" in GROUP.member_c
 _ON_UPDATE = {"flavorRef": "the DR server must be stopped while its flavor is changed; start it again if needed"}
 
 
-def findings(situation: Situation, *, refreshed: bool) -> Iterator[Diagnostic]:
+def preflight_findings(situation: Situation, *, refreshed: bool) -> Iterator[Diagnostic]:
     """Yield an error for each thing that SDRS would refuse."""
     if refreshed:
         yield from _held_members(situation)

@@ -331,7 +331,7 @@ def _record(wanted: Completed, recorded: Resource, live: LiveObject) -> tuple[St
     return (new_step(Action.RECORD, Reason.EDITED, resource, changes=changes),) if changes else ()
 
 
-def refresh(kind: Kind, recorded: Resource, live: LiveObject) -> tuple[Step, ...]:
+def refresh_steps(kind: Kind, recorded: Resource, live: LiveObject) -> tuple[Step, ...]:
     """Record what the cloud shows of the managed fields; () when nothing has drifted."""
     shown = drifted(kind, recorded, live.seen)
     if not shown:

@@ -17,7 +17,7 @@ from declarative.kinds import KINDS
 from declarative.model import Attributes, Call, Json
 from declarative.provider.access import Access
 from declarative.provider.answers import Again, Failure, judge, member, request_line, verb
-from declarative.provider.transport import Connection, Limiter, Requests, connector, lost
+from declarative.provider.transport import Connection, Limiter, Requests, connector, unanswered
 
 if TYPE_CHECKING:
     import httpx
@@ -221,7 +221,7 @@ class Sender:
             async with asyncio.timeout(seconds):
                 reply = await connection.exchange(request, max_body=outgoing.max_body)
         except TimeoutError:
-            return lost(call, f"nothing whole within {seconds:.3g} s", cls=Unanswered)
+            return unanswered(call, f"nothing whole within {seconds:.3g} s", cls=Unanswered)
         except httpx.RequestError as error:
             return self._requests.failure(error, call)
         self._answered = True

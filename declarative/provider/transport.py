@@ -225,7 +225,7 @@ class Requests:
         unsent = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
         if isinstance(error, unsent):
             return _unsent(error, call, host=urlsplit(self._root).netloc)
-        return lost(call, type(error).__name__)
+        return unanswered(call, type(error).__name__)
 
 
 def _unsent(error: Exception, call: Call, *, host: str) -> Failure:
@@ -258,7 +258,7 @@ def _is_untrusted(causes: Iterable[BaseException]) -> bool:
     return any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes)
 
 
-def lost(call: Call, reason: str, *, cls: type[OutcomeUnknown] = OutcomeUnknown) -> Failure:
+def unanswered(call: Call, reason: str, *, cls: type[OutcomeUnknown] = OutcomeUnknown) -> Failure:
     """The request left, and no whole answer came."""
     error = cls(f"no answer to the {verb(call)}: {reason}", request=request_line(call))
     return Failure(error, Again.TRANSIENT)

@@ -88,7 +88,7 @@ def fold(state: State, record: Record) -> None:
     """
     match record:
         case Put(resource, step):
-            state.resources[resource.address] = _with_company(state, resource)
+            state.resources[resource.address] = _with_brought(state, resource)
             _finish(state, step)
         case Dropped(address, step):
             _let_go(state, state.resources.pop(address, None))
@@ -115,7 +115,7 @@ def fold(state: State, record: Record) -> None:
             _forget_pre_images(state)
 
 
-def _with_company(state: State, resource: Resource) -> Resource:
+def _with_brought(state: State, resource: Resource) -> Resource:
     """What an object has brought is learned once, and holds as long as the object is the same."""
     known = state.resources.get(resource.address)
     if resource.brought is not None or known is None or known.brought is None or known.id != resource.id:

@@ -41,7 +41,7 @@ class Applied:
     exit_code: ExitCode
 
 
-async def carry_out(
+async def run_plan(
     project: Project,
     reviewed: Plan,
     session: Session,

@@ -13,7 +13,7 @@ from declarative.kinds import KINDS
 from declarative.model import Action, Consent, DesiredView, Plan, Step
 from declarative.observation.refresh import observe, read_kinds
 from declarative.planner import PlanRequest, with_consents
-from declarative.workflow.execution import Applied, carry_out
+from declarative.workflow.execution import Applied, run_plan
 from declarative.workflow.manifests import resolved
 from declarative.workflow.plans import all_open, make
 from declarative.workflow.project import Project, check_binding, cloud_of, writing
@@ -47,7 +47,7 @@ async def apply(project: Project, request: PlanRequest, *, watch: Watch, interru
         made = await _unless(interrupt, _planned_under_lock(project, request, desired, session, warnings))
         await _unless(interrupt, _know_what_is_there(session, made))
         reviewed = _reviewed(watch, made, interrupt)
-        return await carry_out(project, reviewed, session, interrupt, command=command)
+        return await run_plan(project, reviewed, session, interrupt, command=command)
 
 
 async def _planned_under_lock(
@@ -92,7 +92,7 @@ async def apply_saved(
             interrupt, verified_here(session, saved, desired, finished=finished, open_=all_open(session.ledger.state))
         )
         reviewed = _reviewed(watch, with_consents(judged, tuple(consents)), interrupt)
-        return await carry_out(
+        return await run_plan(
             project,
             reviewed,
             session,

@@ -13,7 +13,7 @@ from declarative.errors import PlanRefused
 from declarative.kinds import KINDS
 from declarative.model import Binding, DesiredView, Observed, OpenOperation, Plan, Stack
 from declarative.observation.refresh import observe, read_kinds
-from declarative.planfile import Evidence, decode_plan, judge, refuse_other
+from declarative.planfile import Circumstances, decode_plan, refuse_other, verify
 from declarative.planner import PlanRequest, make_plan
 from declarative.state import State
 from declarative.workflow.project import SIMULATOR, Project, same_cloud
@@ -135,8 +135,8 @@ async def verified_here(
     else:
         observed = await read_kinds(session.observer, state.resources.values(), KINDS)
     session.refreshed(observed)
-    evidence = Evidence(state.resources, observed, finished, open_, described=desired is not None)
-    judged = judge(saved, evidence)
+    circumstances = Circumstances(state.resources, observed, finished, open_, described=desired is not None)
+    verified = verify(saved, circumstances)
     if desired is not None:
         fresh = make_plan(
             desired,
@@ -147,5 +147,5 @@ async def verified_here(
             recorded_outputs=state.outputs,
             open=open_,
         )
-        refuse_other(saved, fresh, evidence)
-    return judged
+        refuse_other(saved, fresh, circumstances)
+    return verified

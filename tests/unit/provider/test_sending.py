@@ -105,9 +105,9 @@ def test_a_create_that_never_left_is_sent_again(failure):
 @pytest.mark.parametrize("failure", named(LOST))
 def test_a_create_that_may_have_arrived_is_not_sent_again(failure):
     cloud = Scripted(failure, JOB)
-    lost = refused(OutcomeUnknown, cloud, CREATE)
+    unanswered = refused(OutcomeUnknown, cloud, CREATE)
     assert len(cloud.requests) == 1
-    assert TOKEN not in lost.summary + lost.fix
+    assert TOKEN not in unanswered.summary + unanswered.fix
 
 
 @pytest.mark.parametrize("failure", named([*UNSENT, *LOST]))
@@ -186,7 +186,7 @@ def test_an_answer_that_makes_no_sense_is_asked_for_three_times():
 @pytest.mark.parametrize(
     "other",
     [answer(status=429), answer(status=503), httpx.ConnectError(""), httpx.ReadError("")],
-    ids=["throttled", "unavailable", "not-sent", "lost"],
+    ids=["throttled", "unavailable", "not-sent", "unanswered"],
 )
 def test_what_else_goes_wrong_does_not_use_up_the_patience_with_senseless_answers(other):
     senseless = answer(body=b"<html>")
