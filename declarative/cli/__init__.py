@@ -7,6 +7,7 @@ screen     standard output and standard error, with colours or without
 signals    the first signal asks a run to end, the second ends the process
 prompt     the review of a plan: consents, the question, the answer
 progress   a run as it happens: a live board, plain lines or JSON lines
-files      plan files and examples on disk
+plan_files plan files and examples on disk
+setting    what stands before a command's name; groups and embedded: what loads late, and the simulator of a stack
 starting, plans, runs, states, simulators    the commands
 """

@@ -18,7 +18,7 @@ def request_from(
     destroy: bool = False,
     allow: Sequence[str] = (),
 ) -> PlanRequest:
-    """The request that these options make; Raises UsageError for one that contradicts itself."""
+    """The request that these options make. Raises UsageError for one that contradicts itself."""
     return PlanRequest(
         targets=tuple(target),
         excludes=tuple(exclude),

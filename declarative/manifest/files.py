@@ -24,7 +24,7 @@ _OPEN_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundFile:
     """A file below the stack's folder: its path from there, the name to show, and its bytes or what is wrong."""
 
     path: str
@@ -32,7 +32,7 @@ class Found:
     content: bytes | Diagnostic
 
 
-def manifest_files(folder: Path, *, below: bool = True) -> Iterator[Found]:
+def manifest_files(folder: Path, *, below: bool = True) -> Iterator[FoundFile]:
     """Yield every YAML file that must be a manifest, in the order of their paths; without `below` of this folder alone.
 
     Raises UsageError when there is no such folder.
@@ -44,7 +44,7 @@ def manifest_files(folder: Path, *, below: bool = True) -> Iterator[Found]:
         os.close(root)
 
 
-def environment_files(folder: Path) -> Iterator[Found]:
+def environment_files(folder: Path) -> Iterator[FoundFile]:
     """Yield the regular files of `environments/`, whatever they are called, in the order of their names."""
     root = open_folder(folder)
     try:
@@ -57,7 +57,7 @@ def environment_files(folder: Path) -> Iterator[Found]:
         for entry in entries_of(inner):
             if not entry.name.startswith(".") and entry.is_file(follow_symlinks=False):
                 path = f"{ENVIRONMENTS}/{entry.name}"
-                yield Found(path, str(folder / path), _content(entry.name, str(folder / path), inner))
+                yield FoundFile(path, str(folder / path), _content(entry.name, str(folder / path), inner))
     finally:
         os.close(inner)
 
@@ -83,7 +83,7 @@ def open_folder(folder: Path) -> int:
         raise UsageError(f"the folder {folder} can't be read: {reason}", "Name the stack's folder with -C.") from error
 
 
-def _walk(fd: int, folder: Path, prefix: str, ignored: Ignored, depth: int | None) -> Iterator[Found]:
+def _walk(fd: int, folder: Path, prefix: str, ignored: Ignored, depth: int | None) -> Iterator[FoundFile]:
     try:
         entries = entries_of(fd)
     except OSError as error:
@@ -98,14 +98,14 @@ def _walk(fd: int, folder: Path, prefix: str, ignored: Ignored, depth: int | Non
             if depth is not None and not skipped:
                 yield from _subfolder(entry.name, fd, folder, path, ignored, depth)
         elif is_manifest(entry.name) and not ignored.matches(path, folder=False):
-            yield Found(path, str(folder / path), _content(entry.name, str(folder / path), fd))
+            yield FoundFile(path, str(folder / path), _content(entry.name, str(folder / path), fd))
 
 
-def _subfolder(name: str, parent: int, folder: Path, path: str, ignored: Ignored, depth: int) -> Iterator[Found]:
+def _subfolder(name: str, parent: int, folder: Path, path: str, ignored: Ignored, depth: int) -> Iterator[FoundFile]:
     shown = str(folder / path)
     if depth > MAX_FOLDERS:
         summary = f"folders are nested deeper than {MAX_FOLDERS} levels"
-        yield Found(path, shown, Diagnostic(summary, f"Name it in {IGNORE_FILE}.", Position(shown)))
+        yield FoundFile(path, shown, Diagnostic(summary, f"Name it in {IGNORE_FILE}.", Position(shown)))
         return
     try:
         fd = os.open(name, OPEN_FOLDER | os.O_NOFOLLOW, dir_fd=parent)
@@ -152,8 +152,8 @@ def _content(name: str, shown: str, fd: int) -> bytes | Diagnostic:
         os.close(file)
 
 
-def _unreadable(path: str, shown: str, error: OSError) -> Found:
-    return Found(path, shown, _cannot_read(shown, error))
+def _unreadable(path: str, shown: str, error: OSError) -> FoundFile:
+    return FoundFile(path, shown, _cannot_read(shown, error))
 
 
 def _cannot_read(shown: str, error: OSError) -> Diagnostic:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from declarative.errors import Diagnostic, InputError, Position, Severity, UsageError, did_you_mean, pasteable, visible
-from declarative.manifest.files import IGNORE_FILE, Found, environment_files, manifest_files
+from declarative.manifest.files import IGNORE_FILE, FoundFile, environment_files, manifest_files
 from declarative.manifest.findings import quoted
 from declarative.manifest.leftout import left_out_warnings
 from declarative.manifest.nodes import Node, Reader, Source
@@ -50,7 +50,7 @@ class Document:
 class Manifests:
     """What the files of a folder say, unresolved, and what is wrong with the files themselves.
 
-    `environments`: by name the quoted file name and the bytes (or what is wrong) of `environments/NAME.yaml`.
+    `environments`: by name the shown file name and the bytes (or what is wrong) of `environments/NAME.yaml`.
     `repeated`: documents that can't be had beside one of the same address, or beside the first Stack. `unplaced`: names
     of documents whose apiVersion or kind is refused. `whole`: every file was read to its end.
     """
@@ -58,7 +58,7 @@ class Manifests:
     folder: Path
     stack: Document | None
     documents: tuple[Document, ...]
-    environments: Mapping[str, Found] = field(default_factory=dict)
+    environments: Mapping[str, FoundFile] = field(default_factory=dict)
     findings: tuple[Diagnostic, ...] = ()
     repeated: tuple[Document, ...] = ()
     unplaced: frozenset[str] = frozenset()
@@ -153,7 +153,7 @@ class _Loading:
         self._findings: list[Diagnostic] = []
         self.stacks: list[tuple[str, Document]] = []  # with the file's path below the folder
 
-    def add_file(self, found: Found) -> None:
+    def add_file(self, found: FoundFile) -> None:
         if isinstance(found.content, Diagnostic):
             self._findings.append(found.content)
             self._whole = False
@@ -284,7 +284,7 @@ class _Loading:
             fix = f"Move it up, or name that folder with -C{f' {place}' if place else ''}."
             self._findings.append(Diagnostic("the Stack lies in a subfolder", fix, places[0]))
 
-    def _environments(self) -> dict[str, Found]:
+    def _environments(self) -> dict[str, FoundFile]:
         environments = {}
         for found in environment_files(self._folder):
             name, dot, suffix = found.path.rpartition("/")[2].rpartition(".")
@@ -310,7 +310,7 @@ def _environment_fault(name: str, suffix: str) -> tuple[str, str] | None:
     return None
 
 
-def environment_file(manifests: Manifests, environment: str) -> Found | None:
+def environment_file(manifests: Manifests, environment: str) -> FoundFile | None:
     """Return the file of an environment, None for the default one.
 
     Raises EnvironmentMissing when there is no such environment.

@@ -123,7 +123,7 @@ class Observer:
         return look.shown is not None
 
     async def made_object(self, kind: Kind, object_id: str, *, soon: bool, deadline: float) -> Look:
-        """The object that a job says it has made. `soon`: as for `shown`."""
+        """The object that a job says it has made. `soon`: as for `is_still_shown`."""
         await self._with_others(kind, soon=soon)
         return await self._read(kind, object_id, max_age=0.0, deadline=deadline, slot=None, confirm=True)
 

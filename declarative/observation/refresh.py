@@ -122,9 +122,6 @@ def first_shown(notices: Notices, recorded: Collection[Resource], observed: Obse
     return found
 
 
-# What the service makes beside the objects of a kind, and a plan looks at.
-
-
 def _needed_kinds(names: Collection[str]) -> tuple[Kind, ...]:
     """The kinds to list for objects of these: themselves, what is made beside them, and the groups they are in.
 

@@ -71,7 +71,7 @@ class PlanDiffers(PlanRefused):
 class Circumstances:
     """What a saved plan is verified by.
 
-    `finished`: ids of steps that an interrupted run of it has done; its text was assess when that began. `described`:
+    `finished`: ids of steps that an interrupted run of it has done; its text was judged when that began. `described`:
     the manifests are there, and it will be compared with a plan of them.
     """
 
@@ -304,7 +304,7 @@ class _Case:
     def _tells_what_stays(self, step: Step, held: Resource) -> bool:
         """True for a delete that says what stays behind, as a plan made now would."""
         plain = replace(step, leaves=KINDS[step.address.kind].leaves(held.inputs))
-        if self._circumstances.finished:  # the rest was assess when the plan was begun
+        if self._circumstances.finished:  # the rest was judged when the plan was begun
             return set(plain.leaves) <= set(step.leaves)
         pairs = self._circumstances.observed.objects.get(PAIR, {})
         others = (one for one in self.steps if one.id != step.id and one.address.kind == PAIR)

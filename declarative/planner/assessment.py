@@ -20,7 +20,7 @@ from declarative.planner.withholding import Remaining, withhold
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class EarlierFindings:
     """What was found on the way to the steps: in `documents`, and in `goals` for the protection of groups."""
 
     documents: Collection[Diagnostic] = ()
@@ -37,7 +37,7 @@ class Assessment:
     notes: tuple[Diagnostic, ...]
 
 
-def assess(builder: PlanBuilder, planned: PlannedSteps, membership: Membership, found: Found) -> Assessment:
+def assess(builder: PlanBuilder, planned: PlannedSteps, membership: Membership, found: EarlierFindings) -> Assessment:
     """Take out what is held, and tell what then still speaks against the plan."""
     return _Assessor(builder, planned, membership, found).assessment()
 
@@ -45,7 +45,9 @@ def assess(builder: PlanBuilder, planned: PlannedSteps, membership: Membership, 
 class _Assessor:
     """Holds back further addresses for as long as something goes wrong only because others are held back."""
 
-    def __init__(self, builder: PlanBuilder, planned: PlannedSteps, membership: Membership, found: Found) -> None:
+    def __init__(
+        self, builder: PlanBuilder, planned: PlannedSteps, membership: Membership, found: EarlierFindings
+    ) -> None:
         self._builder = builder
         self._planned = planned
         self._membership = membership

@@ -23,7 +23,7 @@ _NATURAL = {"server_id": "server", "volume_id": "disk"}
 _WORDS = {**_NATURAL, "protected_instance_id": "instance", "replication_id": "pair"}
 
 
-def clashes(builder: PlanBuilder, kind: Kind, claims: Claims, addresses: Iterable[Address]) -> None:
+def find_conflicts(builder: PlanBuilder, kind: Kind, claims: Claims, addresses: Iterable[Address]) -> None:
     """Look at what has the natural key that a create wants: wait until it is deleted, or find fault."""
     claimed = _claimed(builder, kind)
     for address in addresses:

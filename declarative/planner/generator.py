@@ -1,4 +1,4 @@
-"""What every address wants, kind by kind: references filled in, moves found, adoptions made, clashes told of."""
+"""What every address wants, kind by kind: references filled in, moves found, adoptions made, find_conflicts told of."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from declarative.planner.brought_pairs import PAIR, instances_with
 from declarative.planner.builder import PlanBuilder
 from declarative.planner.claims import Claims, going_homes, instances_of
 from declarative.planner.comparison import Comparison, with_moves
-from declarative.planner.conflicts import SIZE, clashes, shrinks
+from declarative.planner.conflicts import SIZE, find_conflicts, shrinks
 from declarative.planner.impact import attached
 from declarative.planner.moves import Homes, Key, Old, find_alike, find_followed, find_moves, known_key, present_key
 from declarative.planner.repairs import with_repairs
@@ -52,7 +52,7 @@ def _by_kind(comparison: Comparison) -> dict[str, list[Address]]:
 
 
 def _ending(builder: PlanBuilder, recorded: Resource, request: PlanRequest) -> None:
-    """Destroy or refresh_steps one recorded object."""
+    """Destroy one recorded object, or record what is seen of it."""
     live = builder.comparison.live_objects[recorded.address]
     if live is None or request.destroy:
         _remove(builder, recorded, Reason.DESTROY)
@@ -120,7 +120,9 @@ def _of_kind(builder: PlanBuilder, kind: Kind, addresses: Iterable[Address], ope
         if address not in left:
             _remove(builder, comparison.recorded[address], Reason.GONE_FROM_MANIFESTS)
     if claims is not None:
-        clashes(builder, kind, claims, [address for address in wanted if not wanted[address].desired.lifecycle.adopt])
+        find_conflicts(
+            builder, kind, claims, [address for address in wanted if not wanted[address].desired.lifecycle.adopt]
+        )
 
 
 def _wanted(builder: PlanBuilder, kind: Kind, desired: Desired) -> Completed:

@@ -39,7 +39,7 @@ class Membership:
         return self._joins[address]
 
     def has(self, address: Address) -> frozenset[Group]:
-        """The groups that the recorded object of an address belongs to, by record and by live."""
+        """The groups that the recorded object of an address belongs to, by what is recorded and by what is observed."""
         if address not in self._has:
             source = self._builder.source(address)
             recorded, live = (

@@ -25,7 +25,7 @@ from declarative.model import (
     Step,
     Withheld,
 )
-from declarative.planner.assessment import Assessment, Found, assess
+from declarative.planner.assessment import Assessment, EarlierFindings, assess
 from declarative.planner.builder import PlanBuilder, PlannedSteps
 from declarative.planner.comparison import Comparison, compare, dependency_findings
 from declarative.planner.consents import DESTROY_CONSENTS, merged
@@ -110,7 +110,7 @@ def _assessed(
     protected = with_protection(builder, membership, chosen, goals=changing)
     steps = (step for steps in protected.planned.values() for step in steps)
     linked = _regrouped(with_links(steps, builder, membership))
-    found = Found(_of_documents(builder, chosen) if changing else (), protected.findings)
+    found = EarlierFindings(_of_documents(builder, chosen) if changing else (), protected.findings)
     assessment = assess(builder, linked, membership, found)
     if wrong := [*(_of_structure(builder, desired) if changing else ()), *assessment.errors]:
         raise InputError(wrong)

@@ -66,7 +66,7 @@ class Poller:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._waiting: dict[WaitingJob, None] = {}  # oldest first; who is later than expected pollers itself
+        self._waiting: dict[WaitingJob, None] = {}  # oldest first; who is later than expected paces itself
         self._probe: WaitingJob | None = None
         self._probe_at = 0.0
         self._probe_pause = _FIRST_PAUSE

@@ -17,7 +17,7 @@ from declarative.model import Address, Attributes, Json, Observed, Resource
 from declarative.provider.codes import explain_code
 from declarative.provider.jobs import read_time
 
-GROUP, PAIR, DRILL = "ProtectionGroup", "ReplicationPair", "DRDrill"
+GROUP_KIND, PAIR, DRILL = "ProtectionGroup", "ReplicationPair", "DRDrill"
 
 _MEMBERS = ("ProtectedInstance", PAIR, DRILL)  # an attachment is as its instance is
 
@@ -133,29 +133,29 @@ def report(recorded: Mapping[Address, Resource], observed: Observed, *, only: Ad
     `only`: a group, or a member, which then stands alone in its group.
     """
     chosen = {only: recorded[only]} if only else recorded
-    estate = _Estate(recorded, observed)
-    gone = [one for one in chosen.values() if estate.observed_as(one) is None]
+    sources = _Sources(recorded, observed)
+    gone = [one for one in chosen.values() if sources.observed_as(one) is None]
     groups: dict[str, set[str] | None] = {}
     for one in chosen.values():
-        shown_as = estate.observed_as(one)
+        shown_as = sources.observed_as(one)
         if shown_as is None:
             continue
-        if one.address.kind == GROUP:
+        if one.address.kind == GROUP_KIND:
             groups[one.id] = None
         else:
             alone = set(one.id.split("/")) if only else None
             groups.setdefault(str(shown_as.get("server_group_id")), alone)
-    known = observed.objects.get(GROUP, {})
+    known = observed.objects.get(GROUP_KIND, {})
     lost = [
         f"the cloud shows members of protection group {shown(group, limit=NAME_LIMIT)}, but not the group"
         for group in sorted(groups.keys() - known.keys())
     ]
     missing = [f"{one.address} is recorded, and gone from the cloud (id {shown(one.id)})" for one in gone]
-    found = [estate.group(known[group], alone) for group, alone in groups.items() if group in known]
+    found = [sources.group(known[group], alone) for group, alone in groups.items() if group in known]
     return Report(tuple(sorted(found, key=_order)), (*sorted(missing), *lost))
 
 
-class _Estate:
+class _Sources:
     """What is recorded and observed, with the ways from one to the other."""
 
     def __init__(self, recorded: Mapping[Address, Resource], observed: Observed) -> None:
@@ -172,7 +172,7 @@ class _Estate:
 
     def group(self, attributes: Attributes, alone: set[str] | None) -> GroupStatus:
         group_id = str(attributes["id"])
-        resource = self._recorded.get((GROUP, group_id))
+        resource = self._recorded.get((GROUP_KIND, group_id))
         everyone = sorted(
             (self._member(*one) for one in self._members.get(group_id, ())),
             key=lambda member: (_MEMBERS.index(member.kind), member.name, member.id),
@@ -202,7 +202,7 @@ class _Estate:
     def _emptiness(self, status: str, everyone: Iterable[MemberStatus]) -> Iterator[str]:
         """A group stays protected when its last pair goes, and then protects nothing."""
         empty = PAIR in self._objects and not any(one.kind == PAIR for one in everyone)
-        if empty and status in KINDS[GROUP].protected:
+        if empty and status in KINDS[GROUP_KIND].protected:
             yield f"its status is {status}, but it holds no replication pair: nothing is protected"
 
     def _member(self, kind: str, object_id: str, attributes: Attributes) -> MemberStatus:

@@ -58,7 +58,7 @@ class Folder:
         return [self.snapshot.with_name(f"{self.snapshot.name}.{number}") for number in range(1, BACKUPS + 1)]
 
     def load(self, new_lineage: Callable[[], str]) -> tuple[State, Cursor, bytes]:
-        """Return the state, where the files cursor, and the journal's bytes; a fresh state when there are no files.
+        """Return the state, where the files stand, and the journal's bytes; a fresh state when there are no files.
 
         Raises OSError, or StateError for files that are damaged or don't belong together.
         """

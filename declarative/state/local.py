@@ -202,7 +202,7 @@ class LocalStore:
             self.unlock()
 
     def _at(self, after: int) -> Cursor:
-        """Return where the files cursor, which must be at the serial `after` of the lineage that we know."""
+        """Return where the files stand, which must be at the serial `after` of the lineage that we know."""
         cursor = self._cursor
         if cursor is None or cursor.snapshot != identify(self._snapshot) or cursor.journal != identify(self._journal):
             self._leave_journal()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from declarative.errors import shown
 from declarative.kinds import KINDS
 from declarative.model import Json
-from declarative.reporting.health import DRILL, GROUP, NAME_LIMIT, PAIR, GroupStatus, MemberStatus, Report
+from declarative.reporting.health import DRILL, GROUP_KIND, NAME_LIMIT, PAIR, GroupStatus, MemberStatus, Report
 from declarative.views.text import Line, Span, Tone, line, many, value
 from declarative.views.view import document
 
@@ -43,7 +43,7 @@ def status_lines(found: Report) -> list[Line]:
 
 
 def _group_lines(group: GroupStatus) -> Iterator[Line]:
-    yield _title(group, kind=GROUP, indent=0, status=_status_words(group))
+    yield _title(group, kind=GROUP_KIND, indent=0, status=_status_words(group))
     if group.production:
         accepted = f"; {group.accepted} is accepted" if group.swapped else ""
         direction = (

@@ -1,4 +1,4 @@
-"""Each command's whole journey, top to bottom: the rooms joined, the lock taken first and released last.
+"""Each command's whole journey, top to bottom: the packages joined, the lock taken first and released last.
 
 A module for each family of commands; import from it what is needed, so that a command loads no more than its own.
 """

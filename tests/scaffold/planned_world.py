@@ -44,7 +44,7 @@ def ref(kind, name):
 
 
 def wanted(address, fields, *, depends_on=(), labels=None, **lifecycle):
-    """One desired object; what it refers to is among its dependencies, as the manifest room has it."""
+    """One desired object; what it refers to is among its dependencies, as resolving has it."""
     referred = [value.address for value in fields.values() if isinstance(value, Reference)]
     needs = tuple(sorted({*referred, *map(of, depends_on)}))
     remaining = {name: value for name, value in fields.items() if value is not None}

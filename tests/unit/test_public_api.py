@@ -13,12 +13,12 @@ def test_every_public_name_is_there_and_documented():
         assert name == "__version__" or found.__doc__
 
 
-def test_no_room_of_the_house_is_named_like_a_public_name():
+def test_no_package_is_named_like_a_public_name():
     found = {name: importlib.util.find_spec(f"declarative.{name}") for name in declarative.__all__}
     assert [name for name, spec in found.items() if spec is not None and spec.origin] == []
 
 
-def test_a_room_is_imported_like_any_module():
+def test_a_package_is_imported_like_any_other():
     code = "import declarative.applier.runner as runner, declarative; assert declarative.applier.runner is runner"
     subprocess.run([sys.executable, "-c", code], check=True)
 

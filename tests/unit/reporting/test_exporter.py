@@ -19,7 +19,7 @@ def exported(cloud, **options):
 
 
 def resolved(found):
-    """What the manifest room makes of the files."""
+    """What reading makes of the files."""
     with tempfile.TemporaryDirectory() as folder:
         for name, text in found.files.items():
             (Path(folder) / name).write_text(text)

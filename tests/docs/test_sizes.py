@@ -1,4 +1,4 @@
-"""How large a part of the house may be: what is larger has a part that wants a name of its own."""
+"""How large a module or a function may be: what is larger has a part that wants a name of its own."""
 
 import ast
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-MODULES = sorted(path for room in ("declarative", "benchmarks") for path in (ROOT / room).rglob("*.py"))
+MODULES = sorted(path for name in ("declarative", "benchmarks") for path in (ROOT / name).rglob("*.py"))
 LONGEST_MODULE = 500  # lines
 LONGEST_FUNCTION = 60
 
