@@ -12,7 +12,7 @@ from dataclasses import replace
 from declarative.applier.calls import Check, LookAt, Sending, send_looked
 from declarative.applier.groups import busy, check_group, group_of, held
 from declarative.applier.lost_creates import job_failed
-from declarative.applier.session import Busy, Session, StepContinues, Unneeded
+from declarative.applier.session import MAX_SENDS, Busy, Session, StepContinues, Unneeded
 from declarative.errors import NotFound, NotSent, OutcomeUnknown, Rejected, Unauthorized, visible
 from declarative.kinds import KINDS
 from declarative.model import Action, Attributes, Health, Put, Resource
@@ -95,6 +95,7 @@ async def _delete_left(session: Session, instance: Resource, pair_id: str, *, de
     check = _may_go(session, instance, pair_id)
     sending = Sending(check=check, deadline=deadline, wait_codes=_PAIR.wait_codes, fresh=True)
     call = _PAIR.delete(pair_id, _options(session, instance))
+    in_doubt = 0  # sends of which nobody knows what came
     while True:
         try:
             job_id = job_id_of(await send_looked(session, call, sending))
@@ -107,13 +108,15 @@ async def _delete_left(session: Session, instance: Resource, pair_id: str, *, de
             return
         except JobTimeout as error:
             raise StepContinues(f"job {error.job_id} is still running", job_id=error.job_id) from error
-        except (Busy, NotSent, OutcomeUnknown, JobUnknown, JobUnreadable):
-            pass  # a look tells
+        except (Busy, NotSent):
+            pass
+        except (OutcomeUnknown, JobUnknown, JobUnreadable):
+            in_doubt += 1  # the next look tells
         except Rejected as error:
             if isinstance(error, Unauthorized) or error.code not in _PAIR.wait_codes | _PAIR.look_again_codes:
                 raise
         session.observer.changed(_PAIR, pair_id)
-        if not await sends.again():
+        if in_doubt >= MAX_SENDS or not await sends.again():
             raise StepContinues(f"{what} is still there")
 
 

@@ -246,8 +246,9 @@ async def _creation_failed(session: Session, operation: Operation, job: Job, *, 
     kind = session.kind(operation.resource.address)
     try:
         left = await _left_behind(session, operation, kind, job, deadline=deadline)
-    except StepFailed as undecided:
-        unknown = f"What it left behind is not known, for {undecided}. {undecided.fix}".strip()
+    except (StepFailed, StepContinues) as undecided:
+        fix = undecided.fix if isinstance(undecided, StepFailed) else "Run the command again to look for it."
+        unknown = f"What it left behind is not known, for {undecided}. {fix}".strip()
         raise job_failed("create", job, unknown) from undecided
     if left is not None:
         resource = replace(operation.resource, id=left.id, attributes=left.shown)

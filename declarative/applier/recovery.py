@@ -31,7 +31,7 @@ from declarative.model import (
     Put,
 )
 from declarative.observation import as_shown
-from declarative.provider import JobUnknown, JobUnreadable
+from declarative.provider import Job, JobUnknown, JobUnreadable, entity
 
 
 async def recover(session: Session) -> tuple[OpenOperation, ...]:
@@ -229,6 +229,7 @@ async def _look_at(session: Session, operation: Operation) -> OpenOperation | No
     deadline = session.deadline(kind, operation.action)
     undecided = _undecided(operation, "")
     unknown: JobUnreadable | None = None
+    job: Job | None = None
     if operation.job_id:
         try:
             job = await session.provider.job(operation.job_id, deadline=deadline)
@@ -240,7 +241,7 @@ async def _look_at(session: Session, operation: Operation) -> OpenOperation | No
             if job is not None and not job.ended:
                 return replace(undecided, message=f"job {operation.job_id} is still running; apply goes on with it")
     if operation.action is Action.CREATE:
-        return await _look_at_create(session, operation, undecided, deadline=deadline, unknown=unknown)
+        return await _look_at_create(session, operation, undecided, deadline=deadline, job=job or unknown)
     return await _look_at_change(session, operation, undecided, deadline=deadline, unknown=unknown)
 
 
@@ -280,19 +281,23 @@ async def _look_at_create(
     undecided: OpenOperation,
     *,
     deadline: float,
-    unknown: JobUnreadable | None,
+    job: Job | JobUnreadable | None,
 ) -> OpenOperation | None:
+    """`job`: the one that has ended, if it is known, or why it can't be read. Of several that fit it may name one."""
     kind, inputs = session.kind(operation.resource.address), operation.resource.inputs
     since = session.clock.monotonic()
     found = await session.candidates.search(kind, inputs, since=since, gap=0.0, deadline=deadline)
     candidates = {**dict.fromkeys(found.fits, "it fits"), **found.doubtful}
-    if len(found.fits) == len(candidates) == 1:
-        ((object_id, shown),) = found.fits.items()
-        if session.candidates.claim(kind, object_id):
-            await _record_create(session, operation, Made(object_id, shown))
-            return None
+    named = entity(job, kind) if isinstance(job, Job) and job.succeeded else ""
+    object_id = next(iter(candidates), "") if len(candidates) == 1 else named
+    if object_id in found.fits and session.candidates.claim(kind, object_id):
+        await _record_create(session, operation, Made(object_id, found.fits[object_id]))
+        return None
     if candidates:
         failure = ambiguous(kind, operation.resource.address, candidates)
         return replace(undecided, message=f"{failure}. {failure.fix}")
-    lost_answer = "the answer to its create was lost; apply looks for what it made"
-    return replace(undecided, message=unknown.summary if unknown is not None else lost_answer)
+    if isinstance(job, JobUnreadable):
+        return replace(undecided, message=job.summary)
+    if job is not None and not job.succeeded:
+        return replace(undecided, message=f"job {job.id} failed; apply looks for what it left behind")
+    return replace(undecided, message="the answer to its create was lost; apply looks for what it made")

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from declarative.applier.brought_pairs import delete_left_pairs, unknown_until_now, with_brought
-from declarative.applier.session import StepFailed
+from declarative.applier.session import MAX_SENDS, StepContinues, StepFailed
 from declarative.applier.steps import carry_out
 from declarative.model import Action, Lifecycle, Observed
 from tests.scaffold.applier import (
@@ -124,6 +124,15 @@ async def test_delete_of_a_left_pair_is_sent_again_only_when_the_pair_is_still_t
     await delete_left(session)
     assert cloud.calls == [DELETE_PAIR] * sends
     assert "r1" not in cloud.objects
+
+
+@on_virtual_time
+async def test_delete_of_a_left_pair_that_is_never_answered_is_given_up_after_a_few_sends():
+    cloud, session = after_the_instance()
+    cloud.answers += [LOST_BEFORE] * 100
+    with pytest.raises(StepContinues):
+        await delete_left_pairs(session, WEB, deadline=now() + 3600.0)
+    assert cloud.calls == [DELETE_PAIR] * MAX_SENDS
 
 
 @on_virtual_time

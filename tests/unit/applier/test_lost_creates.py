@@ -170,6 +170,18 @@ async def test_failed_create_ends_with_what_it_left_behind(left):
     assert session.ledger.state.operations == {}
 
 
+@on_virtual_time
+async def test_failed_create_says_why_also_when_what_it_left_can_not_be_told():
+    cloud = Cloud()
+    cloud.lists_end = False
+    session = on(cloud)
+    with pytest.raises(StepFailed) as failure:
+        await ask_job(session, cloud, failing())
+    assert failure.value.code == "EVS.2024"
+    assert "What it left behind is not known" in failure.value.fix
+    assert list(session.ledger.state.operations) == [CREATE.id]
+
+
 # ---------------------------------------------------------------- by the failed tasks
 
 

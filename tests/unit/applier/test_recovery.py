@@ -9,6 +9,7 @@ from tests.scaffold.applier import (
     GROUP,
     UNREADABLE,
     Cloud,
+    failing,
     group,
     now,
     on_virtual_time,
@@ -185,6 +186,25 @@ async def test_one_look_decides_what_it_can(left, shown, goal):
     assert await recover_without_waiting(session) == ()
     assert end_of(session) == (goal, [])
     assert now() < 0.1
+
+
+@on_virtual_time
+async def test_one_look_believes_the_job_that_names_one_of_two_alike():
+    cloud = OnlyLooked()
+    for object_id in ("g1", "g2"):
+        cloud.add(group(object_id, name="old"))
+    cloud.run_job("job-1", entities={"server_group_id": "g2"})
+    session = left_open(cloud, CREATE_ACCEPTED)
+    assert await recover_without_waiting(session) == ()
+    assert [one.id for one in session.ledger.state.resources.values()] == ["g2"]
+
+
+@on_virtual_time
+async def test_one_look_says_that_the_job_of_a_create_has_failed():
+    cloud = OnlyLooked()
+    cloud.run_job("job-1", ending=failing())
+    (still,) = await recover_without_waiting(left_open(cloud, CREATE_ACCEPTED))
+    assert "job job-1 failed" in still.message
 
 
 @on_virtual_time
