@@ -1,23 +1,15 @@
-"""What every view of a result has: a method for each format in which its command can show it."""
+"""What every view of a result is: an object with a method for each format in which its command can show it.
+
+The method is called as `--format` names it. `text` returns lines for a reader; every other, such as `json`, one text.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Protocol
 
 from declarative.model import Json
 from declarative.views.text import Line
-
-
-class View(Protocol):
-    """A result, ready to be shown. A method is called as the format that `--format` names."""
-
-    def text(self) -> Sequence[Line]:
-        """Lines for a reader."""
-
-    def json(self) -> str:
-        """One JSON document for a program."""
 
 
 def document(content: Json) -> str:
