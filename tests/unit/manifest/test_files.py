@@ -171,6 +171,19 @@ def test_a_named_file_that_is_absent_is_a_usage_error(tmp_path):
         ("\n  \n", "x.yaml", False),
         ("folder/", "folder", False),
         ("a*" * 30 + "b", "a" * 200, False),
+        # as `git check-ignore` has it
+        ("\\#x.yaml", "#x.yaml", True),
+        ("\\!x.yaml", "!x.yaml", True),
+        ("x.yaml\\ ", "x.yaml ", True),
+        ("x.yaml\\ ", "x.yaml", False),
+        ("x.yaml  ", "x.yaml", True),
+        ("x\\\\ ", "x\\", True),
+        ("x\\*.yaml", "x*.yaml", True),
+        ("x\\*.yaml", "xy.yaml", False),
+        ("\\[x].yaml", "[x].yaml", True),
+        ("[^a].yaml", "b.yaml", True),
+        ("[^a].yaml", "a.yaml", False),
+        ("[x.yaml", "[x.yaml", False),
     ],
 )
 def test_patterns_leave_files_out(patterns, path, ignored):
