@@ -292,10 +292,18 @@ async def _send_once(session: Session, operation: Operation, call: Call, sending
 
 async def job_of(session: Session, operation: Operation, *, deadline: float) -> Job:
     """Wait for the operation's job. Raises StepContinues when it outlives the deadline."""
-    kind = session.kind(operation.resource.address)
+    kind, last = session.kind(operation.resource.address), ""
+
+    def tell(job: Job) -> None:
+        """Tell what the service calls the status, when that has changed."""
+        nonlocal last
+        if not job.ended and job.word != last:
+            last = job.word
+            session.tell("step-progress", operation, status=last, job_id=operation.job_id)
+
     try:
         return await session.provider.wait(
-            kind, operation.action, operation.job_id, deadline=deadline, grace=session.observer.grace
+            kind, operation.action, operation.job_id, deadline=deadline, grace=session.observer.grace, progress=tell
         )
     except JobTimeout as error:
         raise StepContinues(f"job {operation.job_id} is still running", job_id=operation.job_id) from error

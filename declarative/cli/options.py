@@ -245,8 +245,6 @@ def make_project(setting: Setting, **chosen: Given) -> Project:
     )
 
 
-SELECTORS = ("target", "exclude", "replace")
-
 _PLANNING = (
     option(
         "target",

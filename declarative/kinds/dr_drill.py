@@ -91,7 +91,6 @@ KIND = Kind(
     copies_first=True,
     entity_keys=("disaster_recovery_drill_id", "drill_id"),
     gone_codes=frozenset({"SDRS.1902"}),
-    malformed_codes=frozenset({"SDRS.1900"}),
     look_again_codes=frozenset({"SDRS.1913"}),
     wait_codes=frozenset({"SDRS.1002"}),
     failure_type="disaster_recovery_drills",

@@ -158,7 +158,6 @@ KIND = Kind(
     protected=PROTECTED,
     entity_keys=("protected_instance_id",),
     gone_codes=frozenset({"SDRS.1320"}),
-    malformed_codes=frozenset({"SDRS.0208"}),
     look_again_codes=frozenset({"SDRS.1301", "SDRS.0208"}),
     wait_codes=frozenset({"SDRS.1002", "SDRS.1024", "SDRS.1323", "SDRS.1324", "SDRS.1328"}),
     exists_codes=frozenset({"SDRS.1305"}),

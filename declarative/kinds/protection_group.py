@@ -158,7 +158,6 @@ KIND = Kind(
     protected=PROTECTED,
     entity_keys=("server_group_id",),
     gone_codes=frozenset({"SDRS.1013"}),
-    malformed_codes=frozenset({"SDRS.0207"}),
     wait_codes=frozenset({"SDRS.1002"}),
     failure_type="server_groups",
     quota="server_groups",

@@ -116,7 +116,6 @@ KIND = Kind(
     marks={"ReplicationPair": frozenset({"error-attaching", "error-detaching"})},
     protected=PROTECTED,
     gone_codes=frozenset({"SDRS.1320", "SDRS.1604", "SDRS.1608"}),
-    malformed_codes=frozenset({"SDRS.0208", "SDRS.0213"}),
     look_again_codes=frozenset({"SDRS.0208", "SDRS.0213"}),
     wait_codes=frozenset({"SDRS.1002", "SDRS.1024", "SDRS.1328"}),
     status_codes=frozenset({"SDRS.0214", "SDRS.1314", "SDRS.1601"}),

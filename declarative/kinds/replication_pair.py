@@ -141,7 +141,6 @@ KIND = Kind(
     protected=PROTECTED,
     entity_keys=("replication_pair_id", "replication_id"),
     gone_codes=frozenset({"SDRS.1608"}),
-    malformed_codes=frozenset({"SDRS.0213"}),
     look_again_codes=frozenset({"SDRS.0213"}),
     wait_codes=frozenset({"SDRS.1002", "SDRS.1024"}),
     status_codes=frozenset({"SDRS.0214"}),

@@ -149,7 +149,6 @@ class Kind:
     # words of the service
     entity_keys: tuple[str, ...] = ()  # where a finished job names the object
     gone_codes: frozenset[str]
-    malformed_codes: frozenset[str] = frozenset()
     look_again_codes: frozenset[str] = frozenset()  # on DELETE: the object may be gone or busy, a GET tells
     wait_codes: frozenset[str] = frozenset()  # its group is busy: the call is tried again within the deadline
     status_codes: frozenset[str] = frozenset()  # one of the objects is busy or ill: tried again if one is seen busy

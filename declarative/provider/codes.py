@@ -15,7 +15,6 @@ class CodeEntry:
     """One code: its documented HTTP status, its meaning in a few words, and what to do ("" when there is no advice)."""
 
     code: str
-    http_status: int
     meaning: str
     remedy: str
 
@@ -32,4 +31,4 @@ def _table() -> Mapping[str, CodeEntry]:
 
     text = resources.files("declarative.provider").joinpath("error_codes.csv").read_text("utf-8")
     rows = csv.DictReader(text.splitlines())
-    return {row["code"]: CodeEntry(row["code"], int(row["http_status"]), row["meaning"], row["remedy"]) for row in rows}
+    return {row["code"]: CodeEntry(row["code"], row["meaning"], row["remedy"]) for row in rows}

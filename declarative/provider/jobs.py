@@ -36,7 +36,6 @@ class Job:
     """
 
     id: str
-    type: str
     status: JobStatus
     word: str
     error_code: str = ""
@@ -62,10 +61,8 @@ class FailedTask:
 
     job_id: str
     resource_id: str
-    resource_name: str
     error_code: str
     fail_reason: str
-    begin_time: str
 
 
 class JobTimeout(ProviderError):
@@ -112,7 +109,6 @@ def read_job(document: Mapping[str, Json], *, job_id: str, depth: int = 0) -> Jo
     below = sub_jobs if isinstance(sub_jobs, list) and depth < _DEPTH else []
     return Job(
         id=job_id,
-        type=_text(document.get("job_type")),
         status=JobStatus(word) if word in JobStatus.__members__ else JobStatus.RUNNING,
         word=word,
         error_code=_text(document.get("error_code")),
@@ -131,10 +127,8 @@ def read_failed_task(document: Mapping[str, Json]) -> FailedTask:
     return FailedTask(
         job_id=str(job_id) if is_job_id(job_id) else "",
         resource_id=str(resource_id) if is_id(resource_id) else "",
-        resource_name=_text(document.get("resource_name")),
         error_code=_text(document.get("error_code")),
         fail_reason=_text(document.get("fail_reason")),
-        begin_time=_text(document.get("begin_time")),
     )
 
 

@@ -88,6 +88,8 @@ def event_text(event: Event, *, verbose: bool = False) -> str:
             return f"stopping: {shown(detail['reason'])}"
         case "step-accepted" if not verbose:
             return ""
+        case "step-progress" if "job_id" in detail and not verbose:
+            return ""  # the board shows it, and a program may; of a log it would be most
         case "step-started" | "step-accepted" | "step-progress" | "step-done" | "step-failed" | "step-continues":
             return f"{event.address}: {_step_text(event)}"
         case _:

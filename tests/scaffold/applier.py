@@ -178,7 +178,7 @@ class Cloud:
         self.events: list[Event] = []
         self.answers: deque[ProviderError | None] = deque()
         self.endings: deque[Ending] = deque()
-        self.failed: list[FailedTask] = []
+        self.failed: list[tuple[str, FailedTask]] = []  # by the name of what failed
         self.unlisted: set[str] = set()
         self.lists_end = True
         self.troubles: dict[str, ProviderError] = {}  # by id, what looks at an object end in
@@ -215,9 +215,7 @@ class Cloud:
         self, job_id: str, *, seconds: float = 0.0, ending: Ending = as_it_is, entities: Mapping[str, str] | None = None
     ) -> Job | ProviderError:
         """Let a job run for so long, and end so."""
-        done = Job(
-            id=job_id, type="", status=JobStatus.SUCCESS, word="", entities=entities or {}, error_code="", seconds=None
-        )
+        done = Job(id=job_id, status=JobStatus.SUCCESS, word="", entities=entities or {}, error_code="", seconds=None)
         ended = ending if isinstance(ending, ProviderError) else ending(done)
         self._jobs[job_id] = (now() + seconds, ended)
         return ended
@@ -254,7 +252,7 @@ class Cloud:
         return Listing(seen, now(), now(), is_complete=self.lists_end)
 
     async def failed_tasks(self, kind: Kind, **asked: Any) -> tuple[FailedTask, ...]:
-        return tuple(task for task in self.failed if task.resource_name == asked["name"])
+        return tuple(task for name, task in self.failed if name == asked["name"])
 
     async def job(self, job_id: str, *, deadline: float) -> Job | None:
         ends, ended = self._jobs.get(job_id, (0.0, None))
@@ -263,11 +261,22 @@ class Cloud:
         is_running = ended is not None and now() < ends
         return replace(ended, status=JobStatus.RUNNING) if is_running else ended
 
-    async def wait(self, kind: Kind, action: Action, job_id: str, *, deadline: float, grace: float) -> Job:
+    async def wait(
+        self,
+        kind: Kind,
+        action: Action,
+        job_id: str,
+        *,
+        deadline: float,
+        grace: float,
+        progress: Callable[[Job], None] = lambda job: None,
+    ) -> Job:
         self.note(f"wait {job_id}")
         if job_id not in self._jobs:
             raise JobUnknown(job_id)
         ends, ended = self._jobs[job_id]
+        if isinstance(ended, Job) and ends > now():
+            progress(replace(ended, status=JobStatus.RUNNING, word="RUNNING"))
         await asyncio.sleep(max(min(ends, deadline) - now(), 0.0))
         if ends > deadline:
             raise JobTimeout(job_id)

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from declarative.applier.calls import NothingToDo, Sending, nothing_to_check, submit
+from declarative.applier.calls import NothingToDo, Sending, job_of, nothing_to_check, submit
 from declarative.applier.session import Busy, StepFailed
 from declarative.errors import NotSent, OutcomeUnknown, StateError
 from declarative.model import Action
@@ -225,3 +225,13 @@ async def test_refusal_tells_what_an_earlier_send_has_done(sent, code, raised, i
     with pytest.raises(raised):
         await send(session, **sent, check=nothing_to_check)
     assert bool(session.ledger.state.operations) is is_open
+
+
+@on_virtual_time
+async def test_status_of_a_running_job_is_told_when_it_changes():
+    cloud = Cloud(group())
+    cloud.run_job("job-1", seconds=20.0)
+    await job_of(session_on(cloud), operation(Action.DELETE, group(), job_id="job-1"), deadline=now() + 60.0)
+    assert [(event.type, event.detail["status"], event.detail["job_id"]) for event in cloud.events] == [
+        ("step-progress", "RUNNING", "job-1")
+    ]

@@ -186,9 +186,7 @@ async def test_failed_create_says_why_also_when_what_it_left_can_not_be_told():
 
 
 def failed_task(resource_id):
-    return FailedTask(
-        job_id="", resource_id=resource_id, resource_name="shop", error_code="", fail_reason="", begin_time=""
-    )
+    return FailedTask(job_id="", resource_id=resource_id, error_code="", fail_reason="")
 
 
 @on_virtual_time
@@ -204,6 +202,6 @@ async def test_failed_task_names_an_object_that_counts_when_it_is_seen(object_id
     cloud = Cloud()
     cloud.add(as_asked(), **shown)
     cloud.unlisted.add("g1")
-    cloud.failed.append(failed_task(object_id))
+    cloud.failed.append(("shop", failed_task(object_id)))
     made = await look_for(on(cloud))
     assert (made.id if made else None) == ("g1" if found else None)

@@ -41,7 +41,6 @@ def test_codes_of_groups_jobs_quotas_and_credentials_say_what_to_do(code):
 def test_codes_that_the_program_acts_on_say_what_to_do(kind):
     groups = (
         kind.gone_codes,
-        kind.malformed_codes,
         kind.look_again_codes,
         kind.wait_codes,
         kind.status_codes,

@@ -100,7 +100,7 @@ def look(*answers):
 
 def test_one_look_reads_the_job():
     found = look(answer({"job_id": "j1", "status": "SUCCESS", "job_type": "t", "entities": {"server_group_id": "g1"}}))
-    assert found == Job(id="j1", type="t", status=JobStatus.SUCCESS, word="SUCCESS", entities={"server_group_id": "g1"})
+    assert found == Job(id="j1", status=JobStatus.SUCCESS, word="SUCCESS", entities={"server_group_id": "g1"})
 
 
 @pytest.mark.parametrize(

@@ -134,6 +134,7 @@ EVENTS = [
     (Event("settled", TIME, SHOP, Action.CREATE, {"message": "it exists"}), "recovered: it exists"),
     (Event("step-started", TIME, SHOP, Action.CREATE, {"step": "s"}), "ProtectionGroup/shop: creating"),
     (Event("step-accepted", TIME, SHOP, Action.CREATE, {"step": "s", "job_id": "j"}), ""),
+    (Event("step-progress", TIME, SHOP, Action.CREATE, {"step": "s", "status": "RUNNING", "job_id": "j"}), ""),
     (
         Event("step-progress", TIME, SHOP, Action.DELETE, {"step": "s", "status": "RUNNING", "percent": 40}),
         "ProtectionGroup/shop: deleting, RUNNING 40 %",
