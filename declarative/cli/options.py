@@ -117,7 +117,7 @@ def formats(*names: str, failure: str = "document") -> Callable[[C], C]:
         type=click.Choice(names),
         default=names[0],
         callback=note,
-        help="Form of the result.",
+        help="Output format.",
     )
 
 

@@ -45,6 +45,8 @@ def _create(inputs: Attributes) -> Call:
 
 
 def _update(object_id: str, inputs: Attributes, observed: Attributes, changed: frozenset[str]) -> tuple[Call, ...]:
+    if "name" not in changed:
+        return ()
     body = {"disaster_recovery_drill": {"name": inputs["name"]}}
     path = ("disaster-recovery-drills", object_id)
     return (Call("PUT", path, body, idempotent=False, fields=frozenset({"name"})),)

@@ -106,6 +106,8 @@ def _create(inputs: Attributes) -> Call:
 
 
 def _update(object_id: str, inputs: Attributes, observed: Attributes, changed: frozenset[str]) -> tuple[Call, ...]:
+    if "name" not in changed:
+        return ()
     body = {"server_group": {"name": inputs["name"]}}
     return (Call("PUT", ("server-groups", object_id), body, idempotent=False, fields=frozenset({"name"})),)
 

@@ -15,8 +15,8 @@ class Call:
     """One request below `/v1/{project_id}/`; `path` holds unquoted segments.
 
     An idempotent call may be sent again at any time; before any other is sent again, the applier looks.
-    `starts_job`: the answer names a job. `fields`: what an update brings in line. `done_codes`: refusals that say that
-    there is nothing left to do.
+    `starts_job`: the answer names a job. `fields`: those that an update changes; it is done once all of them show the
+    wanted value. `done_codes`: refusals that say that there is nothing left to do.
     """
 
     method: str
@@ -133,7 +133,8 @@ class Kind:
     # acting
     complete: Callable[[Attributes, Lookups], tuple[Attributes, tuple[Problem, ...]]]
     create: Callable[[Attributes], Call]
-    update: Callable[[str, Attributes, Attributes, frozenset[str]], tuple[Call, ...]]  # id, inputs, observed, changed
+    # of (id, inputs, observed, changed): the calls that send the changed fields, and no others
+    update: Callable[[str, Attributes, Attributes, frozenset[str]], tuple[Call, ...]]
     delete: Callable[[str, Attributes], Call]  # id, recorded inputs
     enable: Switch | None = None
     disable: Switch | None = None

@@ -12,7 +12,7 @@ from declarative.views.text import Tone
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What the reader sees of one address: one step, or a delete and a create that together replace it.
+    """One step, or a delete and a create that together replace an object. An address can have several.
 
     `leaves`: what stays behind, and is billed.
     """
@@ -42,7 +42,7 @@ def _verb(step: Step) -> str:
     return "rename" if renames else step.action.value
 
 
-LOOKS = {
+APPEARANCES = {
     "create": ("+", Tone.ADD),
     "update": ("~", Tone.CHANGE),
     "rename": ("~", Tone.CHANGE),
@@ -59,4 +59,4 @@ LOOKS = {
 
 def tally(steps: Iterable[Step]) -> list[tuple[str, int]]:
     counts = Counter(entry.verb for entry in entries(steps))
-    return [(verb, counts[verb]) for verb in LOOKS if counts[verb]]
+    return [(verb, counts[verb]) for verb in APPEARANCES if counts[verb]]

@@ -26,7 +26,7 @@ from declarative.model import (
 from declarative.planfile import encode_plan
 from declarative.planner import unconsented
 from declarative.planner.consents import allow_option, takes_consent
-from declarative.views.entries import LOOKS, Entry, entries, tally
+from declarative.views.entries import APPEARANCES, Entry, entries, tally
 from declarative.views.text import Line, Span, Tone, block, field_name, finding, line, many, value
 
 _NAME_LIMIT = 200
@@ -104,11 +104,11 @@ def plan_lines(plan: Plan, *, missing: Sequence[Danger]) -> list[Line]:
 
 
 def summary(plan: Plan) -> str:
-    """The plan in one sentence of counts; addresses are counted, a replacement once."""
+    """The plan in one sentence of counts; steps are counted, a replacement once."""
     counts = [f"{count} to {verb}" for verb, count in tally(plan.steps)]
     if plan.output_changes:
         counts.append(f"{many(len(plan.output_changes), 'output')} to record")
-    withheld = f" {many(len(_held_verbs(plan.withheld)), 'step')} withheld." if plan.withheld else ""
+    withheld = f" {many(len(_withheld_verbs(plan.withheld)), 'step')} withheld." if plan.withheld else ""
     if counts:
         return f"Plan: {', '.join(counts)}.{withheld}"
     if plan.open:
@@ -171,7 +171,7 @@ def _steps(plan: Plan) -> list[Line]:
 
 def _entry_line(entry: Entry, written: str) -> Line:
     """`written`: the file that speaks of an object which is gone from the manifests."""
-    symbol, tone = LOOKS[entry.verb]
+    symbol, tone = APPEARANCES[entry.verb]
     step = entry.step
     target = f"{step.source} → {step.address}" if step.action is Action.MOVE and step.source else str(step.address)
     reason = _SAID.get((step.action, step.reason), _REASONS[step.reason])
@@ -240,11 +240,12 @@ def drift_lines(drift: Sequence[Drift]) -> list[Line]:
 
 def withheld_lines(withheld: Sequence[Withheld]) -> list[Line]:
     return [
-        line(f"    ! {verb} {one.address}: {shown(one.message)}", Tone.REMOVE) for verb, one in _held_verbs(withheld)
+        line(f"    ! {verb} {one.address}: {shown(one.message)}", Tone.REMOVE)
+        for verb, one in _withheld_verbs(withheld)
     ]
 
 
-def _held_verbs(withheld: Sequence[Withheld]) -> list[tuple[str, Withheld]]:
+def _withheld_verbs(withheld: Sequence[Withheld]) -> list[tuple[str, Withheld]]:
     """What is withheld and what it would do, a replacement once."""
     deleted = {one.address for one in withheld if one.action is Action.DELETE}
     replaced = deleted & {one.address for one in withheld if one.action is Action.CREATE}

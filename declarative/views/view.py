@@ -1,6 +1,7 @@
 """What every view of a result is: an object with a method for each format in which its command can show it.
 
-The method is called as `--format` names it. `text` returns lines for a reader; every other, such as `json`, one text.
+The method is called as `--format` names it. What is for a reader, such as `text`, returns lines, which a terminal can
+colour; what is for a program, such as `json`, returns one text.
 """
 
 from __future__ import annotations
@@ -19,5 +20,5 @@ def document(content: Json) -> str:
 
 def formatted(view: object, output_format: str) -> Sequence[Line] | str:
     """The view in a format that it has: lines for a reader, or one text for everything else."""
-    shown: Sequence[Line] | str = getattr(view, output_format)()
-    return shown
+    content: Sequence[Line] | str = getattr(view, output_format)()
+    return content

@@ -103,6 +103,6 @@ def golden(folder):
         text = "\n".join(ran.masked(folder) for ran in session)
         if UPDATE:
             path.write_text(text)
-        assert text == path.read_text()
+        assert text == path.read_text(), f"UPDATE_GOLDEN=1 writes {path} anew"
 
     return compare

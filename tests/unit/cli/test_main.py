@@ -63,7 +63,7 @@ def test_help_of_a_whole_lists_its_commands(capsys):
         pytest.param(["apply", "--parallelism", "1e9"], "'1e9' is not a valid integer", id="no-number"),
         pytest.param(["apply", "--timeout", "nan"], "'nan' is not a duration", id="no-time"),
         pytest.param(["apply", "--lock-timeout", "-1"], "'-1' is not a duration", id="negative"),
-        pytest.param(["plan", "--format", "xml"], "'xml' is not one of 'text', 'json'", id="unknown-format"),
+        pytest.param(["plan", "--format", "xml"], "'xml' is not one of 'text'", id="unknown-format"),
         pytest.param(["plan", "extra"], "unexpected extra argument (extra)", id="too-many-words"),
         pytest.param(["-C", "nowhere", "plan"], "there is no folder 'nowhere'", id="no-folder"),
         pytest.param(["--env", "../x", "plan"], "lower-case letters, digits and dashes", id="bad-environment"),

@@ -1,6 +1,7 @@
 """Every folder of `tests/data/good` resolves to what is written beside it; every fault of `bad` gives its message."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ from declarative.errors import InputError, Severity
 from declarative.manifest import load, resolve, validate
 from declarative.model import DesiredView, Reference
 from tests.scaffold.corpus import BAD, GOOD, lay_out
+
+UPDATE = os.environ.get("UPDATE_GOLDEN") == "1"
 
 
 @pytest.mark.parametrize("case", BAD, ids=lambda path: path.stem)
@@ -62,5 +65,8 @@ def test_a_good_folder_resolves_to_what_is_written_beside_it(case, monkeypatch):
     assert validate(Path()) == ()
     manifests = load(Path())
     views = {name: resolve(manifests, environment=name)[0] for name in ("default", *manifests.environments)}
-    expected = json.loads(case.with_suffix(".json").read_text(encoding="utf-8"))
-    assert {name: json.loads(json.dumps(as_json(view))) for name, view in views.items()} == expected
+    found = {name: json.loads(json.dumps(as_json(view))) for name, view in views.items()}
+    file = case.with_suffix(".json")
+    if UPDATE:
+        file.write_text(json.dumps(found, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    assert found == json.loads(file.read_text(encoding="utf-8")), f"UPDATE_GOLDEN=1 writes {file} anew"
