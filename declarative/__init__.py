@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from declarative.errors import DeclarativeError, Diagnostic, ExitCode
     from declarative.manifest import VariableSources, load, resolve
     from declarative.planfile import decode_plan, encode_plan
-    from declarative.planner import PlanRequest, agreed
+    from declarative.planner.consents import agreed
+    from declarative.planner.selection import PlanRequest
     from declarative.workflow.execution import Applied
     from declarative.workflow.imports import import_objects
     from declarative.workflow.manifests import schema, validate
@@ -49,7 +50,8 @@ _HOMES = {
     "declarative.errors": ("DeclarativeError", "Diagnostic", "ExitCode"),
     "declarative.manifest": ("VariableSources", "load", "resolve"),
     "declarative.planfile": ("decode_plan", "encode_plan"),
-    "declarative.planner": ("PlanRequest", "agreed"),
+    "declarative.planner.consents": ("agreed",),
+    "declarative.planner.selection": ("PlanRequest",),
     "declarative.workflow.execution": ("Applied",),
     "declarative.workflow.imports": ("import_objects",),
     "declarative.workflow.manifests": ("schema", "validate"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable
@@ -11,7 +10,15 @@ from datetime import UTC, datetime
 
 
 def _loop_time() -> float:
+    import asyncio  # whoever asks for it runs a loop; who only validates should not have to load one
+
     return asyncio.get_running_loop().time()
+
+
+async def _sleep(seconds: float) -> None:
+    import asyncio
+
+    await asyncio.sleep(seconds)
 
 
 def _utcnow() -> datetime:
@@ -27,7 +34,7 @@ class Clock:
 
     monotonic: Callable[[], float] = _loop_time
     utcnow: Callable[[], datetime] = _utcnow
-    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    sleep: Callable[[float], Awaitable[None]] = _sleep
     pause: Callable[[float], None] = time.sleep  # blocks its thread: for a wait outside the event loop
     random: random.Random = field(default_factory=random.Random)
 

@@ -14,8 +14,7 @@ from declarative.cli.setting import Given, Setting
 from declarative.errors import DeclarativeError, ExitCode, did_you_mean, pasteable, visible
 from declarative.model import Plan
 from declarative.planfile import decode_plan, encode_plan, plan_digest
-from declarative.planner import unconsented
-from declarative.planner.consents import takes_consent
+from declarative.planner.consents import takes_consent, unconsented
 from declarative.views.outcomes import OutputsView, OutputView
 from declarative.views.plans import DriftView, PlanView
 from declarative.views.states import StateView

@@ -11,8 +11,7 @@ from declarative.cli.screen import Screen, is_terminal
 from declarative.cli.signals import answering
 from declarative.errors import UsageError, shown
 from declarative.model import Event, Plan
-from declarative.planner import Unconsented, agreed, unconsented
-from declarative.planner.consents import given_by_yes
+from declarative.planner.consents import Unconsented, agreed, given_by_yes, unconsented
 from declarative.views.events import planned
 from declarative.views.plans import plan_lines
 

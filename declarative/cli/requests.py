@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from declarative.model import Consent
-from declarative.planner import PlanRequest, parse_consent
+from declarative.planner.consents import parse_consent
+from declarative.planner.selection import PlanRequest
 
 
 def request_from(

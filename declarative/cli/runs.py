@@ -21,7 +21,7 @@ from declarative.cli.screen import Screen, is_terminal
 from declarative.cli.setting import Given, Setting
 from declarative.cli.signals import run_async
 from declarative.errors import ExitCode, UsageError, visible
-from declarative.planner import PlanRequest
+from declarative.planner.selection import PlanRequest
 from declarative.views.outcomes import outcome_lines
 from declarative.workflow.project import Project
 

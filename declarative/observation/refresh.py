@@ -11,7 +11,7 @@ from declarative.model import Address, Attributes, Desired, DesiredView, Kind, L
 from declarative.observation.normalization import as_shown
 from declarative.observation.notices import Notices
 from declarative.observation.observer import Observer
-from declarative.planner import PlanRequest
+from declarative.planner.selection import PlanRequest
 
 Recorded = Mapping[Address, Resource]
 

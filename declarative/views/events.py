@@ -8,8 +8,7 @@ from collections.abc import Mapping, Sequence
 from declarative.errors import Diagnostic, shown
 from declarative.model import Action, Event, Json, Plan
 from declarative.planfile import plan_digest
-from declarative.planner import unconsented
-from declarative.planner.consents import takes_consent
+from declarative.planner.consents import takes_consent, unconsented
 from declarative.views.findings import findings_json
 from declarative.views.plans import summary
 from declarative.views.text import many

@@ -24,8 +24,7 @@ from declarative.model import (
     Withheld,
 )
 from declarative.planfile import encode_plan
-from declarative.planner import unconsented
-from declarative.planner.consents import allow_option, takes_consent
+from declarative.planner.consents import allow_option, takes_consent, unconsented
 from declarative.views.entries import APPEARANCES, Entry, entries, tally
 from declarative.views.text import Line, Span, Tone, block, field_name, finding, line, many, value
 

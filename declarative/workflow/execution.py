@@ -25,8 +25,10 @@ from declarative.model import (
     StepOutcome,
 )
 from declarative.planfile import plan_digest
-from declarative.planner import Unconsented, evaluate_outputs, unconsented
-from declarative.workflow.project import Project, new_uuid, who
+from declarative.planner.consents import Unconsented, unconsented
+from declarative.planner.outputs import evaluate_outputs
+from declarative.workflow.backends import new_uuid, who
+from declarative.workflow.project import Project
 
 if TYPE_CHECKING:
     from declarative.applier import Ledger, Session

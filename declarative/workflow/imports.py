@@ -11,12 +11,13 @@ from declarative.kinds import KINDS
 from declarative.model import Address, Attributes, Closed, Desired, DesiredView, Lookups, Put, Resource
 from declarative.observation import Observer
 from declarative.observation.refresh import REFRESH_TIME, domains_of
-from declarative.planner import as_described
 from declarative.planner.brought_pairs import PAIR, newly_known
+from declarative.planner.imported import as_described
 from declarative.workflow.addresses import declared_address
+from declarative.workflow.backends import cloud_of, writing
 from declarative.workflow.execution import record
 from declarative.workflow.manifests import resolved
-from declarative.workflow.project import Project, cloud_of, writing
+from declarative.workflow.project import Project
 from declarative.workflow.sessions import open_at, recovered_session
 from declarative.workflow.watch import Watch
 

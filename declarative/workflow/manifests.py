@@ -8,8 +8,8 @@ from contextlib import contextmanager, suppress
 from declarative import manifest
 from declarative.errors import DeclarativeError, Diagnostic, visible
 from declarative.model import DesiredView, Stack
-from declarative.planner import offline_findings
-from declarative.workflow.project import Project, store_of
+from declarative.planner.offline import offline_findings
+from declarative.workflow.project import Project
 
 
 def validate(project: Project) -> tuple[Diagnostic, ...]:
@@ -55,6 +55,9 @@ def _environment_known(project: Project) -> Iterator[None]:
 
 def _recorded(project: Project) -> int:
     """How many objects are recorded for an environment without a file; 0 also when that can't be told."""
+
+    from declarative.workflow.backends import store_of
+
     stack = Stack(name="")
     with suppress(DeclarativeError):
         stack = manifest.stack_of(project.folder)

@@ -11,10 +11,12 @@ from declarative import __version__, manifest
 from declarative.errors import Diagnostic
 from declarative.model import Action, Basis, Binding, DesiredView, Observed, OpenOperation, Plan, Reason, Stack
 from declarative.observation.refresh import REFRESH_TIME, first_shown, observe
-from declarative.planner import PlanRequest, aware_of_twins, kinds_with_twins, make_plan
+from declarative.planner.planner import aware_of_twins, kinds_with_twins, make_plan
+from declarative.planner.selection import PlanRequest
 from declarative.state import State
+from declarative.workflow.backends import check_binding, cloud_of, store_of
 from declarative.workflow.manifests import resolved
-from declarative.workflow.project import Project, check_binding, cloud_of, store_of
+from declarative.workflow.project import Project
 from declarative.workflow.sessions import nobody, observer_for, session_for
 
 if TYPE_CHECKING:

@@ -13,8 +13,9 @@ from declarative.kinds import KINDS
 from declarative.model import Lookups, Stack
 from declarative.observation.refresh import domains_of, read_kinds
 from declarative.workflow.addresses import recorded_address
+from declarative.workflow.backends import check_binding, cloud_of, store_of
 from declarative.workflow.manifests import stack_of
-from declarative.workflow.project import Project, check_binding, cloud_of, store_of
+from declarative.workflow.project import Project
 from declarative.workflow.sessions import observer_for
 
 if TYPE_CHECKING:

@@ -12,11 +12,13 @@ from declarative.errors import Diagnostic, Interrupted
 from declarative.kinds import KINDS
 from declarative.model import Action, Consent, DesiredView, Plan, Step
 from declarative.observation.refresh import observe, read_kinds
-from declarative.planner import PlanRequest, with_consents
+from declarative.planner.consents import with_consents
+from declarative.planner.selection import PlanRequest
+from declarative.workflow.backends import check_binding, cloud_of, writing
 from declarative.workflow.execution import Applied, run_plan
 from declarative.workflow.manifests import resolved
 from declarative.workflow.plans import all_open, make
-from declarative.workflow.project import Project, check_binding, cloud_of, writing
+from declarative.workflow.project import Project
 from declarative.workflow.saved_plan import (
     desired_of,
     refuse_expired,

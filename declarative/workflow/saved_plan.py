@@ -14,9 +14,11 @@ from declarative.kinds import KINDS
 from declarative.model import Binding, DesiredView, Observed, OpenOperation, Plan, Stack
 from declarative.observation.refresh import observe, read_kinds
 from declarative.planfile import Circumstances, decode_plan, refuse_other, verify
-from declarative.planner import PlanRequest, make_plan
+from declarative.planner.planner import make_plan
+from declarative.planner.selection import PlanRequest
 from declarative.state import State
-from declarative.workflow.project import SIMULATOR, Project, same_cloud
+from declarative.workflow.backends import same_cloud
+from declarative.workflow.project import SIMULATOR, Project
 
 if TYPE_CHECKING:
     from declarative.applier import Session

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from declarative.model import Address, Event, Operation, Stack
 from declarative.state import State, Store
+from declarative.workflow.backends import check_binding, cloud_of
 from declarative.workflow.execution import raise_trouble
-from declarative.workflow.project import Project, check_binding, cloud_of
+from declarative.workflow.project import Project
 from declarative.workflow.watch import Watch
 
 if TYPE_CHECKING:

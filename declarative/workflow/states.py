@@ -10,9 +10,10 @@ from declarative.errors import DeclarativeError, StateError, UsageError
 from declarative.model import Address, Begun, Closed, Dropped, Json, Put, Record, Resource, Run
 from declarative.state import Holder, Point, Restored, State
 from declarative.workflow.addresses import parse_address, recorded_address
+from declarative.workflow.backends import local_folder_of, store_of, writing
 from declarative.workflow.execution import record
 from declarative.workflow.manifests import stack_of
-from declarative.workflow.project import Project, local_folder_of, store_of, writing
+from declarative.workflow.project import Project
 from declarative.workflow.sessions import open_at, recovered_ledger
 from declarative.workflow.watch import Watch
 

@@ -16,7 +16,7 @@ import yaml
 
 from declarative.errors import InputError
 from declarative.model import Action, Plan
-from declarative.planner import PlanRequest
+from declarative.planner.selection import PlanRequest
 from declarative.simulator import Rules
 from declarative.workflow import imports, states
 from tests.scaffold.cloud import done, why

@@ -10,7 +10,7 @@ import pytest
 
 from declarative.errors import ConsentMissing
 from declarative.model import Consent, DangerClass, Event, Plan
-from declarative.planner import PlanRequest
+from declarative.planner.selection import PlanRequest
 from declarative.workflow import runs
 from tests.scaffold.cloud import Site, done
 

@@ -16,12 +16,11 @@ import pytest
 from declarative.applier import Session, steps
 from declarative.errors import DeclarativeError, ExitCode, Interrupted, LockHeld, StateConflict, StateError
 from declarative.model import Event, Operation, Run, RunStarted, Stack
-from declarative.planner import PlanRequest
+from declarative.planner.selection import PlanRequest
 from declarative.provider import Job
 from declarative.simulator import Rules
 from declarative.state import Holder
-from declarative.workflow import project as project_module
-from declarative.workflow import runs, states
+from declarative.workflow import backends, runs, states
 from declarative.workflow.execution import Applied
 from declarative.workflow.project import in_thread
 from tests.scaffold.accidents import DyingDisk, FullDisk, hooked, stores_on
@@ -163,7 +162,7 @@ def test_a_wait_for_the_lock_that_is_cancelled_leaves_it_free(tmp_path: Path, ca
 @contextmanager
 def _locked(site: Site) -> Iterator[None]:
     """Within it, somebody else holds the lock."""
-    store = project_module.store_of(site.project(), Stack("proof"))
+    store = backends.store_of(site.project(), Stack("proof"))
     store.lock(Holder("other", "other", "elsewhere", 1, "apply", "now"), timeout=0.0, sleep=lambda seconds: None)
     try:
         yield
@@ -361,7 +360,7 @@ def _usurp(site: Site) -> None:
     """Take the lock away from the run in hand, and write something."""
     (site.state_folder / "state.json.lock").unlink()
     project = site.project()
-    store = project_module.store_of(project, Stack("proof"))
+    store = backends.store_of(project, Stack("proof"))
     store.lock(Holder("other", "other", "elsewhere", 1, "apply", "now"), timeout=0.0, sleep=lambda seconds: None)
     try:
         state = store.read()
@@ -414,7 +413,7 @@ def test_a_lock_that_is_held_refuses_a_second_run(tmp_path: Path) -> None:
 
     def second(event: Event) -> None:
         if event.type == "step-accepted" and not refused:
-            store = project_module.store_of(site.project(), Stack("proof"))
+            store = backends.store_of(site.project(), Stack("proof"))
             holder = Holder("other", "other", "elsewhere", 1, "apply", "now")
             with pytest.raises(LockHeld):
                 store.lock(holder, timeout=0.0, sleep=lambda seconds: None)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from declarative.planner import PlanRequest
+from declarative.planner.selection import PlanRequest
 from tests.scaffold.cloud import done, why
 from tests.scaffold.whole import (
     ATTACHMENT,

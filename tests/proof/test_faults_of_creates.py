@@ -13,7 +13,7 @@ import pytest
 
 from declarative.errors import ExitCode, Unauthorized
 from declarative.model import Reason, Result
-from declarative.planner import PlanRequest
+from declarative.planner.selection import PlanRequest
 from declarative.simulator import Rules
 from declarative.workflow.execution import Applied
 from declarative.workflow.project import SIMULATOR

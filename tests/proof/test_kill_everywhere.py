@@ -18,7 +18,7 @@ from declarative.applier.ledger import Ledger
 from declarative.errors import PlanRefused
 from declarative.model import Begun, Dropped, Record
 from declarative.planfile import decode_plan, encode_plan
-from declarative.planner import PlanRequest
+from declarative.planner.selection import PlanRequest
 from declarative.simulator.tables.history import Effect
 from tests.scaffold.cloud import DESTROY, Group, Site, assert_settled, done
 from tests.scaffold.killing import run_fused

@@ -14,7 +14,7 @@ import pytest
 from declarative.errors import ConsentMissing, DeclarativeError, ExitCode, PlanRefused
 from declarative.model import Address, Consent, DangerClass, Lifecycle, Plan
 from declarative.planfile import decode_plan, encode_plan
-from declarative.planner import PlanRequest
+from declarative.planner.selection import PlanRequest
 from declarative.workflow import states
 from tests.scaffold.cloud import RecordingWatch, done, why
 from tests.scaffold.flows import ALLOW, BARE, DATA, OFF, ON, WEB, Flow, every_flow

@@ -9,7 +9,7 @@ import pytest
 
 from declarative.errors import ConsentMissing
 from declarative.model import DangerClass
-from declarative.planner import PlanRequest
+from declarative.planner.selection import PlanRequest
 from tests.scaffold.cloud import Site, assert_settled, done
 
 BLIND = PlanRequest(refreshed=False)

@@ -19,8 +19,7 @@ from declarative.model import Stack
 from declarative.state import Store
 from declarative.state.disk import Files
 from declarative.state.local import LocalStore
-from declarative.workflow import manifests, plans, reports, states
-from declarative.workflow import project as project_module
+from declarative.workflow import backends, plans, reports, states
 from declarative.workflow.project import Project
 
 Json = Any
@@ -203,13 +202,13 @@ class DyingDisk(Files):
             raise OSError(errno.EIO, os.strerror(errno.EIO))
 
 
-_OPENERS = (project_module, manifests, plans, reports, states)  # the modules that open a store by this name
+_OPENERS = (backends, plans, reports, states)  # the modules that open a store by this name
 
 
 @contextlib.contextmanager
 def stores_on(files: Files) -> Iterator[None]:
     """Within it, every store that is opened writes through `files`."""
-    opened = project_module.store_of
+    opened = backends.store_of
 
     def store_of(project: Project, stack: Stack, *, begins: str = "") -> Store:
         store = opened(project, stack, begins=begins)

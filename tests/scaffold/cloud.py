@@ -23,7 +23,8 @@ from declarative.errors import ConsentMissing, ExitCode
 from declarative.model import Address, Consent, Event, Plan, Resource
 from declarative.observation import LOOKED
 from declarative.planfile import encode_plan
-from declarative.planner import PlanRequest, parse_consent, unconsented, with_consents
+from declarative.planner.consents import parse_consent, unconsented, with_consents
+from declarative.planner.selection import PlanRequest
 from declarative.simulator import EmbeddedTransport, Origin, Rules, World
 from declarative.simulator.tables.history import Effect
 from declarative.state import State

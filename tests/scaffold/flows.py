@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from declarative.planner import PlanRequest
+from declarative.planner.selection import PlanRequest
 from declarative.simulator.settings import Rules
 from tests.scaffold.cloud import DESTROY, done
 from tests.scaffold.stage import Jobs, Stage, Start

@@ -15,7 +15,8 @@ from declarative.model import (
     Resource,
     Stack,
 )
-from declarative.planner import PlanRequest, make_plan
+from declarative.planner.planner import make_plan
+from declarative.planner.selection import PlanRequest
 from tests.scaffold.planning import BASIS, LOOKUPS, position, spec
 
 GROUP, INSTANCE, PAIR = "ProtectionGroup", "ProtectedInstance", "ReplicationPair"

@@ -16,7 +16,9 @@ from declarative.model import (
     Resource,
     Stack,
 )
-from declarative.planner import PlanRequest, evaluate_outputs, make_plan
+from declarative.planner.outputs import evaluate_outputs
+from declarative.planner.planner import make_plan
+from declarative.planner.selection import PlanRequest
 
 DOMAIN = {
     "id": "domain-1",

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from declarative.planner import PlanRequest
+from declarative.planner.selection import PlanRequest
 from declarative.simulator.tables.history import Effect, Event, Noun
 from declarative.simulator.tables.states import Status
 from tests.scaffold.cloud import VPC, Site

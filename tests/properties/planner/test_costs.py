@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from declarative.cli.prompt import planned
-from declarative.planner import unconsented
+from declarative.planner.consents import unconsented
 from declarative.views.plans import plan_lines
 from declarative.views.text import plain
 from tests.scaffold.planned_world import INSTANCE, World, attachment, group, instance, pair, stack

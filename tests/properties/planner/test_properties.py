@@ -10,7 +10,8 @@ from declarative import __version__
 from declarative.errors import InputError
 from declarative.model import Action, DangerClass, Lifecycle, Observed, Output, Reference, Resource
 from declarative.planfile import decode_plan, encode_plan
-from declarative.planner import PlanRequest, make_plan
+from declarative.planner.planner import make_plan
+from declarative.planner.selection import PlanRequest
 from tests.scaffold.planning import BASIS, LOOKUPS, at, carried_out, cloud, desired, inputs, seen, view
 
 NAMES = ["a", "b", "c", "d", "e"]

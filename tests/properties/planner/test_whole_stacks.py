@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from declarative.model import Action, DangerClass
 from declarative.planfile import decode_plan, encode_plan
-from declarative.planner import unconsented
+from declarative.planner.consents import unconsented
 from tests.scaffold.planned_world import (
     GROUP,
     INSTANCE,

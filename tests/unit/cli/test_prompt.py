@@ -28,7 +28,7 @@ from declarative.model import (
     Step,
     Withheld,
 )
-from declarative.planner import Unconsented
+from declarative.planner.consents import Unconsented
 from declarative.workflow.watch import Declined
 
 TIME = "2026-01-02T03:04:05Z"

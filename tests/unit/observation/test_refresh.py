@@ -10,7 +10,7 @@ from declarative.kinds import KINDS
 from declarative.model import Address, Desired, DesiredView, Resource, Stack
 from declarative.observation import Observer
 from declarative.observation.refresh import observe, read_kinds
-from declarative.planner import PlanRequest
+from declarative.planner.selection import PlanRequest
 from declarative.provider import Listing, Look
 from tests.scaffold.virtual_time import run_virtual
 

@@ -5,8 +5,7 @@ from dataclasses import replace
 import pytest
 
 from declarative.model import Address, Consent, Danger, DangerClass, Plan
-from declarative.planner import agreed, unconsented
-from declarative.planner.consents import POLICIES, Unconsented, given_by_yes
+from declarative.planner.consents import POLICIES, Unconsented, agreed, given_by_yes, unconsented
 from tests.scaffold.planning import BASIS, at
 
 WAYS = ("option", "destroy", "prompt")

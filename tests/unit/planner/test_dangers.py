@@ -4,7 +4,8 @@ import pytest
 
 from declarative.errors import UsageError
 from declarative.model import Action, Consent, Danger, DangerClass, OpenOperation
-from declarative.planner import aware_of_twins, kinds_with_twins, parse_consent, unconsented, with_consents
+from declarative.planner.consents import parse_consent, unconsented, with_consents
+from declarative.planner.planner import aware_of_twins, kinds_with_twins
 from tests.scaffold.planning import at, cloud, desired, inputs, plan, recorded, seen
 
 

@@ -7,7 +7,7 @@ import pytest
 from declarative.errors import InputError, Severity
 from declarative.kinds import KINDS
 from declarative.model import Action, Address, Change, DangerClass, Lookups, Output, Reference
-from declarative.planner import unconsented
+from declarative.planner.consents import unconsented
 from declarative.views.plans import plan_lines, summary
 from declarative.views.text import plain
 from tests.scaffold.planned_world import (

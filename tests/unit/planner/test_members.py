@@ -6,7 +6,7 @@ import pytest
 
 from declarative.errors import InputError
 from declarative.model import Action, DangerClass, Lookups, Observed, OpenOperation, Reason
-from declarative.planner import unconsented
+from declarative.planner.consents import unconsented
 from declarative.views.plans import plan_lines, summary
 from declarative.views.text import plain
 from tests.scaffold.planned_world import (

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from declarative.model import Action, Reference
 from declarative.planfile import decode_plan, encode_plan
-from declarative.planner import unconsented
+from declarative.planner.consents import unconsented
 from declarative.views.plans import plan_lines
 from declarative.views.text import plain
 from tests.scaffold.planned_world import (

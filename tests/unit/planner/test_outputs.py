@@ -4,7 +4,7 @@ import pytest
 
 from declarative.errors import InputError
 from declarative.model import Change, Output, Reference, Resource
-from declarative.planner import evaluate_outputs
+from declarative.planner.outputs import evaluate_outputs
 from tests.scaffold.planning import at, cloud, desired, plan, recorded, seen
 
 ID = Reference(at("a"), "id")

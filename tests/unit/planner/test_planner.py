@@ -16,8 +16,9 @@ from declarative.model import (
     Reason,
     Resource,
 )
-from declarative.planner import PlanRequest, make_plan
 from declarative.planner.differences import field_changes, seen_inputs
+from declarative.planner.planner import make_plan
+from declarative.planner.selection import PlanRequest
 from tests.scaffold.planning import (
     BASIS,
     LOOKUPS,

@@ -4,7 +4,8 @@ import pytest
 
 from declarative.errors import UsageError
 from declarative.model import Address
-from declarative.planner import PlanRequest, Selector
+from declarative.planner.selection import PlanRequest
+from declarative.planner.selectors import Selector
 from tests.scaffold.planning import at, brief, desired, plan, recorded
 
 KEYED = Address("ProtectedInstance", "web", "a-1")

@@ -13,7 +13,7 @@ from declarative.clock import Clock
 from declarative.errors import InputError, StateError, UsageError
 from declarative.kinds import KINDS
 from declarative.model import Address
-from declarative.planner import PlanRequest
+from declarative.planner.selection import PlanRequest
 from declarative.workflow import plans, reports, states
 from declarative.workflow.imports import import_objects
 from declarative.workflow.project import Embedded, Project

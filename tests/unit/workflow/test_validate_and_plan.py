@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from declarative.errors import InputError, Severity
 from declarative.manifest import load, resolve
 from declarative.model import Basis, Binding, Lookups, Observed
-from declarative.planner import PlanRequest, make_plan
+from declarative.planner.planner import make_plan
+from declarative.planner.selection import PlanRequest
 from declarative.workflow import manifests
 from declarative.workflow.project import Project
 from tests.scaffold.corpus import BAD, GOOD, lay_out

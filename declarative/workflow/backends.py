@@ -1,0 +1,175 @@
+"""The state and the cloud of a project: where they are, how they are opened, and whether they belong together."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import os
+import shlex
+import socket
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from declarative.clock import Clock
+from declarative.errors import Interrupted, StateError, UsageError
+from declarative.model import Binding, Stack
+from declarative.state import Holder, State, Store, open_store
+from declarative.workflow.project import SIMULATOR, Project
+
+if TYPE_CHECKING:
+    from declarative.provider import Access, Provider
+
+_EMBEDDED_ENDPOINT = "http://127.0.0.1"
+
+
+def _elsewhere(project: Project) -> str | None:
+    return project.state or project.environ.get("DECLARATIVE_STATE")
+
+
+def local_folder_of(project: Project, stack: Stack) -> Path | None:
+    """The folder of a local state, with those of all environments; None when it is kept elsewhere."""
+    scheme, _, rest = (_elsewhere(project) or stack.state).partition(":")
+    return project.folder / rest if scheme == "local" and rest else None
+
+
+def store_of(project: Project, stack: Stack, *, begins: str = "") -> Store:
+    """The stack's store. `begins`: the lineage of a state that never was, instead of a drawn one."""
+    elsewhere = _elsewhere(project)
+    return open_store(
+        elsewhere or stack.state,
+        folder=project.folder,
+        environment=project.environment,
+        marks=_marks(project.environ),
+        uuid=lambda: new_uuid(project.clock),
+        accept_rollback=project.accept_rollback,
+        restore=_restoring(project, elsewhere),
+        warn=project.warn,
+        begins=begins,
+    )
+
+
+def _restoring(project: Project, elsewhere: str | None) -> str:
+    """The command that restores this state, to be pasted where this one was run; a serial goes to its end."""
+    folder = ["-C", str(project.folder)] if project.folder != Path() else []
+    environment = ["--env", project.environment] if project.environment != "default" else []
+    state = ["--state", elsewhere] if elsewhere else []
+    return shlex.join(["declarative", *folder, *environment, "state", "restore", *state])
+
+
+def _marks(environ: Mapping[str, str]) -> Path | None:
+    """Where marks are kept: relative folders don't count, since they would be other ones in every working folder."""
+    for base, below in ((environ.get("XDG_STATE_HOME"), ""), (environ.get("HOME"), ".local/state")):
+        if base and Path(base).is_absolute():
+            return Path(base) / below / "declarative"
+    return None
+
+
+def new_uuid(clock: Clock) -> str:
+    import uuid
+
+    return str(uuid.UUID(int=clock.random.getrandbits(128), version=4))
+
+
+@asynccontextmanager
+async def cloud_of(project: Project, stack: Stack) -> AsyncIterator[Provider]:
+    """The way to the cloud: the embedded one of `simulator: true`, else an endpoint with a token."""
+    from declarative.provider import Access, Provider, Secret, access_from
+
+    access: Access
+    transport = project.transport
+    if stack.simulator:
+        _refuse_two_clouds(project)
+        if project.embedded is None:
+            raise UsageError("this stack wants the embedded simulator, and none is at hand", "Pass `embedded`.")
+        embedded = project.embedded(project.folder)
+        access = Access(
+            endpoint=_EMBEDDED_ENDPOINT, project_id=embedded.project_id, region=SIMULATOR, token=Secret(SIMULATOR)
+        )
+        transport = embedded.transport
+    else:
+        access = access_from(
+            environ=project.environ,
+            endpoint=project.endpoint,
+            project_id=project.project_id,
+            region=project.region or stack.region or None,
+        )
+    async with Provider(access, parallelism=project.parallelism, clock=project.clock, transport=transport) as provider:
+        yield provider
+
+
+def _refuse_two_clouds(project: Project) -> None:
+    named = [name for name in ("SDRS_ENDPOINT", "OS_AUTH_TOKEN") if project.environ.get(name)]
+    if project.endpoint:
+        named.insert(0, "--endpoint")
+    if any(name != "OS_AUTH_TOKEN" for name in named):
+        raise UsageError(
+            f"the stack says `simulator: true`, and {named[0]} names another cloud",
+            f"Remove `simulator: true` from the stack, or unset {named[0]}.",
+        )
+
+
+@asynccontextmanager
+async def writing(
+    project: Project, stack: Stack, operation: str, interrupt: asyncio.Event | None = None, *, begins: str = ""
+) -> AsyncIterator[Store]:
+    """The store, locked for the length of the command. Raises Interrupted when that ends the wait for the lock."""
+    store = store_of(project, stack, begins=begins)
+    holder = Holder(
+        id=new_uuid(project.clock),
+        who=who(),
+        host=socket.gethostname(),
+        pid=os.getpid(),
+        operation=operation,
+        since=project.clock.stamp(),
+    )
+    await _lock(project, store, holder, interrupt or asyncio.Event())
+    try:
+        yield store
+    finally:
+        store.unlock()
+
+
+async def _lock(project: Project, store: Store, holder: Holder, interrupt: asyncio.Event) -> None:
+    """Take the lock. The wait is short pauses in a thread: between two of them it can be ended."""
+    cancelled = False
+
+    def pause(seconds: float) -> None:
+        if cancelled or interrupt.is_set():
+            raise Interrupted
+        project.clock.pause(seconds)
+
+    timeout = min(project.lock_timeout, project.timeout if project.timeout is not None else project.lock_timeout)
+    taking = asyncio.ensure_future(project.blocking(lambda: store.lock(holder, timeout=timeout, sleep=pause)))
+    try:
+        await asyncio.shield(taking)
+    except asyncio.CancelledError:
+        cancelled = True
+        await asyncio.wait({taking})
+        if taking.exception() is None:
+            store.unlock()
+        raise
+
+
+def who() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"
+
+
+def check_binding(state: State, binding: Binding) -> None:
+    bound = state.binding
+    if bound is not None and not same_cloud(bound, binding):
+        raise StateError(
+            f"this state belongs to project {bound.project_id} in region {bound.region!r} at {bound.host}, "
+            f"not to project {binding.project_id} in region {binding.region!r} at {binding.host}",
+            "Use the endpoint and project it belongs to, or another state.",
+        )
+
+
+def same_cloud(one: Binding, other: Binding) -> bool:
+    """True when both are one project at one endpoint; a region that isn't named agrees with any."""
+    regions = {one.region, other.region} - {""}
+    return (one.project_id, one.host) == (other.project_id, other.host) and len(regions) <= 1
