@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import enum
 import json
-import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from declarative import strict_json
 from declarative.errors import Diagnostic, Position, Severity, UsageError, did_you_mean, visible
 from declarative.manifest.expressions import texts_with_expressions
 from declarative.manifest.files import read_named
@@ -108,7 +108,7 @@ class Variable:
         """Return the value that a text from the environment or an option means. Raises ValueError."""
         if self.type is VariableType.STRING:
             return text
-        return parse_json(text) if self.type in _COLLECTIONS else plain(text)
+        return strict_json.loads(text) if self.type in _COLLECTIONS else plain(text)
 
     def remedy(self, value: Json) -> str:
         """Say how to put right a value that a file gives and whose type is wrong. Empty: nothing helps in general."""
@@ -158,34 +158,6 @@ def _declaration(name: str, entry: Mapping[str, Json], path: tuple[str, ...], pr
         enum=enum_,
         allowed=frozenset(map(canonical, enum_)),
     )
-
-
-def parse_json(text: str) -> Json:
-    """Read JSON strictly: no duplicate keys, no NaN, no infinity. Raises ValueError."""
-    try:
-        return json.loads(text, object_pairs_hook=_without_duplicates, parse_constant=_no_constant, parse_float=_finite)
-    except RecursionError as error:
-        raise ValueError("it is nested too deep") from error
-
-
-def _without_duplicates(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
-    found: dict[str, Json] = {}
-    for key, value in pairs:
-        if key in found:
-            raise ValueError(f"the key '{visible(key, limit=80)}' is given twice")
-        found[key] = value
-    return found
-
-
-def _no_constant(text: str) -> Json:
-    raise ValueError(f"{text} is not JSON")
-
-
-def _finite(text: str) -> float:
-    value = float(text)
-    if not math.isfinite(value):
-        raise ValueError("a number is too large")
-    return value
 
 
 # ---------------------------------------------------------------- sources
@@ -315,7 +287,7 @@ def _parsed(source: Source, findings: list[Diagnostic]) -> Json:
     """Return what the file holds, read as JSON when it is some; None: nothing, or a finding says why."""
     if source.text.lstrip()[:1] == "{":
         try:
-            return parse_json(source.text)
+            return strict_json.loads(source.text)
         except json.JSONDecodeError as error:
             if source.file.endswith(".json"):
                 where = Position(source.file, error.lineno, error.colno)

@@ -9,10 +9,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from typing import NoReturn
+from collections.abc import Iterable, Mapping
 
 import declarative
+from declarative import strict_json
 from declarative.errors import Diagnostic, PlanRefused, visible
 from declarative.model import (
     Action,
@@ -92,8 +92,8 @@ def is_plan(content: bytes) -> bool:
 
 def _parsed(text: str, place: str) -> Mapping[str, Json]:
     try:
-        document = json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
+        document = strict_json.loads(text)
+    except ValueError as error:
         raise PlanRefused(
             f"{place} is not a declarative plan, or was cut or edited: it can't be read as JSON", _EDITED
         ) from error
@@ -104,17 +104,6 @@ def _parsed(text: str, place: str) -> Mapping[str, Json]:
         found = visible(form, limit=40)
         raise PlanRefused(f"{place} has the format {found}; this version reads {FORMAT}", "Plan again.")
     return dict(document)
-
-
-def _unique(pairs: Sequence[tuple[str, Json]]) -> dict[str, Json]:
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        raise ValueError("a member stands twice")
-    return members
-
-
-def _refuse_constant(word: str) -> NoReturn:
-    raise ValueError(f"{word} is no JSON")
 
 
 # ---------------------------------------------------------------- canonical text

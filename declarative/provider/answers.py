@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import enum
 import json
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
+from declarative import strict_json
 from declarative.errors import (
     EndpointError,
     NotFound,
@@ -224,28 +224,13 @@ def read_object(reply: Reply) -> Attributes:
     return document
 
 
-def _no_constant(name: str) -> Json:
-    raise ValueError(f"{name} is not JSON")
-
-
-def _finite(digits: str) -> float:
-    number = float(digits)
-    if not math.isfinite(number):
-        raise ValueError("a number is too large")
-    return number
-
-
-# What a float can't hold would come out of every later document as NaN or Infinity, which no JSON reader takes.
-_DECODER = json.JSONDecoder(parse_constant=_no_constant, parse_float=_finite)
-
-
 def _decode(body: bytes) -> Json:
     if not body.strip():
         raise Unreadable("the body is empty")
     try:
         text = body.decode("utf-8")
-        document = _DECODER.decode(text)
-    except (ValueError, RecursionError) as error:
+        document = strict_json.loads(text, unique_keys=False)
+    except ValueError as error:
         raise Unreadable("the body is not JSON") from error
     if _LONE_SURROGATE.search(text) is None:
         return document

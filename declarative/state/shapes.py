@@ -11,10 +11,10 @@ not be read again is not written either.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
+from declarative import strict_json
 from declarative.errors import StateError, visible
 from declarative.model import Action, Address, Binding, Json, Lifecycle, Operation, Resource, Run
 
@@ -37,13 +37,8 @@ def dumps(shape: Json) -> str:
 def loads(text: str, *, unique_keys: bool) -> Json:
     """Parse JSON. Raises Malformed for all that isn't, NaN, infinite numbers and, if asked, duplicate keys."""
     try:
-        return json.loads(
-            text,
-            parse_constant=_no_constant,
-            parse_float=_finite,
-            object_pairs_hook=_unique if unique_keys else None,
-        )
-    except (ValueError, RecursionError) as error:
+        return strict_json.loads(text, unique_keys=unique_keys)
+    except ValueError as error:
         raise Malformed(f"is not JSON: {visible(error, limit=200)}") from error
 
 
@@ -54,26 +49,6 @@ def _plain(value: object) -> Json:
 
 
 _to_json = json.JSONEncoder(sort_keys=True, allow_nan=False, separators=(",", ":"), default=_plain).encode
-
-
-def _no_constant(name: str) -> float:
-    raise ValueError(f"{name} is no JSON number")
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    if math.isinf(number):
-        raise ValueError(f"the number {text[:32]} is too large")
-    return number
-
-
-def _unique(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise Malformed(
-            f"has an object with a duplicate key among {visible(', '.join(k for k, _ in pairs), limit=120)}"
-        )
-    return found
 
 
 # ---------------------------------------------------------------- checks

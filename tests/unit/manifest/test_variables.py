@@ -4,7 +4,6 @@ import pytest
 
 from declarative.errors import InputError, UsageError
 from declarative.manifest import VariableSources, load, resolve, stack_of, validate
-from declarative.manifest.variables import parse_json
 
 STACK = """apiVersion: sdrs/v1
 kind: Stack
@@ -253,13 +252,6 @@ def test_an_environment_without_the_value_is_named(folder):
 
 def test_the_first_finding_of_a_variable_does_not_hide_the_next(folder):
     assert len(told(folder, options=("number=x", "flag=y", "nope=z"))) == 3
-
-
-def test_json_is_read_strictly():
-    assert parse_json('{"a": [1, 2.5, "x", null, true]}') == {"a": [1, 2.5, "x", None, True]}
-    for text in ("", "{", '{"a": Infinity}', "9" * 5000, '{"a": 1} x'):
-        with pytest.raises(ValueError):
-            parse_json(text)
 
 
 def test_no_message_shows_more_than_a_glimpse_of_a_value(folder):

@@ -1,0 +1,49 @@
+"""JSON as the standard has it: no NaN, no number that a float can't hold, and no key twice.
+
+Python's own reader takes all three, and what it then holds comes out of a later document as text that no reader takes.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from typing import NoReturn
+
+from declarative.errors import visible
+from declarative.model import Json
+
+
+def loads(text: str, *, unique_keys: bool = True) -> Json:
+    """Read one JSON value. Raises ValueError, with the reason in words.
+
+    `unique_keys`: False takes the last of two members with one key, as most writers of JSON expect.
+    """
+    try:
+        return (_UNIQUE if unique_keys else _LENIENT).decode(text)
+    except RecursionError as error:
+        raise ValueError("it is nested too deep") from error
+
+
+def _refuse_constant(word: str) -> NoReturn:
+    raise ValueError(f"{word} is not JSON")
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if not math.isfinite(number):
+        raise ValueError("a number is too large")  # which one is not shown: it may be secret
+    return number
+
+
+def _with_unique_keys(pairs: Sequence[tuple[str, Json]]) -> dict[str, Json]:
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for number, key in enumerate(keys) if key in keys[:number])
+        raise ValueError(f"the key '{visible(twice, limit=80)}' is given twice")
+    return members
+
+
+_LENIENT = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite)
+_UNIQUE = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite, object_pairs_hook=_with_unique_keys)
