@@ -5,11 +5,14 @@ Source: SDRS API reference, "DR Drill"; docs/sdrs-api.md, "DR drills".
 
 from __future__ import annotations
 
+from declarative.kinds.describing import ID, in_group, told
+from declarative.kinds.judging import status_troubles
 from declarative.kinds.spec import recorded_fields
 from declarative.kinds.status import DRILL_CREATED_BESIDE, DRILL_DELETED_FROM, by_status, held_because
 from declarative.model import (
     Attributes,
     Call,
+    Describing,
     Field,
     Health,
     Kind,
@@ -71,6 +74,11 @@ def _needs(inputs: Attributes) -> tuple[str, ...]:
     return (words,)
 
 
+def _describe(shown: Attributes, context: Describing) -> Attributes:
+    vpc = {"drill_vpc_id": told(shown, "drill_vpc_id", ID)} if shown.get("drill_vpc_id") else {}
+    return {**in_group(shown, context), **vpc}
+
+
 KIND = Kind(
     name="DRDrill",
     noun="DR drill",
@@ -84,6 +92,10 @@ KIND = Kind(
     refers=_REFERS,
     group="server_group_id",
     place=("server_group_id",),
+    plural="drills",
+    describe=_describe,
+    names_unique_in="server_group_id",
+    judge=status_troubles,
     complete=_complete,
     create=_create,
     update=_update,

@@ -5,6 +5,8 @@ Source: SDRS API reference, "Protected Instance" and "Tag Management"; docs/sdrs
 
 from __future__ import annotations
 
+from declarative.kinds.describing import ID, description, in_group, tags, told
+from declarative.kinds.judging import status_troubles
 from declarative.kinds.spec import recorded_fields
 from declarative.kinds.status import (
     INSTANCE_DELETED_FROM,
@@ -18,6 +20,7 @@ from declarative.kinds.status import (
 from declarative.model import (
     Attributes,
     Call,
+    Describing,
     Field,
     Json,
     Kind,
@@ -133,6 +136,15 @@ def _needs(inputs: Attributes) -> tuple[str, ...]:
     return (words,)
 
 
+def _describe(shown: Attributes, context: Describing) -> Attributes:
+    return {
+        **in_group(shown, context),
+        "server_id": told(shown, "server_id", ID),
+        **description(shown, context),
+        **tags(shown, context),
+    }
+
+
 KIND = Kind(
     name="ProtectedInstance",
     noun="protected instance",
@@ -149,6 +161,9 @@ KIND = Kind(
     place=("server_group_id",),
     natural_key=("server_id",),
     makes=frozenset({"ReplicationPair"}),
+    plural="instances",
+    describe=_describe,
+    judge=status_troubles,
     complete=_complete,
     create=_create,
     update=_update,

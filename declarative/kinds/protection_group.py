@@ -8,12 +8,16 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from declarative.errors import did_you_mean
+from declarative.kinds.describing import ID, LINE, NAME, description, told
+from declarative.kinds.judging import status_troubles
 from declarative.kinds.status import PROTECTED, SHARED, held_because, swapped
 from declarative.model import (
     Attributes,
     Call,
+    Describing,
     Field,
     Health,
+    Json,
     Kind,
     Lookups,
     OnChange,
@@ -124,6 +128,32 @@ def _action(verb: str) -> Callable[[str], Call]:
     return call
 
 
+def _describe(shown: Attributes, context: Describing) -> Attributes:
+    spec: dict[str, Json] = {
+        "source_availability_zone": told(shown, "source_availability_zone", NAME),
+        "target_availability_zone": told(shown, "target_availability_zone", NAME),
+        **_told_domain(shown, context.lookups),
+        "source_vpc_id": told(shown, "source_vpc_id", ID),
+        **description(shown, context),
+    }
+    if shown.get("status") == "protected":
+        spec["protection"] = "enabled"
+    if shown.get("priority_station") == "target":
+        spec["priority_station"] = "target"
+    return spec
+
+
+def _told_domain(shown: Attributes, lookups: Lookups) -> dict[str, Json]:
+    """The domain by its name where that name means this domain alone."""
+    domain_id = told(shown, "domain_id", ID)
+    domains = lookups.domains or ()
+    names = {str(domain.get("name")) for domain in domains if domain.get("id") == domain_id}
+    alike = [domain for domain in domains if str(domain.get("name")) in names]
+    if len(alike) == 1 and all(LINE.fullmatch(name) for name in names):
+        return {"domain": names.pop()}
+    return {"domain_id": domain_id}
+
+
 KIND = Kind(
     name="ProtectionGroup",
     noun="protection group",
@@ -137,6 +167,10 @@ KIND = Kind(
     lookups={"domain": "domain_id"},
     lookup_names={"domain": "domain_name"},
     place=("domain_id", "source_availability_zone", "target_availability_zone", "source_vpc_id"),
+    plural="groups",
+    describe=_describe,
+    names_unique_in="",
+    judge=status_troubles,
     complete=_complete,
     create=_create,
     update=_update,

@@ -5,11 +5,15 @@ They have no id and no list of their own: the instances tell of them. Source: do
 
 from __future__ import annotations
 
+import re
+
+from declarative.kinds.judging import no_troubles
 from declarative.kinds.spec import recorded_fields
 from declarative.kinds.status import DETACHED_BESIDE, OF_INSTANCES, PROTECTED, STEADY, by_status, held_because
 from declarative.model import (
     Attributes,
     Call,
+    Describing,
     Field,
     Health,
     Json,
@@ -17,7 +21,10 @@ from declarative.model import (
     Lookups,
     Problem,
     Refers,
+    Undescribable,
 )
+
+_DEVICE = re.compile(r"/dev/[sv]d[a-z]{1,2}")
 
 
 def letters(device: Json) -> str:
@@ -91,6 +98,28 @@ def _delete(object_id: str, inputs: Attributes) -> Call:
     return Call("DELETE", path, idempotent=False, starts_job=True)
 
 
+def _describe(shown: Attributes, context: Describing) -> Attributes:
+    spec = {}
+    for name, target in _REFERS.items():
+        other = context.name_of(target.kind, str(shown.get(target.field)))
+        if other is None:
+            raise Undescribable(f"its {name.replace('_', ' ')} isn't written")
+        spec[name] = other
+    return {**spec, "device": _told_device(str(shown.get("device")))}
+
+
+def _told_device(shown: str) -> str:
+    """A device name as manifests write it, with the letters that are shown: they alone are compared."""
+    device = shown if _DEVICE.fullmatch(shown) else f"/dev/vd{letters(shown)}"
+    if not _DEVICE.fullmatch(device):
+        raise Undescribable("the cloud doesn't tell its device")
+    return device
+
+
+def _title(spec: Attributes) -> str:
+    return "-on-".join(str(spec[name]) for name in ("replication_pair", "protected_instance"))
+
+
 KIND = Kind(
     name="ReplicationAttachment",
     noun="replication attachment",
@@ -107,6 +136,10 @@ KIND = Kind(
     group="server_group_id",
     natural_key=("protected_instance_id", "replication_id"),
     identity=_identity,
+    plural="attachments",
+    describe=_describe,
+    title=_title,
+    judge=no_troubles,
     complete=_complete,
     create=_create,
     update=_update,

@@ -5,6 +5,8 @@ Source: SDRS API reference, "Replication Pair"; docs/sdrs-api.md, "Replication p
 
 from __future__ import annotations
 
+from declarative.kinds.describing import ID, description, in_group, told
+from declarative.kinds.judging import fault_level_troubles, status_troubles
 from declarative.kinds.spec import recorded_fields
 from declarative.kinds.status import (
     PAIR_DELETED_BESIDE,
@@ -19,6 +21,7 @@ from declarative.kinds.status import (
 from declarative.model import (
     Attributes,
     Call,
+    Describing,
     Field,
     Health,
     Json,
@@ -116,6 +119,14 @@ def _needs(inputs: Attributes) -> tuple[str, ...]:
     return (words,)
 
 
+def _describe(shown: Attributes, context: Describing) -> Attributes:
+    return {**in_group(shown, context), "volume_id": told(shown, "volume_id", ID), **description(shown, context)}
+
+
+def _judge(observed: Attributes) -> tuple[str, ...]:
+    return (*status_troubles(observed), *fault_level_troubles(observed))
+
+
 KIND = Kind(
     name="ReplicationPair",
     noun="replication pair",
@@ -131,6 +142,9 @@ KIND = Kind(
     group="server_group_id",
     place=("server_group_id",),
     natural_key=("volume_id",),
+    plural="pairs",
+    describe=_describe,
+    judge=_judge,
     complete=_complete,
     create=_create,
     update=_update,

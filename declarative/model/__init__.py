@@ -8,7 +8,20 @@ from __future__ import annotations
 
 from declarative.model.address import KEY_PATTERN, NAME_PATTERN, Address, Attributes, Json, Locate, Path
 from declarative.model.desired import Desired, DesiredView, Lifecycle, Output, Reference, Stack
-from declarative.model.kind import Call, Field, Health, Kind, OnChange, Problem, Refers, Switch, no_words, one_object
+from declarative.model.kind import (
+    Call,
+    Describing,
+    Field,
+    Health,
+    Kind,
+    OnChange,
+    Problem,
+    Refers,
+    Switch,
+    Undescribable,
+    no_words,
+    one_object,
+)
 from declarative.model.observed import Lookups, Observed
 from declarative.model.outcome import Event, Outcome, Result, StepOutcome
 from declarative.model.plan import (
@@ -61,6 +74,7 @@ __all__ = [
     "Consent",
     "Danger",
     "DangerClass",
+    "Describing",
     "Desired",
     "DesiredView",
     "Drift",
@@ -99,6 +113,7 @@ __all__ = [
     "Step",
     "StepOutcome",
     "Switch",
+    "Undescribable",
     "Withheld",
     "no_words",
     "one_object",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from declarative.model.address import Attributes, Json, Path
 from declarative.model.observed import Lookups
@@ -90,6 +91,24 @@ class Switch:
     wait_codes: frozenset[str] = frozenset()
 
 
+class Undescribable(Exception):
+    """The object can't be described by a manifest; the text says why, as in "it is not written: …"."""
+
+
+class Describing(Protocol):
+    """What the describer of a kind may ask and say, beside the object itself."""
+
+    @property
+    def lookups(self) -> Lookups:
+        """What the cloud says beside the objects."""
+
+    def name_of(self, kind: str, object_id: str) -> str | None:
+        """The manifest name of an object that is described already; None for any other."""
+
+    def note(self, text: str) -> None:
+        """Tell the reader of the export that something is left out."""
+
+
 def one_object(listed: Attributes) -> Mapping[str, Attributes]:
     """The usual `Kind.view`: a listed object is one object of the kind, under its own id."""
     return {str(listed["id"]): listed}
@@ -156,6 +175,14 @@ class Kind:
     exists_codes: frozenset[str] = frozenset()  # on a repeated create: an earlier one has had its effect
     failure_type: str = ""  # `resource_type` in the task centre
     quota: str = ""  # `type` in the quotas
+    # describing and judging
+    plural: str  # what an export calls the file of its documents, e.g. `groups`
+    # An observed object -> the spec of its document, without the name. Raises Undescribable.
+    describe: Callable[[Attributes, Describing], Attributes]
+    # The name that stands in for one, of a kind whose objects have none: of the spec.
+    title: Callable[[Attributes], str] | None = None
+    names_unique_in: str | None = None  # the field within which names are unique in manifests; "": in the whole stack
+    judge: Callable[[Attributes], tuple[str, ...]]  # an observed object -> what is wrong with it, in words
     # words for people
     member_counts: Mapping[str, str] = field(default_factory=dict)  # observed counter -> what it counts
     leaves: Callable[[Attributes], tuple[str, ...]] = no_words  # recorded inputs -> what stays, billed, after a delete

@@ -9,24 +9,15 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final
 
 from declarative.kinds import KINDS
-from declarative.kinds.replication_attachment import letters
-from declarative.model import Address, Attributes, Health, Json, Lookups, Observed
+from declarative.kinds.describing import ID, NAME
+from declarative.model import Address, Attributes, Health, Json, Kind, Lookups, Observed, Undescribable
 from declarative.reporting.yaml_text import Value, to_yaml
 
-_GROUP, _INSTANCE, _PAIR = "ProtectionGroup", "ProtectedInstance", "ReplicationPair"
-_ATTACHMENT, _DRILL = "ReplicationAttachment", "DRDrill"
-_FILES: Final = {
-    _GROUP: "groups",
-    _INSTANCE: "instances",
-    _PAIR: "pairs",
-    _ATTACHMENT: "attachments",
-    _DRILL: "drills",
-}
+_PAIR, _ATTACHMENT = "ReplicationPair", "ReplicationAttachment"  # what instances bring
 IMPORTS = "imports.sh"
 
 _SIMULATOR_NOTE = (
@@ -38,15 +29,6 @@ _SIMULATOR_NOTE = (
 _MAX_DOCUMENTS = 400
 _MAX_CHARACTERS = 200_000
 _IMPORTS_AT_ONCE = 200  # a command line of at most 40 KiB
-
-_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_LINE = re.compile(r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,255}")
-_DESCRIPTION = re.compile(r"[^<>\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]+")
-_DEVICE = re.compile(r"/dev/[sv]d[a-z]{1,2}")
-_TAG = re.compile(r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff*<>\\=,|/]*")
-_MAX_TAGS, _MAX_TAG_KEY, _MAX_TAG_VALUE = 10, 36, 43
-_MAX_BYTES = 64
 
 # Fields whose values are shared by many groups, by the name of the variable that then holds the value.
 _SHARED = {
@@ -84,21 +66,18 @@ class _Document:
     adopted: bool = False
 
 
-class _Unfit(Exception):
-    """The object can't be described; the text says why."""
-
-
 def export(observed: Observed, *, stack: str, region: str = "", simulator: bool = False) -> Exported:
     """Describe everything in `observed`. `stack` is the name of the new stack, from which its own name is made."""
     writer = _Writer(observed)
     writer.write()
-    documents = sorted(writer.documents, key=lambda one: (list(_FILES).index(one.address.kind), one.address))
+    order = {name: number for number, name in enumerate(KINDS)}
+    documents = sorted(writer.documents, key=lambda one: (order[one.address.kind], one.address))
     variables = _variables(documents)
-    cloud: dict[str, Value] = {"simulator": True} if simulator else {"region": region} if _ID.fullmatch(region) else {}
+    cloud: dict[str, Value] = {"simulator": True} if simulator else {"region": region} if ID.fullmatch(region) else {}
     files = {"stack.yaml": _stack_text(manifest_name(stack, "exported"), cloud, variables)}
-    for kind, name in _FILES.items():
-        texts = [_document_text(one, variables) for one in documents if one.address.kind == kind]
-        files.update(_in_files(name, texts))
+    for name, kind in KINDS.items():
+        texts = [_document_text(one, variables) for one in documents if one.address.kind == name]
+        files.update(_in_files(kind.plural, texts))
     if simulator:
         writer.notes.append(_SIMULATOR_NOTE)
     imports = tuple((one.address, one.id) for one in documents)
@@ -120,17 +99,29 @@ class _Writer:
     _names: dict[str, set[str]] = field(default_factory=dict)
     _cloud_names: set[tuple[str, str, str]] = field(default_factory=set)
 
+    @property
+    def lookups(self) -> Lookups:
+        """What the cloud says beside the objects."""
+        return self.observed.lookups
+
+    def name_of(self, kind: str, object_id: str) -> str | None:
+        """The manifest name of an object that is described already."""
+        address = self._addresses.get((kind, object_id))
+        return address.name if address is not None else None
+
+    def note(self, text: str) -> None:
+        """Tell the reader of something that is left out."""
+        self.notes.append(text)
+
     def write(self) -> None:
-        """Describe all that can be described."""
+        """Describe all that can be described, kind after kind; what an instance has brought is taken over with it."""
         attached = self._attached()
-        self._all(_GROUP, self._group)
-        self._all(_INSTANCE, self._instance)
         single = {pair for pair, places in attached.items() if len(places) == 1 and not self._is_of_a_shared_disk(pair)}
         bootable = {pair for pair in single if self._metadata(pair).get("bootable") in (True, "true")}
-        self._all(_PAIR, self._pair, leave=bootable, adopt=single)
         made_by_hand = {one for pair, places in attached.items() if pair not in single for one in places}
-        self._all(_ATTACHMENT, self._attachment, leave=self._objects(_ATTACHMENT).keys() - made_by_hand)
-        self._all(_DRILL, self._drill)
+        left = {_PAIR: bootable, _ATTACHMENT: self._objects(_ATTACHMENT).keys() - made_by_hand}
+        for kind in KINDS.values():
+            self._all(kind, leave=left.get(kind.name, set()), adopt=single if kind.name == _PAIR else set())
         if children := len(bootable & self._objects(_PAIR).keys()):
             self.notes.append(
                 "1 pair of a system disk is not written: it goes with the instance that brought it"
@@ -161,130 +152,59 @@ class _Writer:
         metadata = self._objects(_PAIR).get(pair, {}).get("record_metadata")
         return metadata if isinstance(metadata, dict) else {}
 
-    def _all(
-        self,
-        kind: str,
-        describe: Callable[[Attributes], dict[str, Json]],
-        *,
-        leave: Iterable[str] = (),
-        adopt: Collection[str] = (),
-    ) -> None:
+    def _all(self, kind: Kind, *, leave: Collection[str], adopt: Collection[str]) -> None:
         """Describe all objects of a kind but those to `leave`; those to `adopt` are attached to an instance."""
-        left = set(leave)
-        ordered = sorted(self._objects(kind).items(), key=lambda one: (str(one[1].get("name")), one[0]))
+        ordered = sorted(self._objects(kind.name).items(), key=lambda one: (str(one[1].get("name")), one[0]))
         for object_id, shown in ordered:
-            if object_id in left:
+            if object_id in leave:
                 continue
             try:
-                self._refuse_unhealthy(kind, shown)
-                spec = describe(shown)
-            except _Unfit as reason:
-                self.notes.append(f"{KINDS[kind].noun} {object_id} is not written: {reason}")
+                _refuse_unhealthy(kind, shown)
+                spec = kind.describe(shown, self)
+            except Undescribable as reason:
+                self.notes.append(f"{kind.noun} {object_id} is not written: {reason}")
                 continue
             address = self._address(kind, object_id, shown, spec)
             document = _Document(address, object_id, spec, adopted=object_id in adopt)
-            self.documents.append(self._named(document, shown))
+            self.documents.append(self._named(kind, document, shown))
 
-    def _refuse_unhealthy(self, kind: str, shown: Attributes) -> None:
-        health = KINDS[kind].health(shown, {"priority_station": shown.get("priority_station")})
-        if health is Health.BROKEN:
-            raise _Unfit("its creation failed")
-        if health is Health.LEAVING:
-            raise _Unfit("it is being deleted")
-
-    def _address(self, kind: str, object_id: str, shown: Attributes, spec: Mapping[str, Json]) -> Address:
-        told = str(shown.get("name") or "")
-        if kind == _ATTACHMENT:
-            told = "-on-".join(str(spec[name]) for name in ("replication_pair", "protected_instance"))
-        name = _unique(manifest_name(told, _FILES[kind].removesuffix("s")), self._names.setdefault(kind, set()))
-        address = self._addresses[(kind, object_id)] = Address(kind, name)
+    def _address(self, kind: Kind, object_id: str, shown: Attributes, spec: Attributes) -> Address:
+        told = kind.title(spec) if kind.title is not None else str(shown.get("name") or "")
+        taken = self._names.setdefault(kind.name, set())
+        name = _unique(manifest_name(told, kind.plural.removesuffix("s")), taken)
+        address = self._addresses[(kind.name, object_id)] = Address(kind.name, name)
         return address
 
-    def _named(self, document: _Document, shown: Attributes) -> _Document:
+    def _named(self, kind: Kind, document: _Document, shown: Attributes) -> _Document:
         """The document with a name in the cloud that a manifest may hold: another one is left alone by the plan."""
-        if document.address.kind == _ATTACHMENT:
+        if kind.title is not None:
             return document
         told = shown.get("name")
         # Two groups, or two drills of one group, may have one name in the cloud, but not in manifests.
-        scope = {_GROUP: "", _DRILL: str(shown.get("server_group_id"))}.get(document.address.kind)
-        taken = scope is not None and (document.address.kind, scope, str(told)) in self._cloud_names
-        if isinstance(told, str) and _NAME.fullmatch(told) and not taken:
-            self._cloud_names.add((document.address.kind, scope or "", told))
+        within = kind.names_unique_in
+        scope = str(shown.get(within)) if within else ""
+        taken = within is not None and (kind.name, scope, str(told)) in self._cloud_names
+        if isinstance(told, str) and NAME.fullmatch(told) and not taken:
+            self._cloud_names.add((kind.name, scope, told))
             return replace(document, spec={"name": told, **document.spec})
         why = "is the name of another one too" if taken else "is not one that a manifest may hold"
         self.notes.append(f"{document.address}: its name in the cloud {why}, and is left alone (ignore_changes)")
         # Distinct from all names that are told: those stand in manifests as they are, and this one is never sent.
-        name = _unique(document.address.name[:55], self._told_names(document.address.kind))
-        self._cloud_names.add((document.address.kind, scope or "", name))
+        name = _unique(document.address.name[:55], self._told_names(kind.name))
+        self._cloud_names.add((kind.name, scope, name))
         return replace(document, spec={"name": name, **document.spec}, ignored=("name",))
 
     def _told_names(self, kind: str) -> set[str]:
         told = {str(one.get("name")) for one in self._objects(kind).values()}
         return told | {name for other, _, name in self._cloud_names if other == kind}
 
-    # ------------------------------------------------------------ each kind's fields
 
-    def _group(self, shown: Attributes) -> dict[str, Json]:
-        spec: dict[str, Json] = {
-            "source_availability_zone": _told(shown, "source_availability_zone", _NAME),
-            "target_availability_zone": _told(shown, "target_availability_zone", _NAME),
-            **_domain(shown, self.observed.lookups),
-            "source_vpc_id": _told(shown, "source_vpc_id", _ID),
-            **self._description(shown),
-        }
-        if shown.get("status") == "protected":
-            spec["protection"] = "enabled"
-        if shown.get("priority_station") == "target":
-            spec["priority_station"] = "target"
-        return spec
-
-    def _instance(self, shown: Attributes) -> dict[str, Json]:
-        return {
-            **self._in_group(shown),
-            "server_id": _told(shown, "server_id", _ID),
-            **self._description(shown),
-            **self._tags(shown),
-        }
-
-    def _pair(self, shown: Attributes) -> dict[str, Json]:
-        return {**self._in_group(shown), "volume_id": _told(shown, "volume_id", _ID), **self._description(shown)}
-
-    def _attachment(self, shown: Attributes) -> dict[str, Json]:
-        spec = {}
-        for name, target in KINDS[_ATTACHMENT].refers.items():
-            other = self._addresses.get((target.kind, str(shown.get(target.field))))
-            if other is None:
-                raise _Unfit(f"its {KINDS[target.kind].noun} isn't written")
-            spec[name] = other.name
-        device = str(shown.get("device"))
-        return {**spec, "device": device if _DEVICE.fullmatch(device) else _device(device)}
-
-    def _drill(self, shown: Attributes) -> dict[str, Json]:
-        vpc = shown.get("drill_vpc_id")
-        return {**self._in_group(shown), **({"drill_vpc_id": _told(shown, "drill_vpc_id", _ID)} if vpc else {})}
-
-    def _in_group(self, shown: Attributes) -> dict[str, Json]:
-        group_id = _told(shown, "server_group_id", _ID)
-        group = self._addresses.get((_GROUP, group_id))
-        return {"protection_group": group.name} if group else {"server_group_id": group_id}
-
-    def _description(self, shown: Attributes) -> dict[str, Json]:
-        text = shown.get("description")
-        if not text:
-            return {}
-        if isinstance(text, str) and _DESCRIPTION.fullmatch(text) and len(text.encode()) <= _MAX_BYTES:
-            return {"description": text}
-        self.notes.append(f"the description of {shown['id']} is not one that a manifest may hold: not written")
-        return {}
-
-    def _tags(self, shown: Attributes) -> dict[str, Json]:
-        tags = shown.get("tags") or []
-        if not tags:
-            return {}
-        if _tags_fit(tags):
-            return {"tags": [{"key": tag["key"], "value": tag["value"]} for tag in tags]}
-        self.notes.append(f"the tags of {shown['id']} are not such as a manifest may hold: not written")
-        return {}
+def _refuse_unhealthy(kind: Kind, shown: Attributes) -> None:
+    health = kind.health(shown, {"priority_station": shown.get("priority_station")})
+    if health is Health.BROKEN:
+        raise Undescribable("its creation failed")
+    if health is Health.LEAVING:
+        raise Undescribable("it is being deleted")
 
 
 def manifest_name(text: str, otherwise: str) -> str:
@@ -302,45 +222,6 @@ def _unique(name: str, taken: set[str]) -> str:
         chosen = f"{name[: 62 - len(str(number))]}-{number}"
     taken.add(chosen)
     return chosen
-
-
-def _told(shown: Attributes, name: str, pattern: re.Pattern[str]) -> str:
-    value = shown.get(name)
-    if not isinstance(value, str) or not value:
-        raise _Unfit(f"the cloud doesn't tell its {name}")
-    if not pattern.fullmatch(value):
-        raise _Unfit(f"its {name} is not one that a manifest may hold")
-    return value
-
-
-def _domain(shown: Attributes, lookups: Lookups) -> dict[str, Json]:
-    """The domain by its name where that name means this domain alone."""
-    domain_id = _told(shown, "domain_id", _ID)
-    domains = lookups.domains or ()
-    names = {str(domain.get("name")) for domain in domains if domain.get("id") == domain_id}
-    alike = [domain for domain in domains if str(domain.get("name")) in names]
-    if len(alike) == 1 and all(_LINE.fullmatch(name) for name in names):
-        return {"domain": names.pop()}
-    return {"domain_id": domain_id}
-
-
-def _device(shown: str) -> str:
-    """A device name as manifests write it, with the letters that are shown: they alone are compared."""
-    device = f"/dev/vd{letters(shown)}"
-    if not _DEVICE.fullmatch(device):
-        raise _Unfit("the cloud doesn't tell its device")
-    return device
-
-
-def _tags_fit(tags: Iterable[Mapping[str, str]]) -> bool:
-    keys = [tag["key"] for tag in tags]
-    texts = [text for tag in tags for text in (tag["key"], tag["value"])]
-    return (
-        len(set(keys)) == len(keys) <= _MAX_TAGS
-        and all(0 < len(key) <= _MAX_TAG_KEY for key in keys)
-        and all(len(tag["value"]) <= _MAX_TAG_VALUE for tag in tags)
-        and all(_TAG.fullmatch(text) for text in texts)
-    )
 
 
 # ---------------------------------------------------------------- values that many share

@@ -1,7 +1,7 @@
 """How the protected applications are, just now: per group its direction, its members, and what is wrong with them.
 
-Pure: what is recorded and what the cloud shows go in, a report comes out. Source of the words: docs/sdrs-api.md,
-"Statuses" and "Replication pairs" (`fault_level`, `failure_detail`).
+Pure: what is recorded and what the cloud shows go in, a report comes out. What is
+wrong with an object its kind says; source of the rest: docs/sdrs-api.md, "Replication pairs" (`failure_detail`).
 """
 
 from __future__ import annotations
@@ -13,45 +13,15 @@ from typing import Final
 
 from declarative.errors import shown
 from declarative.kinds import KINDS
+from declarative.kinds.judging import word
 from declarative.model import Address, Attributes, Json, Observed, Resource
 from declarative.provider.codes import explain_code
 from declarative.provider.jobs import read_time
 
 GROUP_KIND, PAIR, DRILL = "ProtectionGroup", "ReplicationPair", "DRDrill"
 
-_MEMBERS = ("ProtectedInstance", PAIR, DRILL)  # an attachment is as its instance is
 
 NAME_LIMIT = 100
-
-_IN_ORDER: Final = frozenset(
-    {
-        *("available", "protected", "failed-over"),
-        *("creating", "starting", "stopping", "reversing", "failing-over", "reprotecting", "deleting"),
-        *("nic-creating", "nic-deleting", "resizing", "attaching", "detaching", "extending"),
-    }
-)
-
-_MEANINGS: Final = {
-    "error": "its creation failed",
-    "error-starting": "enabling protection failed",
-    "error-stopping": "disabling protection failed",
-    "error-reversing": "a planned failover failed",
-    "error-failing-over": "a failover failed",
-    "error-reprotecting": "enabling protection again failed",
-    "error-deleting": "its deletion failed",
-    "error-resizing": "changing the flavor failed",
-    "error-attaching": "attaching failed",
-    "error-detaching": "detaching failed",
-    "error-extending": "growing the disks failed",
-    "invalid": "a server or disk of it was deleted outside SDRS",
-    "fault": "its synchronisation is abnormal",
-}
-
-_FAULT_LEVELS: Final = {
-    "0": "",
-    "2": "the production disk can't be read or written; a failover is the way out",
-    "5": "the link between the disks is broken; failing over is not allowed, call support",
-}
 
 _OTHER_SIDE: Final = {"source": "target", "target": "source"}
 
@@ -155,6 +125,11 @@ def report(recorded: Mapping[Address, Resource], observed: Observed, *, only: Ad
     return Report(tuple(sorted(found, key=_order)), (*sorted(missing), *lost))
 
 
+def _members() -> Iterator[str]:
+    """The kinds whose objects a group holds. One that is named by its parts, an attachment, is as they are."""
+    yield from (name for name, kind in KINDS.items() if kind.group and kind.identity is None)
+
+
 class _Sources:
     """What is recorded and observed, with the ways from one to the other."""
 
@@ -162,7 +137,8 @@ class _Sources:
         self._recorded = {(address.kind, one.id): one for address, one in recorded.items()}
         self._objects = observed.objects
         self._members: dict[str, list[tuple[str, str, Attributes]]] = {}
-        for kind in _MEMBERS:
+        self._order = {name: number for number, name in enumerate(_members())}
+        for kind in self._order:
             for object_id, attributes in observed.objects.get(kind, {}).items():
                 group = str(attributes.get("server_group_id"))
                 self._members.setdefault(group, []).append((kind, object_id, attributes))
@@ -175,28 +151,28 @@ class _Sources:
         resource = self._recorded.get((GROUP_KIND, group_id))
         everyone = sorted(
             (self._member(*one) for one in self._members.get(group_id, ())),
-            key=lambda member: (_MEMBERS.index(member.kind), member.name, member.id),
+            key=lambda member: (self._order[member.kind], member.name, member.id),
         )
-        status, side = _word(attributes.get("status")), _word(attributes.get("priority_station"))
-        wanted = _word(resource.inputs.get("protection")) if resource else ""
+        status, side = word(attributes.get("status")), word(attributes.get("priority_station"))
+        wanted = word(resource.inputs.get("protection")) if resource else ""
         return GroupStatus(
             id=group_id,
-            name=_word(attributes.get("name")),
+            name=word(attributes.get("name")),
             status=status,
             address=resource.address if resource else None,
             side=side,
-            production=_word(attributes.get(f"{side}_availability_zone")),
-            copy=_word(attributes.get(f"{_OTHER_SIDE.get(side)}_availability_zone")),
+            production=word(attributes.get(f"{side}_availability_zone")),
+            copy=word(attributes.get(f"{_OTHER_SIDE.get(side)}_availability_zone")),
             progress=_number(attributes.get("progress")),
             wanted=wanted,
             members=tuple(one for one in everyone if alone is None or one.id in alone),
             last_drill=_last_drill(everyone),
             troubles=(
-                *_status_troubles(status),
+                *KINDS[GROUP_KIND].judge(attributes),
                 *_goal_troubles(wanted, status),
                 *self._emptiness(status, everyone),
             ),
-            accepted=_word(resource.inputs.get("priority_station")) or "source" if resource else "",
+            accepted=word(resource.inputs.get("priority_station")) or "source" if resource else "",
         )
 
     def _emptiness(self, status: str, everyone: Iterable[MemberStatus]) -> Iterator[str]:
@@ -207,28 +183,22 @@ class _Sources:
 
     def _member(self, kind: str, object_id: str, attributes: Attributes) -> MemberStatus:
         resource = self._recorded.get((kind, object_id))
-        status = _word(attributes.get("status"))
+        status = word(attributes.get("status"))
         return MemberStatus(
             kind=kind,
             id=object_id,
-            name=_word(attributes.get("name")),
+            name=word(attributes.get("name")),
             status=status,
             address=resource.address if resource else None,
             progress=_number(attributes.get("progress")),
-            copying=_word(attributes.get("replication_status")),
-            made=_word(attributes.get("created_at")) if kind == DRILL else "",
-            troubles=(*_status_troubles(status), *_faults(attributes)),
+            copying=word(attributes.get("replication_status")),
+            made=word(attributes.get("created_at")) if kind == DRILL else "",
+            troubles=(*KINDS[kind].judge(attributes), *_failure(attributes)),
         )
 
 
 def _order(group: GroupStatus) -> tuple[bool, str, str, str]:
     return group.address is None, str(group.address or ""), group.name, group.id
-
-
-def _status_troubles(status: str) -> Iterator[str]:
-    if status not in _IN_ORDER:
-        meaning = _MEANINGS.get(status, "" if status.startswith("error") else "a status that this program doesn't know")
-        yield f"status {shown(status, limit=NAME_LIMIT) or 'missing'}" + (f": {meaning}" if meaning else "")
 
 
 def _goal_troubles(wanted: str, status: str) -> Iterator[str]:
@@ -238,12 +208,8 @@ def _goal_troubles(wanted: str, status: str) -> Iterator[str]:
         yield "protection is wanted, and the group is not protected"
 
 
-def _faults(attributes: Attributes) -> Iterator[str]:
-    level = _word(attributes.get("fault_level"))
-    meaning = _FAULT_LEVELS.get(level or "0", "a level that this program doesn't know")
-    if meaning:
-        yield f"fault level {shown(level, limit=NAME_LIMIT)}: {meaning}"
-    code = _word(attributes.get("failure_detail"))
+def _failure(attributes: Attributes) -> Iterator[str]:
+    code = word(attributes.get("failure_detail"))
     if code:
         entry = explain_code(code)
         words = f"{entry.code} {entry.meaning}. {entry.remedy}".rstrip(". ") if entry else shown(code)
@@ -256,10 +222,6 @@ def _last_drill(members: Iterable[MemberStatus]) -> MemberStatus | None:
     return max(drills, key=lambda drill: read_time(drill.made) or datetime.min.replace(tzinfo=UTC), default=None)
 
 
-def _word(text: Json) -> str:
-    return str(text) if isinstance(text, str | int) and not isinstance(text, bool) else ""
-
-
 def _number(percent: Json) -> int | None:
-    digits = _word(percent)
+    digits = word(percent)
     return int(digits) if digits.isascii() and digits.isdecimal() and len(digits) <= 3 else None

@@ -1,0 +1,69 @@
+"""What is wrong with an observed object, in words: by its status, and by the fault level of a pair.
+
+Source of the words: docs/sdrs-api.md, "Statuses" and "Replication pairs" (`fault_level`).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from declarative.errors import shown
+from declarative.model import Attributes, Json
+
+_LIMIT = 100  # characters of the service's own words
+
+_IN_ORDER: Final = frozenset(
+    {
+        *("available", "protected", "failed-over"),
+        *("creating", "starting", "stopping", "reversing", "failing-over", "reprotecting", "deleting"),
+        *("nic-creating", "nic-deleting", "resizing", "attaching", "detaching", "extending"),
+    }
+)
+
+_MEANINGS: Final = {
+    "error": "its creation failed",
+    "error-starting": "enabling protection failed",
+    "error-stopping": "disabling protection failed",
+    "error-reversing": "a planned failover failed",
+    "error-failing-over": "a failover failed",
+    "error-reprotecting": "enabling protection again failed",
+    "error-deleting": "its deletion failed",
+    "error-resizing": "changing the flavor failed",
+    "error-attaching": "attaching failed",
+    "error-detaching": "detaching failed",
+    "error-extending": "growing the disks failed",
+    "invalid": "a server or disk of it was deleted outside SDRS",
+    "fault": "its synchronisation is abnormal",
+}
+
+_FAULT_LEVELS: Final = {
+    "0": "",
+    "2": "the production disk can't be read or written; a failover is the way out",
+    "5": "the link between the disks is broken; failing over is not allowed, call support",
+}
+
+
+def status_troubles(observed: Attributes) -> tuple[str, ...]:
+    """What its status says: nothing when it is in order, or on its way to be."""
+    status = word(observed.get("status"))
+    if status in _IN_ORDER:
+        return ()
+    meaning = _MEANINGS.get(status, "" if status.startswith("error") else "a status that this program doesn't know")
+    return (f"status {shown(status, limit=_LIMIT) or 'missing'}" + (f": {meaning}" if meaning else ""),)
+
+
+def fault_level_troubles(observed: Attributes) -> tuple[str, ...]:
+    """What its fault level says; 0, and none at all, is no fault."""
+    level = word(observed.get("fault_level"))
+    meaning = _FAULT_LEVELS.get(level or "0", "a level that this program doesn't know")
+    return (f"fault level {shown(level, limit=_LIMIT)}: {meaning}",) if meaning else ()
+
+
+def no_troubles(observed: Attributes) -> tuple[str, ...]:
+    """Nothing: it has no status of its own, and is as its parts are."""
+    return ()
+
+
+def word(text: Json) -> str:
+    """A word of the service, or a number as one; "" for anything else."""
+    return str(text) if isinstance(text, str | int) and not isinstance(text, bool) else ""
