@@ -15,12 +15,12 @@ from declarative.applier.lost_creates import job_failed
 from declarative.applier.session import MAX_SENDS, Busy, Session, StepContinues, Unneeded
 from declarative.errors import NotFound, NotSent, OutcomeUnknown, Rejected, Unauthorized, visible
 from declarative.kinds import KINDS
+from declarative.kinds.relations import BROUGHT, MAKES
 from declarative.model import Action, Attributes, Health, Put, Resource
 from declarative.observation import Notices
-from declarative.planner.brought_pairs import PAIR, brought_by, instances_with, newly_known, pair_in_words
+from declarative.planner.brought_pairs import brought_by, makers_of, newly_known, pair_in_words
 from declarative.provider import JobTimeout, JobUnknown, JobUnreadable, job_id_of
 
-_PAIR = KINDS[PAIR]
 _NAMED = 5  # pairs that a warning names
 
 
@@ -36,7 +36,7 @@ def unknown_until_now(session: Session) -> tuple[Put, ...]:
     """What is to be written down of instances of which it isn't recorded what they brought; a warning says so."""
     objects = {name: session.candidates.as_refreshed(kind) for name, kind in KINDS.items()}
     found = tuple(newly_known(session.ledger.state.resources, objects))
-    say_what_is_taken_for_brought(session.observer.notices, found, objects[PAIR])
+    say_what_is_taken_for_brought(session.observer.notices, found, objects[BROUGHT.name])
     return tuple(map(Put, found))
 
 
@@ -65,9 +65,9 @@ async def left_pairs(session: Session, resource: Resource, *, deadline: float) -
         return ()
     found = []
     for pair_id in recorded.brought or ():
-        if not await session.observer.is_still_shown(_PAIR, pair_id, soon=True, deadline=deadline):
+        if not await session.observer.is_still_shown(BROUGHT, pair_id, soon=True, deadline=deadline):
             continue  # one that is left all the same holds its group, which is refused then
-        seen = await session.observer.object(_PAIR, pair_id, max_age=session.observer.trust / 2, deadline=deadline)
+        seen = await session.observer.object(BROUGHT, pair_id, max_age=session.observer.trust / 2, deadline=deadline)
         if _is_left(session, resource, pair_id, seen):
             found.append(pair_id)
     return tuple(found)
@@ -75,10 +75,10 @@ async def left_pairs(session: Session, resource: Resource, *, deadline: float) -
 
 def _is_left(session: Session, instance: Resource, pair_id: str, seen: Attributes | None) -> bool:
     """False for a pair that is gone, in other use, or recorded by itself."""
-    own = session.ledger.recorded(PAIR, pair_id)
+    own = session.ledger.recorded(BROUGHT.name, pair_id)
     if seen is None or (own is not None and not own.lifecycle.adopt):
         return False
-    return instances_with(seen) <= {instance.id}
+    return makers_of(seen) <= {instance.id}
 
 
 async def delete_left_pairs(session: Session, resource: Resource, *, deadline: float) -> None:
@@ -91,16 +91,19 @@ async def delete_left_pairs(session: Session, resource: Resource, *, deadline: f
 
 
 async def _delete_left(session: Session, instance: Resource, pair_id: str, *, deadline: float) -> None:
-    sends, what = session.sends(deadline), f"{_PAIR.noun} {visible(pair_id, limit=160)}, which came with the instance,"
+    sends, what = (
+        session.sends(deadline),
+        f"{BROUGHT.noun} {visible(pair_id, limit=160)}, which came with the instance,",
+    )
     check = _may_go(session, instance, pair_id)
-    sending = Sending(check=check, deadline=deadline, wait_codes=_PAIR.wait_codes, fresh=True)
-    call = _PAIR.delete(pair_id, _options(session, instance))
+    sending = Sending(check=check, deadline=deadline, wait_codes=BROUGHT.wait_codes, fresh=True)
+    call = BROUGHT.delete(pair_id, _options(session, instance))
     in_doubt = 0  # sends of which nobody knows what came
     while True:
         try:
             job_id = job_id_of(await send_looked(session, call, sending))
             job = await session.provider.wait(
-                _PAIR, Action.DELETE, job_id, deadline=deadline, grace=session.observer.grace
+                BROUGHT, Action.DELETE, job_id, deadline=deadline, grace=session.observer.grace
             )
             if not job.succeeded:
                 raise job_failed("delete", job, f"{what} is left behind: run again.")
@@ -113,9 +116,9 @@ async def _delete_left(session: Session, instance: Resource, pair_id: str, *, de
         except (OutcomeUnknown, JobUnknown, JobUnreadable):
             in_doubt += 1  # the next look tells
         except Rejected as error:
-            if isinstance(error, Unauthorized) or error.code not in _PAIR.wait_codes | _PAIR.look_again_codes:
+            if isinstance(error, Unauthorized) or error.code not in BROUGHT.wait_codes | BROUGHT.look_again_codes:
                 raise
-        session.observer.changed(_PAIR, pair_id)
+        session.observer.changed(BROUGHT, pair_id)
         if in_doubt >= MAX_SENDS or not await sends.again():
             raise StepContinues(f"{what} is still there")
 
@@ -125,22 +128,22 @@ def _may_go(session: Session, instance: Resource, pair_id: str) -> Check:
 
     async def check(look_at: LookAt) -> Attributes | None:
         await check_group(session, instance, look_at)
-        seen = await look_at(_PAIR, pair_id)
+        seen = await look_at(BROUGHT, pair_id)
         if seen is None or not _is_left(session, instance, pair_id, seen):
             raise Unneeded(seen)
-        health = _PAIR.health(seen, {})
+        health = BROUGHT.health(seen, {})
         if health is Health.HELD:
-            raise held(_PAIR, seen)
+            raise held(BROUGHT, seen)
         if health is Health.BUSY or seen.get("status") == "deleting":
-            raise busy(_PAIR, pair_id, seen)
+            raise busy(BROUGHT, pair_id, seen)
         return seen
 
     return check
 
 
 def _options(session: Session, instance: Resource) -> Attributes:
-    """Its DR disk goes with the DR server, as with the instance."""
+    """Its DR disk goes with the DR server, as with the instance: that its inputs tell."""
     return {
-        "server_group_id": group_of(session, instance) or None,
-        "delete_target_volume": bool(instance.inputs.get("delete_target_server")),
+        BROUGHT.group: group_of(session, instance) or None,
+        **MAKES.options(instance.inputs),
     }

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from declarative.applier.groups import GROUP, at_work, group_of, take_turn
+from declarative.applier.groups import at_work, group_of, take_turn
 from declarative.applier.session import Busy, Session, StepContinues, StepFailed, Unneeded
 from declarative.errors import (
     NotFound,
@@ -24,6 +24,7 @@ from declarative.errors import (
     visible,
 )
 from declarative.kinds import KINDS
+from declarative.kinds.relations import GROUP
 from declarative.model import Accepted, Action, Attributes, Begun, Call, Closed, Kind, Operation, Record
 from declarative.provider import Job, JobTimeout, Slot, job_id_of
 

@@ -7,11 +7,10 @@ from collections.abc import Awaitable, Callable
 from declarative.applier.session import Busy, Session, StepFailed
 from declarative.errors import visible
 from declarative.kinds import KINDS
+from declarative.kinds.relations import GROUP
 from declarative.model import Attributes, Health, Kind, Resource, Step
 
 _COMPLETE = 100  # percent
-
-GROUP = next(kind for kind in KINDS.values() if not kind.group)
 
 
 def group_of(session: Session, resource: Resource) -> str:

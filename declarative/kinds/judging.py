@@ -1,14 +1,15 @@
-"""What is wrong with an observed object, in words: by its status, and by the fault level of a pair.
+"""What is wrong with an observed object, or lost with it, in words: by its status, and by the fault level of a pair.
 
 Source of the words: docs/sdrs-api.md, "Statuses" and "Replication pairs" (`fault_level`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
-from declarative.errors import shown
-from declarative.model import Attributes, Json
+from declarative.errors import shown, visible
+from declarative.model import Attributes, Json, protection_lost
 
 _LIMIT = 100  # characters of the service's own words
 
@@ -62,6 +63,16 @@ def fault_level_troubles(observed: Attributes) -> tuple[str, ...]:
 def no_troubles(observed: Attributes) -> tuple[str, ...]:
     """Nothing: it has no status of its own, and is as its parts are."""
     return ()
+
+
+def lost_with(field: str, word: str) -> Callable[[Attributes], str]:
+    """A `Kind.lost` of an object that protects what a field names, e.g. the server of an instance."""
+
+    def lost(observed: Attributes) -> str:
+        named = observed.get(field)
+        return f"the protection of {word} {visible(named, limit=80)}" if named else protection_lost(observed)
+
+    return lost
 
 
 def word(text: Json) -> str:

@@ -5,8 +5,9 @@ Source: SDRS API reference, "Protected Instance" and "Tag Management"; docs/sdrs
 
 from __future__ import annotations
 
+from declarative.kinds.attached import instances_with, is_shared_disk, is_system_disk, pairs_on
 from declarative.kinds.describing import ID, description, in_group, tags, told
-from declarative.kinds.judging import status_troubles
+from declarative.kinds.judging import lost_with, status_troubles
 from declarative.kinds.spec import recorded_fields
 from declarative.kinds.status import (
     INSTANCE_DELETED_FROM,
@@ -25,6 +26,7 @@ from declarative.model import (
     Json,
     Kind,
     Lookups,
+    Makes,
     OnChange,
     Problem,
     Refers,
@@ -38,7 +40,11 @@ _FIELDS = {
     "description": Field(empty_is_absent=True),
     "primary_subnet_id": Field(),
     "primary_ip_address": Field(),
-    "flavorRef": Field(on_change=OnChange.UPDATE, sent_from=INSTANCE_RESIZED_FROM),
+    "flavorRef": Field(
+        on_change=OnChange.UPDATE,
+        sent_from=INSTANCE_RESIZED_FROM,
+        needs="the DR server must be stopped while its flavor is changed; start it again if needed",
+    ),
     "cluster_id": Field(),
     "tenancy": Field(),
     "dedicated_host_id": Field(),
@@ -136,6 +142,14 @@ def _needs(inputs: Attributes) -> tuple[str, ...]:
     return (words,)
 
 
+def _left_pair_options(inputs: Attributes) -> Attributes:
+    return {"delete_target_volume": bool(inputs.get("delete_target_server"))}
+
+
+def _resize_again(observed: Attributes) -> str:
+    return "Resize it again: give flavorRef another value, or the one that failed."
+
+
 def _describe(shown: Attributes, context: Describing) -> Attributes:
     return {
         **in_group(shown, context),
@@ -160,7 +174,19 @@ KIND = Kind(
     group="server_group_id",
     place=("server_group_id",),
     natural_key=("server_id",),
-    makes=frozenset({"ReplicationPair"}),
+    makes=Makes(
+        kind="ReplicationPair",
+        tie="ReplicationAttachment",
+        made=pairs_on,
+        makers=instances_with,
+        shared=is_shared_disk,
+        inseparable=is_system_disk,
+        options=_left_pair_options,
+    ),
+    counted_as="protected_instance_num",
+    key_words={"server_id": "server"},
+    lost=lost_with("server_id", "server"),
+    remedies={"error-resizing": _resize_again},
     plural="instances",
     describe=_describe,
     judge=status_troubles,

@@ -23,6 +23,7 @@ from declarative.model import (
     OnChange,
     Problem,
     Switch,
+    Variable,
 )
 
 _FIELDS = {
@@ -166,9 +167,19 @@ KIND = Kind(
     held_because=held_because,
     lookups={"domain": "domain_id"},
     lookup_names={"domain": "domain_name"},
+    copied="ReplicationPair",
+    side="priority_station",
+    goal="protection",
     place=("domain_id", "source_availability_zone", "target_availability_zone", "source_vpc_id"),
     plural="groups",
     describe=_describe,
+    variables={
+        "source_vpc_id": Variable("vpc_id", "VPC of the protected servers"),
+        "source_availability_zone": Variable("zone", "Availability zone"),
+        "target_availability_zone": Variable("zone", "Availability zone"),
+        "domain": Variable("domain", "Active-active domain"),
+        "domain_id": Variable("domain_id", "Active-active domain, by its id"),
+    },
     names_unique_in="",
     judge=status_troubles,
     complete=_complete,
@@ -178,6 +189,7 @@ KIND = Kind(
     # `start-server-group` enables only from these two; from a failed-over group it copies back over the old
     # production disks (docs/sdrs-api.md, "Enable or reprotect").
     enable=Switch(
+        goal="enabled",
         call=_action("start-server-group"),
         sent_from=frozenset({"available", "error-starting"}),
         running="starting",
@@ -185,6 +197,7 @@ KIND = Kind(
         wait_codes=frozenset({"SDRS.1002"}),
     ),
     disable=Switch(
+        goal="disabled",
         call=_action("stop-server-group"),
         sent_from=frozenset({"protected", "error-stopping"}),
         running="stopping",
@@ -197,9 +210,4 @@ KIND = Kind(
     wait_codes=frozenset({"SDRS.1002"}),
     failure_type="server_groups",
     quota="server_groups",
-    member_counts={
-        "protected_instance_num": "protected instances",
-        "replication_num": "replication pairs",
-        "disaster_recovery_drill_num": "DR drills",
-    },
 )

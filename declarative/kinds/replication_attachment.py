@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 
+from declarative.errors import visible
+from declarative.kinds.attached import attached
 from declarative.kinds.judging import no_troubles
 from declarative.kinds.spec import recorded_fields
 from declarative.kinds.status import DETACHED_BESIDE, OF_INSTANCES, PROTECTED, STEADY, by_status, held_because
@@ -14,6 +16,7 @@ from declarative.model import (
     Attributes,
     Call,
     Describing,
+    Exclusive,
     Field,
     Health,
     Json,
@@ -50,9 +53,7 @@ def _identity(inputs: Attributes) -> str:
 
 def _view(listed: Attributes) -> dict[str, Attributes]:
     """The attachments of one listed instance."""
-    attachments = listed.get("attachment")
-    found = attachments if isinstance(attachments, list) else []
-    found = [one for one in found if isinstance(one, dict) and isinstance(one.get("replication"), str)]
+    found = [one for one in attached(listed) if isinstance(one.get("replication"), str)]
     shown = [
         {
             "protected_instance_id": str(listed["id"]),
@@ -98,6 +99,11 @@ def _delete(object_id: str, inputs: Attributes) -> Call:
     return Call("DELETE", path, idempotent=False, starts_job=True)
 
 
+def _lost(seen: Attributes) -> str:
+    pair, instance = (visible(seen.get(name), limit=80) for name in ("replication_id", "protected_instance_id"))
+    return f"the use of pair {pair} by instance {instance}, whose servers lose its disks"
+
+
 def _describe(shown: Attributes, context: Describing) -> Attributes:
     spec = {}
     for name, target in _REFERS.items():
@@ -135,6 +141,9 @@ KIND = Kind(
     refers=_REFERS,
     group="server_group_id",
     natural_key=("protected_instance_id", "replication_id"),
+    exclusive=Exclusive("device", within="protected_instance_id"),
+    key_words={"protected_instance_id": "instance", "replication_id": "pair"},
+    lost=_lost,
     identity=_identity,
     plural="attachments",
     describe=_describe,

@@ -5,8 +5,9 @@ Source: SDRS API reference, "Replication Pair"; docs/sdrs-api.md, "Replication p
 
 from __future__ import annotations
 
+from declarative.errors import visible
 from declarative.kinds.describing import ID, description, in_group, told
-from declarative.kinds.judging import fault_level_troubles, status_troubles
+from declarative.kinds.judging import fault_level_troubles, lost_with, status_troubles
 from declarative.kinds.spec import recorded_fields
 from declarative.kinds.status import (
     PAIR_DELETED_BESIDE,
@@ -119,6 +120,10 @@ def _needs(inputs: Attributes) -> tuple[str, ...]:
     return (words,)
 
 
+def _grow_again(observed: Attributes) -> str:
+    return f"Grow it again: set volume_size to more than {visible(observed.get('volume_size'), limit=20)} GB."
+
+
 def _describe(shown: Attributes, context: Describing) -> Attributes:
     return {**in_group(shown, context), "volume_id": told(shown, "volume_id", ID), **description(shown, context)}
 
@@ -142,6 +147,12 @@ KIND = Kind(
     group="server_group_id",
     place=("server_group_id",),
     natural_key=("volume_id",),
+    only_grows={"volume_size": "GB"},
+    counted_as="replication_num",
+    copying="replication_status",
+    key_words={"volume_id": "disk"},
+    lost=lost_with("volume_id", "disk"),
+    remedies={"error-extending": _grow_again},
     plural="pairs",
     describe=_describe,
     judge=_judge,

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from declarative.errors import did_you_mean, visible
+from declarative.kinds.relations import GOAL
 from declarative.manifest.schemas import byte_length, check, repeated, schema_name, schemas
 from declarative.model import Json, Path
 
@@ -258,8 +259,8 @@ def _meant(name: str, value: Json, known: list[str]) -> str:
     stripped = name.strip()
     if stripped != name and stripped in known:
         return f"Write {stripped} without what looks like a blank beside it."
-    if name in ("enable", "enabled") and "protection" in known:
-        return f"Write `protection: {'disabled' if value is False else 'enabled'}`."
+    if name in ("enable", "enabled") and GOAL in known:
+        return f"Write `{GOAL}: {'disabled' if value is False else 'enabled'}`."
     return did_you_mean(name, known) or _ELSEWHERE.get(name, "")
 
 

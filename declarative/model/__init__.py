@@ -6,21 +6,25 @@ All are frozen and know nothing of files, HTTP or time. Three views meet in the 
 
 from __future__ import annotations
 
-from declarative.model.address import KEY_PATTERN, NAME_PATTERN, Address, Attributes, Json, Locate, Path
+from declarative.model.address import EXAMPLE, KEY_PATTERN, NAME_PATTERN, Address, Attributes, Json, Locate, Path
 from declarative.model.desired import Desired, DesiredView, Lifecycle, Output, Reference, Stack
 from declarative.model.kind import (
     Call,
     Describing,
+    Exclusive,
     Field,
     Health,
     Kind,
+    Makes,
     OnChange,
     Problem,
     Refers,
     Switch,
     Undescribable,
+    Variable,
     no_words,
     one_object,
+    protection_lost,
 )
 from declarative.model.observed import Lookups, Observed
 from declarative.model.outcome import Event, Outcome, Result, StepOutcome
@@ -59,6 +63,7 @@ from declarative.model.recorded import (
 
 __all__ = [
     "AND_MORE",
+    "EXAMPLE",
     "KEY_PATTERN",
     "NAME_PATTERN",
     "Accepted",
@@ -80,6 +85,7 @@ __all__ = [
     "Drift",
     "Dropped",
     "Event",
+    "Exclusive",
     "Field",
     "Health",
     "Hint",
@@ -88,6 +94,7 @@ __all__ = [
     "Lifecycle",
     "Locate",
     "Lookups",
+    "Makes",
     "Observed",
     "OnChange",
     "OpenOperation",
@@ -114,7 +121,9 @@ __all__ = [
     "StepOutcome",
     "Switch",
     "Undescribable",
+    "Variable",
     "Withheld",
     "no_words",
     "one_object",
+    "protection_lost",
 ]

@@ -22,6 +22,8 @@ NAME_PATTERN = r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}"
 
 KEY_PATTERN = r"[A-Za-z0-9._-]{1,128}"
 
+EXAMPLE = "ProtectionGroup/shop"  # an address, for messages
+
 _ADDRESS = re.compile(rf"([A-Z][A-Za-z]{{0,63}})/({NAME_PATTERN})(?:\[({KEY_PATTERN})\])?")
 
 

@@ -43,7 +43,8 @@ class Field:
     """One recorded field, under the API's name. `empty_is_absent`: null, "" and absent are equal.
 
     `at_creation`: the create call sends it. `same`: when two values are equal, where plain equality isn't the rule.
-    `sent_from`: the statuses of the object in which the service takes a change of it; empty: any.
+    `sent_from`: the statuses of the object in which the service takes a change of it; empty: any. `needs`: what a
+    change in place needs elsewhere, in words.
     """
 
     on_change: OnChange = OnChange.REPLACE
@@ -51,6 +52,7 @@ class Field:
     at_creation: bool = True
     same: Callable[[Json, Json], bool] | None = None
     sent_from: frozenset[str] = frozenset()
+    needs: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +84,47 @@ class Health(enum.Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class Switch:
-    """A way to turn protection on or off: the call, the statuses from which it may be sent, and where it leads."""
+    """A way to turn protection on or off: the goal in manifests, the call, from which statuses, and where it leads."""
 
+    goal: str
     call: Callable[[str], Call]
     sent_from: frozenset[str]
     running: str
     reached: str
     wait_codes: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Makes:
+    """What the service makes by itself beside an object of a kind, and takes away with it.
+
+    `kind`: of what is made, e.g. ReplicationPair. `tie`: the kind whose objects tie such a thing to a maker by hand.
+    The functions read what is made, as it is observed; `made` reads its maker.
+    """
+
+    kind: str
+    tie: str
+    made: Callable[[Attributes], frozenset[str]]  # a maker -> ids of what is tied to it, made with it or by hand
+    makers: Callable[[Attributes], frozenset[str] | None]  # ids of those that it is tied to; None when that isn't told
+    shared: Callable[[Attributes], bool]  # True for what several makers may have: none is made with it
+    inseparable: Callable[[Attributes], bool | None]  # True for what only goes with its maker; None when not told
+    options: Callable[[Attributes], Attributes]  # a maker's inputs -> those with which what it left is deleted
+
+
+@dataclass(frozen=True, slots=True)
+class Exclusive:
+    """A field that no two objects may share which name the same object in the field `within`."""
+
+    field: str
+    within: str
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """What an export makes of a value that several objects share."""
+
+    name: str
+    description: str
 
 
 class Undescribable(Exception):
@@ -117,6 +153,11 @@ def one_object(listed: Attributes) -> Mapping[str, Attributes]:
 def no_words(inputs: Attributes) -> tuple[str, ...]:
     """The usual `Kind.leaves` and `Kind.needs`: nothing to say."""
     return ()
+
+
+def protection_lost(seen: Attributes) -> str:
+    """The usual `Kind.lost`."""
+    return "its protection"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,7 +189,13 @@ class Kind:
     natural_key: tuple[str, ...] = ()  # fields that name the object in the cloud; (): re-found by exact match
     place: tuple[str, ...] = ()  # sent fields that say where it lies; objects of one name in one place are twins
     identity: Callable[[Attributes], str] | None = None  # inputs -> id, where no job tells it
-    makes: frozenset[str] = frozenset()  # kinds of which the service makes objects by itself beside one of this kind
+    makes: Makes | None = None
+    exclusive: Exclusive | None = None
+    only_grows: Mapping[str, str] = field(default_factory=dict)  # fields that can't shrink -> their unit
+    counted_as: str = ""  # the group's counter of its objects of this kind
+    copied: str = ""  # of a group: the kind of what is copied; without one of these, nothing is protected
+    side: str = ""  # of a group: the field that says, or accepts, which side runs production
+    goal: str = ""  # of a group: the manifest field that says whether it is to be protected
     # acting
     complete: Callable[[Attributes, Lookups], tuple[Attributes, tuple[Problem, ...]]]
     create: Callable[[Attributes], Call]
@@ -179,11 +226,17 @@ class Kind:
     plural: str  # what an export calls the file of its documents, e.g. `groups`
     # An observed object -> the spec of its document, without the name. Raises Undescribable.
     describe: Callable[[Attributes, Describing], Attributes]
+    variables: Mapping[str, Variable] = field(default_factory=dict)  # of values that many share, by manifest field
     # The name that stands in for one, of a kind whose objects have none: of the spec.
     title: Callable[[Attributes], str] | None = None
     names_unique_in: str | None = None  # the field within which names are unique in manifests; "": in the whole stack
     judge: Callable[[Attributes], tuple[str, ...]]  # an observed object -> what is wrong with it, in words
+    copying: str = ""  # the field that tells how far its copy is
+    made_at: str = ""  # the field that tells when it was made
     # words for people
-    member_counts: Mapping[str, str] = field(default_factory=dict)  # observed counter -> what it counts
+    key_words: Mapping[str, str] = field(default_factory=dict)  # field of the natural key -> what it names
+    lost: Callable[[Attributes], str] = protection_lost  # what is lost with an observed object
+    # A status that a failed change has left -> what leads out of it, of the observed object.
+    remedies: Mapping[str, Callable[[Attributes], str]] = field(default_factory=dict)
     leaves: Callable[[Attributes], tuple[str, ...]] = no_words  # recorded inputs -> what stays, billed, after a delete
     needs: Callable[[Attributes], tuple[str, ...]] = no_words  # inputs -> what other services must have ready

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from declarative.concurrency import all_of, together
 from declarative.kinds import KINDS
+from declarative.kinds.relations import made_with
 from declarative.model import Address, Attributes, Desired, DesiredView, Kind, Lookups, Observed, Resource
 from declarative.observation.normalization import as_shown
 from declarative.observation.notices import Notices
@@ -48,7 +49,7 @@ async def _with_members(observer: Observer, request: PlanRequest, desired: Desir
         for address, resource in recorded.items()
         if request.destroy or address not in desired.resources
     ]
-    counters = {counter for kind in KINDS.values() for counter in kind.member_counts}
+    counters = {kind.counted_as for kind in KINDS.values() if kind.counted_as}
     if not members or not any(seen.get(counter) for seen in going for counter in counters):
         return observed
     more = await observer.provider.listings(members, deadline=observer.until(REFRESH_TIME))
@@ -128,7 +129,7 @@ def _needed_kinds(names: Collection[str]) -> tuple[Kind, ...]:
     A list tells of every kind that is read from it, at no further cost.
     """
     needed = {name for name in names if name in KINDS}
-    needed |= {made for name in needed for made in KINDS[name].makes}
+    needed |= {made for name in needed for made in made_with(KINDS[name])}
     if any(KINDS[name].group for name in needed):
         needed |= {kind.name for kind in KINDS.values() if not kind.group}
     collections = {KINDS[name].collection for name in needed}

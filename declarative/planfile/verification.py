@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from declarative.errors import Diagnostic, PlanRefused, visible
 from declarative.kinds import KINDS
+from declarative.kinds.relations import BROUGHT, parts_of
 from declarative.model import (
     Action,
     Address,
@@ -27,7 +28,7 @@ from declarative.model import (
     Step,
 )
 from declarative.planfile.disclosure import hidden, untold_before
-from declarative.planner.brought_pairs import PAIR, with_what_stays
+from declarative.planner.brought_pairs import with_what_stays
 from declarative.planner.builder import PlanBuilder
 from declarative.planner.claims import instances_of
 from declarative.planner.comparison import Comparison, live_objects_of
@@ -306,8 +307,8 @@ class _Case:
         plain = replace(step, leaves=KINDS[step.address.kind].leaves(held.inputs))
         if self._circumstances.finished:  # the rest was judged when the plan was begun
             return set(plain.leaves) <= set(step.leaves)
-        pairs = self._circumstances.observed.objects.get(PAIR, {})
-        others = (one for one in self.steps if one.id != step.id and one.address.kind == PAIR)
+        pairs = self._circumstances.observed.objects.get(BROUGHT.name, {})
+        others = (one for one in self.steps if one.id != step.id and one.address.kind == BROUGHT.name)
         return with_what_stays((plain, *others), self.builder.brought, pairs)[0].leaves == step.leaves
 
     def _is_repair(self, step: Step, held: Resource | None) -> bool:
@@ -315,7 +316,7 @@ class _Case:
         kind, given = KINDS[step.address.kind], step.resource
         if step.action is not Action.DELETE or held is not None or not kind.marks or kind.identity is None:
             return False
-        ids = dict(zip(kind.natural_key, given.id.split("/"), strict=False))
+        ids = parts_of(kind, given.id)
         named = {target.kind: ids.get(target.field, "") for target in kind.refers.values()}
         objects = self._circumstances.observed.objects
         marked = any(
@@ -337,7 +338,7 @@ class _Case:
 
     def _goes_along(self, step: Step) -> bool:
         """True for what is named by an object that this plan deletes."""
-        parts = set(step.resource.id.split("/")) if KINDS[step.address.kind].identity is not None else set()
+        parts = set(parts_of(KINDS[step.address.kind], step.resource.id).values())
         return any(one.action is Action.DELETE and one.resource.id in parts for one in self.steps)
 
     def _may_forget(self, step: Step) -> bool:

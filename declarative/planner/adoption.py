@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from declarative.errors import visible
+from declarative.kinds.relations import MAKER
 from declarative.model import Address, Attributes, Desired, Health, Kind, Reason, Resource, Step
-from declarative.planner.brought_pairs import INSTANCE
 from declarative.planner.builder import PlanBuilder
 from declarative.planner.claims import Claims, going_homes, instances_of
 from declarative.planner.conflicts import named, say_it_goes, say_not_ours, shrinks
@@ -98,7 +98,7 @@ def _await(
             wanted.desired,
             f"there is no {kind.noun} of {named(kind, wanted.inputs)} to be adopted, and no instance is created in its"
             " group that could bring it",
-            "Describe the ProtectedInstance of the server that has this disk, or take lifecycle.adopt out to create"
+            f"Describe the {MAKER.name} of the server that has this disk, or take lifecycle.adopt out to create"
             " the pair.",
             "lifecycle",
             "adopt",
@@ -115,13 +115,13 @@ def _say_it_is_lost(builder: PlanBuilder, kind: Kind, address: Address) -> None:
     builder.warn(
         address,
         f"{address} gets no step: its {kind.noun} is gone from the cloud, and only its instance can bring one",
-        "Have the ProtectedInstance made anew (--replace), or take this document out.",
+        f"Have the {MAKER.name} made anew (--replace), or take this document out.",
     )
 
 
 def _makers(builder: PlanBuilder, kind: Kind, wanted: Completed, claims: Claims) -> set[Address]:
     """The instances whose creation can bring the pair: those that it depends on, else all of its group."""
-    declared = {one for one in wanted.desired.depends_on if one.kind == INSTANCE and creates(builder.steps(one))}
+    declared = {one for one in wanted.desired.depends_on if one.kind == MAKER.name and creates(builder.steps(one))}
     return declared or {
         address
         for address in claims.makers(wanted.inputs.get(kind.group))
@@ -138,7 +138,7 @@ def _kept(
         builder.find(
             wanted.desired,
             f"{address} was taken over (lifecycle.adopt) and can't be replaced by itself",
-            "Ask for the replacement of its ProtectedInstance.",
+            f"Ask for the replacement of its {MAKER.name}.",
             "lifecycle",
             "adopt",
         )

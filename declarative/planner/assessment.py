@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from declarative.errors import Diagnostic, Severity
 from declarative.kinds import KINDS
+from declarative.kinds.relations import made_with
 from declarative.model import Action, Address, Attributes, Step
 from declarative.planner.builder import PlanBuilder, PlannedSteps
 from declarative.planner.graph import in_order
@@ -123,7 +124,8 @@ class _Assessor:
         return [
             step.address
             for step in self._situation.steps
-            if step.action is Action.CREATE and (step.address.kind == kind or kind in KINDS[step.address.kind].makes)
+            if step.action is Action.CREATE
+            and (step.address.kind == kind or kind in made_with(KINDS[step.address.kind]))
         ]
 
     # ------------------------------------------------------------ what a finding is about

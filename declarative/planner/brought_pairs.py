@@ -15,13 +15,11 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from declarative.errors import visible
 from declarative.kinds import KINDS
+from declarative.kinds.relations import BROUGHT, MAKER, MAKES, TIE, tie_id
 from declarative.model import Action, Address, Attributes, Resource, Step
-from declarative.planner.impact import attached
 
 if TYPE_CHECKING:
     from declarative.planner.comparison import Comparison
-
-INSTANCE, PAIR, ATTACHMENT = "ProtectedInstance", "ReplicationPair", "ReplicationAttachment"
 
 Owner: TypeAlias = Callable[[str, str], Resource | None]  # kind, id -> what is recorded of that object
 Pairs: TypeAlias = Mapping[str, Attributes]
@@ -33,26 +31,19 @@ def brought_by(instance_id: str, shown: Attributes, *, pairs: Pairs, owner: Owne
     These are attached to it alone, and neither recorded as made by themselves nor attached by a recorded attachment.
     No instance is made with a disk that several servers may have.
     """
-    ids = {str(one.get("replication")) for one in attached(shown)}
-    return tuple(one for one in sorted(ids) if _came(instance_id, one, seen=pairs.get(one), owner=owner))
+    return tuple(one for one in sorted(MAKES.made(shown)) if _came(instance_id, one, seen=pairs.get(one), owner=owner))
 
 
 def _came(instance_id: str, pair_id: str, *, seen: Attributes | None, owner: Owner) -> bool:
-    known = owner(PAIR, pair_id)
-    if owner(ATTACHMENT, f"{instance_id}/{pair_id}") is not None or (known is not None and not known.lifecycle.adopt):
+    known = owner(BROUGHT.name, pair_id)
+    if owner(TIE.name, tie_id(instance_id, pair_id)) is not None or (known is not None and not known.lifecycle.adopt):
         return False
-    return seen is None or not (is_shared(seen) or instances_with(seen) - {instance_id})
+    return seen is None or not (MAKES.shared(seen) or makers_of(seen) - {instance_id})
 
 
-def instances_with(pair: Attributes) -> set[str]:
+def makers_of(pair: Attributes) -> frozenset[str]:
     """The ids of the instances that a pair, as it is seen, is attached to."""
-    return {str(one.get("protected_instance")) for one in attached(pair)}
-
-
-def is_shared(pair: Attributes) -> bool:
-    """True for the pair of a disk that several servers may have."""
-    metadata = pair.get("record_metadata")
-    return isinstance(metadata, dict) and metadata.get("multiattach") in (True, "true")
+    return MAKES.makers(pair) or frozenset()
 
 
 def newly_known(recorded: Mapping[Address, Resource], objects: Mapping[str, Pairs]) -> Iterator[Resource]:
@@ -63,8 +54,8 @@ def newly_known(recorded: Mapping[Address, Resource], objects: Mapping[str, Pair
     owners = {(address.kind, resource.id): resource for address, resource in recorded.items()}
     for resource in lacking:
         shown = objects.get(resource.address.kind, {}).get(resource.id)
-        if shown is not None and any(attached(shown)):
-            pairs = objects.get(PAIR, {})
+        if shown is not None and MAKES.made(shown):
+            pairs = objects.get(BROUGHT.name, {})
             found = brought_by(resource.id, shown, pairs=pairs, owner=lambda kind, one: owners.get((kind, one)))
             yield replace(resource, brought=found)
 
@@ -75,19 +66,19 @@ def newly_known(recorded: Mapping[Address, Resource], objects: Mapping[str, Pair
 def pair_in_words(pair_id: str, seen: Attributes) -> str:
     """A pair for a reader, e.g. `replication pair 'data' (9d2f)`."""
     name = f" '{visible(seen['name'], limit=80)}'" if seen.get("name") else ""
-    return f"{KINDS[PAIR].noun}{name} ({visible(pair_id, limit=160)})"
+    return f"{BROUGHT.noun}{name} ({visible(pair_id, limit=160)})"
 
 
 def pair_document(comparison: Comparison, group: Address, pair_id: str, seen: Attributes) -> str:
     """What takes a pair over: a document to paste, and the import that ties it to the pair."""
     address = _free_address(comparison, seen)
-    in_group = "server_group_id", str(seen.get("server_group_id"))
+    in_group = {BROUGHT.group: str(seen.get(BROUGHT.group))}
     if group in comparison.desired and not group.key:
-        in_group = "protection_group", group.name
-    spec = {in_group[0]: in_group[1], "name": str(seen.get("name")), "volume_id": str(seen.get("volume_id"))}
+        in_group = {name: group.name for name, target in BROUGHT.refers.items() if target.kind == group.kind}
+    spec = {**in_group, **{name: str(seen.get(name)) for name in ("name", *BROUGHT.natural_key)}}
     fields = ", ".join(f"{name}: {json.dumps(visible(text, limit=160))}" for name, text in spec.items())
-    adopt = ", lifecycle: {adopt: true}" if any(attached(seen)) else ""
-    head = f"apiVersion: sdrs/v1, kind: {PAIR}, metadata: {{name: {json.dumps(address.name)}}}"
+    adopt = ", lifecycle: {adopt: true}" if makers_of(seen) else ""
+    head = f"apiVersion: sdrs/v1, kind: {BROUGHT.name}, metadata: {{name: {json.dumps(address.name)}}}"
     document = f"{{{head}, spec: {{{fields}}}{adopt}}}"
     return (
         f"Take it over, and it goes before its group: describe it as `{document}`, and run"
@@ -97,10 +88,10 @@ def pair_document(comparison: Comparison, group: Address, pair_id: str, seen: At
 
 def _free_address(comparison: Comparison, seen: Attributes) -> Address:
     words = re.sub(r"[^A-Za-z0-9_-]+", "-", str(seen.get("name") or "")).strip("-_")[:60] or "pair"
-    address, number = Address(PAIR, words), 1
+    address, number = Address(BROUGHT.name, words), 1
     while address in comparison.desired or address in comparison.recorded:
         number += 1
-        address = Address(PAIR, f"{words}-{number}")
+        address = Address(BROUGHT.name, f"{words}-{number}")
     return address
 
 
@@ -109,8 +100,8 @@ def staying(step: Step, brought: frozenset[str], *, pairs: Pairs, going: set[str
 
     Only what is attached to no other instance stays behind by this step.
     """
-    ids = [one for one, seen in pairs.items() if step.resource.id in instances_with(seen)]
-    left = sorted(one for one in ids if one not in brought | going and len(instances_with(pairs[one])) == 1)
+    ids = [one for one, seen in pairs.items() if step.resource.id in makers_of(seen)]
+    left = sorted(one for one in ids if one not in brought | going and len(makers_of(pairs[one])) == 1)
     words = (f"{pair_in_words(one, pairs[one])}, which did not come with it and stays in its group" for one in left)
     return replace(step, leaves=(*step.leaves, *words)) if left else step
 
@@ -120,13 +111,13 @@ def with_what_stays(
 ) -> tuple[Step, ...]:
     """The steps, of which those that delete instances tell which of the attached pairs stay."""
     deleted = [step for step in steps if step.action is Action.DELETE]
-    homes: dict[str, Step] = {step.resource.id: step for step in deleted if step.address.kind == INSTANCE}
-    going = {step.resource.id for step in deleted if step.address.kind == PAIR}
+    homes: dict[str, Step] = {step.resource.id: step for step in deleted if step.address.kind == MAKER.name}
+    going = {step.resource.id for step in deleted if step.address.kind == BROUGHT.name}
     if not homes:
         return steps
     attached_to: dict[str, dict[str, Attributes]] = {}
     for pair_id, seen in pairs.items():
-        for home in instances_with(seen) & homes.keys():
+        for home in makers_of(seen) & homes.keys():
             attached_to.setdefault(home, {})[pair_id] = seen
     told = {
         step.id: staying(step, brought(step.address), pairs=attached_to.get(step.resource.id, {}), going=going)

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from declarative.errors import Diagnostic, Severity
+from declarative.kinds.relations import BROUGHT
 from declarative.model import Action, Address, Attributes, Desired, Reference, Resource, Step
-from declarative.planner.brought_pairs import PAIR, brought_by
+from declarative.planner.brought_pairs import brought_by
 from declarative.planner.comparison import Comparison
 from declarative.planner.steps import creates, deletes
 
@@ -64,7 +65,7 @@ class PlanBuilder:
             recorded, live = self.comparison.recorded[address], self.comparison.live_objects[address]
             found = recorded.brought
             if found is None and live is not None:
-                pairs = self.comparison.observed.objects.get(PAIR, {})
+                pairs = self.comparison.observed.objects.get(BROUGHT.name, {})
                 found = brought_by(recorded.id, live.seen, pairs=pairs, owner=self._recorded)
             self._brought[address] = frozenset(found or ())
         return self._brought[address]

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+from declarative.kinds.relations import MAKER
 from declarative.model import Address, Attributes, Json, Kind, Reference
-from declarative.planner.brought_pairs import INSTANCE
+from declarative.planner.brought_pairs import makers_of
 from declarative.planner.builder import PlanBuilder
-from declarative.planner.impact import attached
 from declarative.planner.moves import Key, known_key
 from declarative.planner.steps import creates, deletes
 
 
 def instances_of(builder: PlanBuilder, pair: Attributes) -> set[Address]:
     """The addresses of our instances that a pair, as it is seen, is attached to."""
-    ids = (one.get("protected_instance") for one in attached(pair))
-    return {owner for one in ids if (owner := builder.owner(INSTANCE, str(one))) is not None}
+    return {owner for one in makers_of(pair) if (owner := builder.owner(MAKER.name, one)) is not None}
 
 
 def going_homes(builder: PlanBuilder, pair_id: str, pair: Attributes) -> set[Address]:
@@ -45,7 +44,7 @@ class Claims:
         if self._makers is None:
             self._makers = {}
             for address, steps in self._builder.planned.items():
-                if address.kind == INSTANCE and creates(steps):
+                if address.kind == MAKER.name and creates(steps):
                     for home in {step.resource.inputs.get(self._kind.group) for step in steps if not step.resource.id}:
                         self._makers.setdefault(home, []).append(address)
         return self._makers.get(group, [])

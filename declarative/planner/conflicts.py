@@ -6,26 +6,20 @@ from collections.abc import Iterable, Iterator
 
 from declarative.errors import visible
 from declarative.kinds.compare import same
-from declarative.model import Address, Attributes, Desired, Kind
-from declarative.planner.brought_pairs import INSTANCE
+from declarative.kinds.relations import BROUGHT
+from declarative.model import Address, Attributes, Desired, Exclusive, Json, Kind
 from declarative.planner.builder import PlanBuilder
 from declarative.planner.claims import Claims, going_homes, instances_of
 from declarative.planner.differences import ignored_fields
-from declarative.planner.impact import attached, number
+from declarative.planner.impact import number
 from declarative.planner.moves import Key, known_key, present_key
 from declarative.planner.steps import Completed, creates, deletes
-
-SIZE = "volume_size"
-_DEVICE = "device"
-
-_NATURAL = {"server_id": "server", "volume_id": "disk"}
-
-_WORDS = {**_NATURAL, "protected_instance_id": "instance", "replication_id": "pair"}
 
 
 def find_conflicts(builder: PlanBuilder, kind: Kind, claims: Claims, addresses: Iterable[Address]) -> None:
     """Look at what has the natural key that a create wants: wait until it is deleted, or find fault."""
     claimed = _claimed(builder, kind)
+    holders = Holders(builder, kind, kind.exclusive) if kind.exclusive is not None else None
     for address in addresses:
         steps = builder.steps(address)
         if not creates(steps):
@@ -41,21 +35,31 @@ def find_conflicts(builder: PlanBuilder, kind: Kind, claims: Claims, addresses: 
             for object_id, shown in claims.of(key):
                 if builder.owner(kind.name, object_id) is None:
                     _strange(builder, kind, wanted, (object_id, shown))
-        if _DEVICE in kind.fields:
-            builder.after.setdefault(address, set()).update(_on_device(builder, kind, wanted.inputs))
+        if holders is not None:
+            builder.after.setdefault(address, set()).update(
+                owner
+                for one in holders.of(wanted.inputs)
+                if (owner := builder.owner(kind.name, one)) is not None and deletes(builder.steps(owner))
+            )
 
 
-def _on_device(builder: PlanBuilder, kind: Kind, inputs: Attributes) -> Iterator[Address]:
-    """The attachments that go and make the device free that an attachment wants."""
-    instance = inputs.get("protected_instance_id")
-    for one in attached(builder.comparison.observed.objects.get(INSTANCE, {}).get(str(instance), {})):
-        owner = builder.owner(kind.name, f"{instance}/{one.get('replication')}")
-        if (
-            owner is not None
-            and deletes(builder.steps(owner))
-            and same(kind, _DEVICE, inputs.get(_DEVICE), one.get(_DEVICE))
-        ):
-            yield owner
+class Holders:
+    """The observed objects that hold what no two may share: attachments hold the devices of an instance."""
+
+    def __init__(self, builder: PlanBuilder, kind: Kind, exclusive: Exclusive) -> None:
+        """Look at all that is observed of `kind`."""
+        self._kind, self._exclusive = kind, exclusive
+        self._found: dict[str, list[tuple[str, Json]]] = {}
+        for object_id, shown in builder.comparison.observed.objects.get(kind.name, {}).items():
+            home = str(shown.get(exclusive.within))
+            self._found.setdefault(home, []).append((object_id, shown.get(exclusive.field)))
+
+    def of(self, inputs: Attributes) -> Iterator[str]:
+        """The ids of those that hold what these inputs want; none where it is not made yet."""
+        home, value = inputs.get(self._exclusive.within), inputs.get(self._exclusive.field)
+        for object_id, held in self._found.get(home, ()) if isinstance(home, str) else ():
+            if same(self._kind, self._exclusive.field, value, held):
+                yield object_id
 
 
 def _claimed(builder: PlanBuilder, kind: Kind) -> dict[Key, list[Address]]:
@@ -85,7 +89,7 @@ def _after(builder: PlanBuilder, kind: Kind, wanted: Completed, other: Address) 
 
 def _strange(builder: PlanBuilder, kind: Kind, wanted: Completed, found: tuple[str, Attributes]) -> None:
     """Something that we don't know has the natural key."""
-    homes = instances_of(builder, found[1]) if kind.natural_key == ("volume_id",) else set()
+    homes = instances_of(builder, found[1]) if kind is BROUGHT else set()
     going = going_homes(builder, *found)
     if not homes:
         say_not_ours(builder, kind, wanted, found[0])
@@ -124,28 +128,30 @@ def say_it_goes(builder: PlanBuilder, desired: Desired, homes: set[Address]) -> 
 
 
 def _place(kind: Kind) -> tuple[str, ...]:
-    return ("spec", kind.natural_key[0]) if kind.natural_key[0] in _NATURAL else ("spec",)
+    name = kind.natural_key[0]
+    return ("spec",) if any(target.field == name for target in kind.refers.values()) else ("spec", name)
 
 
 def named(kind: Kind, inputs: Attributes) -> str:
     """What the natural key names, e.g. `server 5fb9`."""
-    words = [f"{_WORDS.get(name, name)} {visible(inputs.get(name), limit=80)}" for name in kind.natural_key]
+    words = [f"{kind.key_words.get(name, name)} {visible(inputs.get(name), limit=80)}" for name in kind.natural_key]
     return " with ".join(words)
 
 
 def shrinks(builder: PlanBuilder, kind: Kind, wanted: Completed, seen: Attributes) -> None:
-    """Find fault with a disk that is wanted smaller than it is."""
-    size, present = number(wanted.inputs.get(SIZE)), number(seen.get(SIZE))
-    if size is None or present is None or size >= present:
-        return
-    if SIZE in ignored_fields(kind, wanted.desired.lifecycle):
-        return
-    if known_key(kind, wanted.inputs) != known_key(kind, seen):
-        return
-    builder.find(
-        wanted.desired,
-        f"the disk has {present} GB and can only grow, not shrink to {size} GB",
-        f"Ask for {present} GB or more, or take {SIZE} out.",
-        "spec",
-        SIZE,
-    )
+    """Find fault with what can only grow, a disk, and is wanted smaller than it is."""
+    ignored = ignored_fields(kind, wanted.desired.lifecycle)
+    for name, unit in kind.only_grows.items():
+        size, present = number(wanted.inputs.get(name)), number(seen.get(name))
+        if size is None or present is None or size >= present or name in ignored:
+            continue
+        if known_key(kind, wanted.inputs) != known_key(kind, seen):
+            continue
+        thing = next(iter(kind.key_words.values()), kind.noun)
+        builder.find(
+            wanted.desired,
+            f"the {thing} has {present} {unit} and can only grow, not shrink to {size} {unit}",
+            f"Ask for {present} {unit} or more, or take {name} out.",
+            "spec",
+            name,
+        )

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Final
 
 from declarative.errors import ConsentMissing, Diagnostic, UsageError, did_you_mean, visible
-from declarative.model import Address, Consent, Danger, DangerClass, Plan
+from declarative.model import EXAMPLE, Address, Consent, Danger, DangerClass, Plan
 
 OPTION: Final = "option"
 DESTROY: Final = "destroy"
@@ -105,7 +105,7 @@ def parse_consent(text: str) -> Consent:
         return Consent(cls, Address.parse(address))
     except ValueError as error:
         summary = f"'{visible(address, limit=80)}' is no address: {error}"
-        raise UsageError(summary, "For example delete:ProtectionGroup/shop.") from error
+        raise UsageError(summary, f"For example delete:{EXAMPLE}.") from error
 
 
 def classes_in_words() -> str:
@@ -113,7 +113,7 @@ def classes_in_words() -> str:
     of_one = [cls.value for cls, policy in POLICIES.items() if not policy.way_out and not policy.whole_plan]
     of_all = [cls.value for cls, policy in POLICIES.items() if not policy.way_out and policy.whole_plan]
     return (
-        f"CLASS is {_either(of_one)}, also of one ADDRESS alone, as in delete:ProtectionGroup/shop; or"
+        f"CLASS is {_either(of_one)}, also of one ADDRESS alone, as in delete:{EXAMPLE}; or"
         f" {_either(of_all)}, of the plan as a whole."
     )
 

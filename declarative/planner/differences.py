@@ -8,15 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
-from typing import Final
 
 from declarative.kinds.compare import is_told, same
+from declarative.kinds.relations import GOAL, GROUP
 from declarative.model import Attributes, Change, Json, Kind, Lifecycle, OnChange, Reference, Resource
 
-GOAL: Final = "protection"
-SIDE: Final = "priority_station"
-ENABLED: Final = "enabled"
-DISABLED: Final = "disabled"
+ENABLED, DISABLED = (switch.goal if switch is not None else "" for switch in (GROUP.enable, GROUP.disable))
 
 
 def differing(

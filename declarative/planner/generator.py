@@ -6,14 +6,14 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 
 from declarative.kinds import KINDS
+from declarative.kinds.relations import BROUGHT, MAKES
 from declarative.model import Address, Attributes, Desired, Health, Kind, OpenOperation, Reason, Reference, Resource
 from declarative.planner.adoption import adoption, still_adopted
-from declarative.planner.brought_pairs import PAIR, instances_with
+from declarative.planner.brought_pairs import makers_of
 from declarative.planner.builder import PlanBuilder
 from declarative.planner.claims import Claims, going_homes, instances_of
 from declarative.planner.comparison import Comparison, with_moves
-from declarative.planner.conflicts import SIZE, find_conflicts, shrinks
-from declarative.planner.impact import attached
+from declarative.planner.conflicts import find_conflicts, shrinks
 from declarative.planner.moves import Homes, Key, Old, find_alike, find_followed, find_moves, known_key, present_key
 from declarative.planner.repairs import with_repairs
 from declarative.planner.selection import PlanRequest
@@ -78,22 +78,22 @@ def _remove(builder: PlanBuilder, recorded: Resource, reason: Reason) -> None:
 
 def _taken_along(builder: PlanBuilder, recorded: Resource, seen: Attributes) -> set[Address] | None:
     """The instances with which a pair that was taken over goes, or stays; None when nothing but a delete ends it."""
-    if not isinstance(seen.get("attachment"), list):
+    if MAKES.makers(seen) is None:
         return set()
     if going := going_homes(builder, recorded.id, seen):
         return going
     homes = instances_of(builder, seen)
-    stays = any(not deletes(builder.steps(home)) for home in homes) or len(homes) < len(list(attached(seen)))
+    stays = any(not deletes(builder.steps(home)) for home in homes) or len(homes) < len(makers_of(seen))
     return homes if stays else None
 
 
 def _left_pairs(builder: PlanBuilder, recorded: Resource) -> list[str]:
     """The pairs that came with an instance which is gone, and that are still there, held by nothing and nobody."""
-    pairs = builder.comparison.observed.objects.get(PAIR, {})
+    pairs = builder.comparison.observed.objects.get(BROUGHT.name, {})
     return [
         one
         for one in recorded.brought or ()
-        if one in pairs and instances_with(pairs[one]) <= {recorded.id} and builder.owner(PAIR, one) is None
+        if one in pairs and makers_of(pairs[one]) <= {recorded.id} and builder.owner(BROUGHT.name, one) is None
     ]
 
 
@@ -244,7 +244,6 @@ def _want(builder: PlanBuilder, kind: Kind, wanted: Completed, claims: Claims | 
     if recorded is not None and live is not None:
         if recorded.lifecycle.adopt:
             still_adopted(builder, wanted, live)
-        if SIZE in wanted.inputs:
-            shrinks(builder, kind, wanted, live.seen)
+        shrinks(builder, kind, wanted, live.seen)
     if steps:
         builder.planned[address] = steps

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from declarative.errors import visible
+from declarative.kinds.relations import BROUGHT, GROUP, MAKES, MEMBERS
 from declarative.model import Attributes, Json, Kind, Resource
-
-# What a member protects, by the field of its natural key.
-_GUARDED = {"server_id": "server", "volume_id": "disk"}
 
 
 def number(value: Json) -> int | None:
@@ -21,15 +18,9 @@ def number(value: Json) -> int | None:
     return int(value) if isinstance(value, str) and value.isdecimal() and len(value) < 19 else None
 
 
-def attached(shown: Attributes) -> Iterator[Attributes]:
-    """The attachments that an instance or a pair shows."""
-    attachment = shown.get("attachment")
-    return (one for one in (attachment if isinstance(attachment, list) else ()) if isinstance(one, dict))
-
-
-def counted(kind: Kind, seen: Attributes) -> dict[str, int]:
-    """How many members of which sort the object says that it holds, e.g. `{"replication pairs": 2}`; no zeros."""
-    counts = {noun: number(seen.get(counter)) or 0 for counter, noun in kind.member_counts.items()}
+def counted(seen: Attributes) -> dict[str, int]:
+    """How many members of which sort a group says that it holds, e.g. `{"replication pairs": 2}`; no zeros."""
+    counts = {f"{member.noun}s": number(seen.get(member.counted_as)) or 0 for member in MEMBERS}
     return {noun: count for noun, count in counts.items() if count > 0}
 
 
@@ -56,29 +47,19 @@ def losses(kind: Kind, seen: Attributes, *, sheltered: bool = False) -> Losses:
         return Losses((), False)
     status = seen.get("status")
     runs = bool(kind.protected) and (sheltered or status is None or status in kind.protected)
-    lost = in_words(counted(kind, seen))
+    lost = in_words(counted(seen)) if kind is GROUP else ()
     if runs or kind.identity is not None:
         told = f"status {visible(status, limit=80)}" if status is not None else "if it runs; its status is not known"
-        lost = (f"{_protection(kind, seen)} ({told})", *lost)
+        lost = (f"{kind.lost(seen)} ({told})", *lost)
     return Losses(lost, runs)
 
 
 def brought(kind: Kind, recorded: Resource | None, seen: Attributes) -> tuple[str, ...]:
     """What goes with the object because it came with it, in words; while that isn't recorded, what is attached."""
-    if not kind.makes or recorded is None:
+    if kind.makes is None or recorded is None:
         return ()
-    count = len(recorded.brought) if recorded.brought is not None else len(list(attached(seen)))
-    return tuple(f"{words} that came with it" for words in in_words({"replication pairs": count} if count else {}))
-
-
-def _protection(kind: Kind, seen: Attributes) -> str:
-    if "replication_id" in kind.natural_key:
-        pair, instance = (visible(seen.get(name), limit=80) for name in ("replication_id", "protected_instance_id"))
-        return f"the use of pair {pair} by instance {instance}, whose servers lose its disks"
-    for name in kind.natural_key:
-        if name in _GUARDED and seen.get(name):
-            return f"the protection of {_GUARDED[name]} {visible(seen[name], limit=80)}"
-    return "its protection"
+    count = len(recorded.brought) if recorded.brought is not None else len(MAKES.made(seen))
+    return tuple(f"{words} that came with it" for words in in_words({f"{BROUGHT.noun}s": count} if count else {}))
 
 
 def listed(words: tuple[str, ...]) -> str:

@@ -12,13 +12,13 @@ from dataclasses import replace
 from typing import TypeAlias
 
 from declarative.kinds import KINDS
+from declarative.kinds.relations import BROUGHT, CARRIERS, MAKER, SIDE, TIE, tie_id
 from declarative.model import Action, Address, Step
-from declarative.planner.brought_pairs import ATTACHMENT, INSTANCE, PAIR, instances_with, with_what_stays
+from declarative.planner.brought_pairs import makers_of, with_what_stays
 from declarative.planner.builder import PlanBuilder
-from declarative.planner.differences import SIDE
 from declarative.planner.graph import closure, linked, reversed_edges
 from declarative.planner.membership import Group, Membership
-from declarative.planner.status_rules import cleared_by
+from declarative.planner.status_rules import cleared_by, marked_by
 from declarative.planner.steps import step_id
 
 _Lookup: TypeAlias = Callable[[Group], list[Step]]
@@ -33,7 +33,7 @@ def with_links(steps: Iterable[Step], builder: PlanBuilder, membership: Membersh
     steps = tuple(steps)
     if not steps:
         return steps
-    steps = with_what_stays(steps, builder.brought, builder.comparison.observed.objects.get(PAIR, {}))
+    steps = with_what_stays(steps, builder.brought, builder.comparison.observed.objects.get(BROUGHT.name, {}))
     ends = {
         step.address: _needed_to_the_end(step, builder, membership)
         for step in steps
@@ -50,22 +50,22 @@ def with_links(steps: Iterable[Step], builder: PlanBuilder, membership: Membersh
 def _needed_to_the_end(step: Step, builder: PlanBuilder, membership: Membership) -> tuple[Address, ...]:
     """What the object of a delete hangs on; but an attached pair outlives its instance, unless it is detached."""
     hangs_on = membership.hangs_on(step.resource)
-    if step.address.kind != PAIR:
+    if step.address.kind != BROUGHT.name:
         return hangs_on
-    homes = {builder.owner(INSTANCE, one) for one in _attached_to(step, builder)}
+    homes = {builder.owner(MAKER.name, one) for one in _attached_to(step, builder)}
     return tuple(one for one in hangs_on if one not in homes)
 
 
 def _blocked(builder: PlanBuilder) -> frozenset[str]:
     """The ids of the members of which a server or disk was deleted outside SDRS."""
-    listed = (builder.comparison.observed.objects.get(name, {}) for name in (INSTANCE, PAIR))
+    listed = (builder.comparison.observed.objects.get(name, {}) for name in CARRIERS)
     return frozenset(one for objects in listed for one, seen in objects.items() if seen.get("status") == _BLOCKS)
 
 
-def _attached_to(step: Step, builder: PlanBuilder) -> set[str]:
+def _attached_to(step: Step, builder: PlanBuilder) -> frozenset[str]:
     """The ids of the instances to which the pair of a step is seen attached."""
     live = builder.comparison.live_objects.get(builder.source(step.address))
-    return instances_with(live.seen) if live is not None else set()
+    return makers_of(live.seen) if live is not None else frozenset()
 
 
 class _Web:
@@ -129,11 +129,11 @@ class _Web:
         """A pair that is deleted waits until it is attached to nothing: detached, or its instance is gone."""
         deletes = {step.resource.id: step for step in self._steps.values() if step.action is Action.DELETE}
         for step in list(deletes.values()):
-            if step.address.kind != PAIR:
+            if step.address.kind != BROUGHT.name:
                 continue
             for instance in sorted(_attached_to(step, builder)):
-                end = deletes.get(f"{instance}/{step.resource.id}") or deletes.get(instance)
-                if end is not None and end.address.kind in (ATTACHMENT, INSTANCE):
+                end = deletes.get(tie_id(instance, step.resource.id)) or deletes.get(instance)
+                if end is not None and end.address.kind in (TIE.name, MAKER.name):
                     self._let_wait_for_all(step.id, (end.id,))
 
     def around_marked_pairs(self) -> None:
@@ -141,7 +141,8 @@ class _Web:
         clearing: dict[str, list[str]] = {}
         for step in self._steps.values():
             if step.action is Action.DELETE and KINDS[step.address.kind].marks:
-                clearing.setdefault(step.resource.id.partition("/")[2], []).append(step.id)
+                for part in marked_by(step):
+                    clearing.setdefault(part, []).append(step.id)
             elif step.action is Action.UPDATE and step.resource.id and cleared_by(step):
                 clearing.setdefault(step.resource.id, []).append(step.id)
         for step in list(self._steps.values()) if clearing else ():
@@ -203,7 +204,7 @@ class _Web:
         """The deletes of the members that block their group, and all that these wait for; {} when no pair is left."""
         ill = {step.id for step in deletes if step.resource.id in self._ill}
         earlier = closure(ill, self._needs)
-        left = [step for step in deletes if step.address.kind in (PAIR, INSTANCE) and step.id not in earlier]
+        left = [step for step in deletes if step.address.kind in CARRIERS and step.id not in earlier]
         return earlier if left else set()
 
     def _around_enable(self, switch: Step, joining: list[Step], membership: Membership) -> None:

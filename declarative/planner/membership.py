@@ -10,13 +10,13 @@ from collections.abc import Mapping
 from typing import TypeAlias
 
 from declarative.kinds import KINDS
+from declarative.kinds.relations import GROUP
 from declarative.model import Address, Attributes, Health, Json, Kind, Reference, Resource
 from declarative.planner.builder import PlanBuilder
 from declarative.planner.claims import instances_of
 
 Group: TypeAlias = Address | str
 
-GROUP = next(kind for kind in KINDS.values() if not kind.group)
 _NONE: frozenset[Group] = frozenset()
 
 

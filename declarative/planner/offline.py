@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from declarative.errors import Diagnostic, Severity
-from declarative.kinds import KINDS
+from declarative.kinds.relations import CARRIERS, GOAL
 from declarative.model import Address, Attributes, Desired, DesiredView, Lookups, Observed
 from declarative.planner.builder import PlanBuilder
 from declarative.planner.comparison import Comparison, completed, loop_findings
-from declarative.planner.differences import ENABLED, GOAL
+from declarative.planner.differences import ENABLED
 from declarative.planner.membership import Group, Membership
 from declarative.planner.preflight import group_findings
 
@@ -53,14 +53,13 @@ def _never_enabled(
         return
     joined: set[Group] = set()
     for address in desired:
-        kind = KINDS[address.kind]
-        if kind.group in kind.fields and not kind.copies_first:
+        if address.kind in CARRIERS:
             joined |= membership.joins(address)
     for address in aims:
         if address not in joined:
             yield Diagnostic(
                 f"{address} is to be enabled, and no instance or pair of it is described",
-                "Describe a ProtectedInstance or a ReplicationPair of this group: unless the cloud has a pair in it,"
+                f"Describe a {' or a '.join(CARRIERS)} of this group: unless the cloud has a pair in it,"
                 " no plan can enable it.",
                 desired[address].position("spec", GOAL),
                 str(address),

@@ -6,23 +6,20 @@ Source: docs/sdrs-api.md, "Dependencies and ordering" and "Quotas and constraint
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from declarative.errors import Diagnostic, visible
 from declarative.kinds import KINDS
-from declarative.kinds.compare import same
-from declarative.model import Action, Address, Attributes, Desired, Kind, Prerequisite, Reference, Step
-from declarative.planner.brought_pairs import ATTACHMENT, INSTANCE, PAIR, instances_with, pair_document, pair_in_words
+from declarative.kinds.relations import BROUGHT, GROUP, MAKER, MEMBERS, TIE, made_with, parts_of, tie_id
+from declarative.model import Action, Address, Attributes, Desired, Exclusive, Kind, Prerequisite, Step
+from declarative.planner.brought_pairs import makers_of, pair_document, pair_in_words
 from declarative.planner.builder import PlanBuilder
-from declarative.planner.impact import attached, called, counted, in_words, listed, number
-from declarative.planner.membership import GROUP, Membership
+from declarative.planner.conflicts import Holders
+from declarative.planner.impact import called, counted, in_words, listed, number
+from declarative.planner.membership import Membership
 from declarative.planner.status_rules import Situation, status_findings, switch_again
 
 _TOLD = 5  # pairs of a group that are told of one by one
-_MEMBERS = [kind for kind in KINDS.values() if f"{kind.noun}s" in GROUP.member_counts.values()]
-
-# What a change in place needs elsewhere, by field.
-_ON_UPDATE = {"flavorRef": "the DR server must be stopped while its flavor is changed; start it again if needed"}
 
 
 def preflight_findings(situation: Situation, *, refreshed: bool) -> Iterator[Diagnostic]:
@@ -32,7 +29,7 @@ def preflight_findings(situation: Situation, *, refreshed: bool) -> Iterator[Dia
         yield from _held_pairs(situation)
         yield from _closed_groups(situation)
         yield from status_findings(situation)
-    yield from _attachments(situation)
+    yield from _ties(situation)
     yield from _full_quotas(situation)
 
 
@@ -44,12 +41,12 @@ def _held_members(situation: Situation) -> Iterator[Diagnostic]:
     created = {step.address for step in situation.steps if step.action is Action.CREATE}
     census: _MemberCounts | None = None
     for step in situation.steps:
-        kind, shown = KINDS[step.address.kind], situation.seen.get(step.address)
-        if step.action is not Action.DELETE or shown is None or not kind.member_counts:
+        shown = situation.seen.get(step.address)
+        if step.action is not Action.DELETE or shown is None or step.address.kind != GROUP.name:
             continue
         census = census or _MemberCounts(situation)
         what = "replaced" if step.address in created else "deleted"
-        head = f"the {called(kind, step.resource, shown)} can't be {what}: it still holds"
+        head = f"the {called(GROUP, step.resource, shown)} can't be {what}: it still holds"
         place = situation.place(step.address)
         for summary, fix in (*census.pairs_left(step), *_others_left(census.left(step, shown))):
             yield Diagnostic(f"{head} {summary}", fix, place, str(step.address))
@@ -69,11 +66,11 @@ def _going(situation: Situation) -> dict[str, set[str]]:
     for step in situation.steps:
         if step.action is Action.DELETE:
             going.setdefault(step.address.kind, set()).add(step.resource.id)
-    instances, pairs = going.get(INSTANCE, set()), going.setdefault(PAIR, set())
+    instances, pairs = going.get(MAKER.name, set()), going.setdefault(BROUGHT.name, set())
     for step in situation.steps:
-        if step.action is Action.DELETE and step.address.kind == INSTANCE:
+        if step.action is Action.DELETE and step.address.kind == MAKER.name:
             brought = situation.builder.brought(situation.builder.source(step.address))
-            pairs.update(one for one in brought if instances_with(situation.pairs.get(one, {})) <= instances)
+            pairs.update(one for one in brought if makers_of(situation.pairs.get(one, {})) <= instances)
     return going
 
 
@@ -84,7 +81,7 @@ class _MemberCounts:
         objects = situation.comparison.observed.objects
         self._situation = situation
         self._going = _going(situation)
-        self._listed = {kind.name: self._count(kind, objects[kind.name]) for kind in _MEMBERS if kind.name in objects}
+        self._listed = {kind.name: self._count(kind, objects[kind.name]) for kind in MEMBERS if kind.name in objects}
 
     def _count(self, kind: Kind, listed: Mapping[str, Attributes]) -> Counter[str]:
         gone = self._going.get(kind.name, ())
@@ -95,44 +92,44 @@ class _MemberCounts:
 
         Pairs that were listed are told of by `pairs_left`.
         """
-        counts = counted(KINDS[group.address.kind], shown)
+        counts = counted(shown)
         left = {
             f"{kind.noun}s": self._listed[kind.name][group.resource.id]
             if kind.name in self._listed
             else counts.get(f"{kind.noun}s", 0) - len(self._going.get(kind.name, ()))
-            for kind in _MEMBERS
-            if kind.name != PAIR or kind.name not in self._listed
+            for kind in MEMBERS
+            if kind is not BROUGHT or kind.name not in self._listed
         }
         return {noun: count for noun, count in left.items() if count > 0}
 
     def pairs_left(self, group: Step) -> Iterator[tuple[str, str]]:
         """Each pair that stays in a group, and what would take it out."""
-        if PAIR not in self._listed or not self._listed[PAIR][group.resource.id]:
+        if BROUGHT.name not in self._listed or not self._listed[BROUGHT.name][group.resource.id]:
             return
-        gone, field = self._going[PAIR], KINDS[PAIR].group
+        gone, field = self._going[BROUGHT.name], BROUGHT.group
         shown = self._situation.pairs.items()
         left = [(one, pair) for one, pair in shown if one not in gone and str(pair.get(field)) == group.resource.id]
         for object_id, pair in left[:_TOLD]:
             yield self._pair_left(group.address, object_id, pair)
         if len(left) > _TOLD:
-            yield f"{len(left) - _TOLD} more replication pairs", "`declarative export` describes them all."
+            yield f"{len(left) - _TOLD} more {BROUGHT.noun}s", "`declarative export` describes them all."
 
     def _pair_left(self, group: Address, object_id: str, pair: Attributes) -> tuple[str, str]:
         builder, name = self._situation.builder, pair_in_words(object_id, pair)
-        foreign = sorted(one for one in instances_with(pair) if builder.owner(INSTANCE, one) is None)
+        foreign = sorted(one for one in makers_of(pair) if builder.owner(MAKER.name, one) is None)
         if foreign:
             home = f"instance {visible(foreign[0], limit=160)}"
             return (
                 f"{name}, attached to {home}, which this stack does not manage",
                 "Delete that instance first, where it is managed.",
             )
-        if owner := builder.owner(PAIR, object_id):
+        if owner := builder.owner(BROUGHT.name, object_id):
             return f"{name}, which is recorded as {owner} and stays", "Plan without selectors."
         return f"{name}, {_why_it_stays(builder, pair)}", pair_document(builder.comparison, group, object_id, pair)
 
 
 def _why_it_stays(builder: PlanBuilder, pair: Attributes) -> str:
-    homes = sorted(str(home) for one in instances_with(pair) if (home := builder.owner(INSTANCE, one)))
+    homes = sorted(str(home) for one in makers_of(pair) if (home := builder.owner(MAKER.name, one)))
     return f"which is attached to {homes[0]} but did not come with it" if homes else "which is not recorded here"
 
 
@@ -142,17 +139,17 @@ def _held_pairs(situation: Situation) -> Iterator[Diagnostic]:
     going = {step.resource.id for step in deletes}
     created = {step.address for step in situation.steps if step.action is Action.CREATE}
     for step in deletes:
-        if step.address.kind != PAIR:
+        if step.address.kind != BROUGHT.name:
             continue
-        homes = instances_with(situation.seen.get(step.address, {}))
-        held = sorted(one for one in homes if one not in going and f"{one}/{step.resource.id}" not in going)
+        homes = makers_of(situation.seen.get(step.address, {}))
+        held = sorted(one for one in homes if one not in going and tie_id(one, step.resource.id) not in going)
         if held:
-            owner = situation.builder.owner(INSTANCE, held[0])
+            owner = situation.builder.owner(MAKER.name, held[0])
             where = str(owner) if owner is not None else f"instance {visible(held[0], limit=160)}"
             yield Diagnostic(
                 f"{step.address} can't be {'replaced' if step.address in created else 'deleted'} now: it is attached to"
                 f" {where}, and no step of this plan detaches it",
-                "Describe the attachment (kind ReplicationAttachment) and import it, or detach the pair first; or leave"
+                f"Describe the attachment (kind {TIE.name}) and import it, or detach the pair first; or leave"
                 " the pair with its instance: describe it with lifecycle.adopt set to true.",
                 situation.place(step.address),
                 str(step.address),
@@ -183,50 +180,64 @@ def _closed_groups(situation: Situation) -> Iterator[Diagnostic]:
             )
 
 
-# ---------------------------------------------------------------- attachments
+# ---------------------------------------------------------------- what ties two objects together
 
 
-def _attachments(situation: Situation) -> Iterator[Diagnostic]:
-    deleted = {step.resource.id for step in situation.steps if step.action is Action.DELETE}
+def _ties(situation: Situation) -> Iterator[Diagnostic]:
+    deleted = {(step.address.kind, step.resource.id) for step in situation.steps if step.action is Action.DELETE}
+    holders: dict[str, Holders] = {}
     for step in situation.steps:
-        if step.action is Action.CREATE and step.address.kind == ATTACHMENT:
-            desired = situation.comparison.desired[step.address]
-            yield from group_findings(situation.membership, desired)
-            yield from _taken_device(situation, step, desired, deleted)
+        if step.action is not Action.CREATE:
+            continue
+        kind, desired = KINDS[step.address.kind], situation.comparison.desired[step.address]
+        yield from group_findings(situation.membership, desired)
+        if kind.exclusive is not None:
+            if kind.name not in holders:
+                holders[kind.name] = Holders(situation.builder, kind, kind.exclusive)
+            ids = holders[kind.name].of(step.resource.inputs)
+            others = (one for one in ids if (kind.name, one) not in deleted and not _is_it(kind, step, one))
+            yield from (_taken(kind, kind.exclusive, step, desired, one) for one in others)
+
+
+def _is_it(kind: Kind, step: Step, object_id: str) -> bool:
+    """True for the object that a create would make, where its parts name it."""
+    parts = parts_of(kind, object_id)
+    return bool(parts) and all(step.resource.inputs.get(name) == part for name, part in parts.items())
 
 
 def group_findings(membership: Membership, desired: Desired) -> Iterator[Diagnostic]:
-    """Yield an error for an attachment that ties together what is in different groups."""
-    if desired.address.kind != ATTACHMENT:
+    """Yield an error for an object that ties together what is in different groups."""
+    kind = KINDS[desired.address.kind]
+    if kind.group in kind.fields:
         return
     groups = sorted(visible(group, limit=200) for group in membership.joins(desired.address))
     if len(groups) > 1:
+        parts = " and ".join(_an(word) for word in kind.key_words.values())
         yield Diagnostic(
-            f"{desired.address} joins an instance and a pair of different groups: {' and '.join(groups)}",
+            f"{desired.address} joins {parts} of different groups: {' and '.join(groups)}",
             "Put both into one group.",
             desired.position("spec"),
             str(desired.address),
         )
 
 
-def _taken_device(situation: Situation, step: Step, desired: Desired, deleted: Collection[str]) -> Iterator[Diagnostic]:
-    """The device must be free on an instance that stays."""
-    kind, inputs = KINDS[ATTACHMENT], step.resource.inputs
-    instance = inputs.get("protected_instance_id")
-    if isinstance(instance, Reference):
-        return
-    for one in attached(situation.comparison.observed.objects.get(INSTANCE, {}).get(str(instance), {})):
-        pair = one.get("replication")
-        if pair == inputs.get("replication_id") or f"{instance}/{pair}" in deleted:
-            continue
-        if same(kind, "device", inputs.get("device"), one.get("device")):
-            yield Diagnostic(
-                f"device {visible(inputs.get('device'), limit=80)} of instance {visible(instance, limit=80)} holds pair"
-                f" {visible(pair, limit=80)} already",
-                "Name a free device.",
-                desired.position("spec", "device"),
-                str(step.address),
-            )
+def _an(word: str) -> str:
+    return f"an {word}" if word[:1] in "aeiou" else f"a {word}"
+
+
+def _taken(kind: Kind, exclusive: Exclusive, step: Step, desired: Desired, object_id: str) -> Diagnostic:
+    """What no two may share is to be free in an object that stays."""
+    words, inputs = kind.key_words, step.resource.inputs
+    home, value = (visible(inputs.get(name), limit=80) for name in (exclusive.within, exclusive.field))
+    others = {name: one for name, one in parts_of(kind, object_id).items() if name != exclusive.within}
+    held = others or {kind.noun: object_id}
+    holds = " with ".join(f"{words.get(name, name)} {visible(one, limit=80)}" for name, one in held.items())
+    return Diagnostic(
+        f"{exclusive.field} {value} of {words.get(exclusive.within, exclusive.within)} {home} holds {holds} already",
+        f"Name a free {exclusive.field}.",
+        desired.position("spec", exclusive.field),
+        str(step.address),
+    )
 
 
 # ---------------------------------------------------------------- quotas
@@ -238,7 +249,7 @@ def _full_quotas(situation: Situation) -> Iterator[Diagnostic]:
     for name, more in sorted(excess(situation).items()):
         kind, room = KINDS[name], net[name] - more
         limit, used = _quota(situation, kind)
-        makers = sorted(maker.noun for maker in KINDS.values() if name in maker.makes)
+        makers = sorted(maker.noun for maker in KINDS.values() if name in made_with(maker))
         brought = f", with one at least for each new {' or '.join(makers)}" if makers else ""
         yield Diagnostic(
             f"the quota leaves room for {room} more {kind.noun}s, and {net[name]} more are planned{brought}"
@@ -270,7 +281,7 @@ def _net(situation: Situation) -> Counter[str]:
     net: Counter[str] = Counter()
     for step in situation.steps:
         if step.action is Action.CREATE:
-            net.update((step.address.kind, *KINDS[step.address.kind].makes))
+            net.update((step.address.kind, *made_with(KINDS[step.address.kind])))
     for name, gone in _going(situation).items():
         net[name] -= len(gone)
     return net
@@ -287,7 +298,8 @@ def prerequisites(steps: Iterable[Step]) -> tuple[Prerequisite, ...]:
             for words in KINDS[step.address.kind].needs(step.resource.inputs):
                 found[Prerequisite(step.address, words)] = None
         elif step.action is Action.UPDATE:
+            fields = KINDS[step.address.kind].fields
             for change in step.changes:
-                if change.field in _ON_UPDATE:
-                    found[Prerequisite(step.address, _ON_UPDATE[change.field])] = None
+                if change.field in fields and (words := fields[change.field].needs):
+                    found[Prerequisite(step.address, words)] = None
     return tuple(found)

@@ -12,16 +12,15 @@ from dataclasses import dataclass, replace
 
 from declarative.errors import Diagnostic, Severity, visible
 from declarative.kinds import KINDS
+from declarative.kinds.relations import CARRIERS, COPIED, GOAL, SIDE
 from declarative.model import Action, Address, Attributes, Change, Health, Kind, Reason, Resource, Step, Switch
 from declarative.planner.builder import PlanBuilder, PlannedSteps, chosen_part
 from declarative.planner.claims import instances_of
-from declarative.planner.differences import DISABLED, ENABLED, GOAL, SIDE, ignored_fields, reached_goal
+from declarative.planner.differences import DISABLED, ENABLED, ignored_fields, reached_goal
 from declarative.planner.impact import number
 from declarative.planner.membership import Group, Membership, switch_kinds
 from declarative.planner.selection import Chosen
 from declarative.planner.steps import LiveObject, before, creates, deletes, new_step, step_id
-
-_PAIR, _PAIRS = "ReplicationPair", "replication_num"
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +180,7 @@ class _Work:
         if case.address in self._joined(there=True):
             return True
         if case.live is not None and not deletes(case.steps):
-            pairs = case.live.attributes.get(_PAIRS)
+            pairs = case.live.attributes.get(COPIED.counted_as)
             unknown = pairs is None and not self._builder.refreshed
             if unknown or case.status in case.kind.protected or (number(pairs) and self._keeps_a_pair(case)):
                 return True
@@ -199,8 +198,7 @@ class _Work:
         self.findings.append(
             Diagnostic(
                 f"{case.address} can't be enabled: it has no replication pair that stays, and none is described",
-                "Describe a ProtectedInstance or a ReplicationPair of this group, or leave protection out until there"
-                " is one.",
+                f"Describe a {' or a '.join(CARRIERS)} of this group, or leave protection out until there is one.",
                 self._builder.comparison.desired[case.address].position("spec", GOAL),
                 str(case.address),
             )
@@ -209,13 +207,14 @@ class _Work:
 
     def _keeps_a_pair(self, case: _Case) -> bool:
         """True unless every pair that is listed in the group goes, by itself or with its instance."""
-        if case.recorded is None or _PAIR not in self._builder.comparison.observed.objects:
+        listed = self._builder.comparison.observed.objects.get(COPIED.name)
+        if case.recorded is None or listed is None:
             return True
-        listed, group = self._builder.comparison.observed.objects[_PAIR], KINDS[_PAIR].group
-        return any(self._stays(one, shown) for one, shown in listed.items() if shown.get(group) == case.recorded.id)
+        own = (one for one in listed.items() if one[1].get(COPIED.group) == case.recorded.id)
+        return any(self._stays(*one) for one in own)
 
     def _stays(self, object_id: str, pair: Attributes) -> bool:
-        owner = self._builder.owner(_PAIR, object_id)
+        owner = self._builder.owner(COPIED.name, object_id)
         if owner is not None and deletes(self.planned.get(owner, ())):
             return False
         homes = instances_of(self._builder, pair)
@@ -228,8 +227,7 @@ class _Work:
         if self._described is None:
             self._described = {True: set(), False: set()}
             for address in self._builder.comparison.desired:
-                kind = KINDS[address.kind]
-                if kind.group in kind.fields and not kind.copies_first:
+                if address.kind in CARRIERS:
                     self._described[self._will_be_there(address)] |= self._membership.joins(address)
         return self._described[there]
 

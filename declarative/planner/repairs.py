@@ -9,26 +9,25 @@ from __future__ import annotations
 from dataclasses import replace
 
 from declarative.kinds import KINDS
+from declarative.kinds.relations import BROUGHT, BROUGHT_FIELD, GROUP, MAKER, MAKER_FIELD, TIE, parts_of, tie_id
 from declarative.model import Action, Address, Attributes, Health, Reason, Resource, Step
-from declarative.planner.brought_pairs import ATTACHMENT, INSTANCE, PAIR
+from declarative.planner.brought_pairs import makers_of
 from declarative.planner.builder import PlanBuilder
-from declarative.planner.impact import attached
-from declarative.planner.membership import GROUP, Membership
+from declarative.planner.membership import Membership
 from declarative.planner.steps import creates, deletes, forget, new_step
 
-_KIND = KINDS[ATTACHMENT]
-_MARKS = _KIND.marks[PAIR]
+_MARKS = TIE.marks[BROUGHT.name]
 
 
 def with_repairs(builder: PlanBuilder) -> None:
     """Put in the detaches that statuses demand, and leave out those that they don't permit."""
     membership = Membership(builder)
     for address, steps in list(builder.planned.items()):
-        if address.kind == ATTACHMENT and deletes(steps):
+        if address.kind == TIE.name and deletes(steps):
             _forget_what_goes_along(builder, membership, address, steps)
-        elif address.kind == ATTACHMENT and creates(steps):
+        elif address.kind == TIE.name and creates(steps):
             _detach_what_failed(builder, address, steps)
-        elif address.kind == PAIR and deletes(steps):
+        elif address.kind == BROUGHT.name and deletes(steps):
             _detach_again(builder, membership, address, steps)
 
 
@@ -42,10 +41,10 @@ def _status(builder: PlanBuilder, kind: str, object_id: object) -> str:
 def _detach_what_failed(builder: PlanBuilder, address: Address, steps: tuple[Step, ...]) -> None:
     """An attachment whose create has failed is detached before it is tried again."""
     inputs = steps[-1].resource.inputs
-    instance, pair = inputs.get("protected_instance_id"), inputs.get("replication_id")
-    if not (isinstance(instance, str) and isinstance(pair, str)) or _status(builder, PAIR, pair) not in _MARKS:
+    instance, pair = inputs.get(MAKER_FIELD), inputs.get(BROUGHT_FIELD)
+    if not (isinstance(instance, str) and isinstance(pair, str)) or _status(builder, BROUGHT.name, pair) not in _MARKS:
         return
-    first = new_step(Action.DELETE, Reason.CREATION_FAILED, Resource(address, f"{instance}/{pair}", inputs))
+    first = new_step(Action.DELETE, Reason.CREATION_FAILED, Resource(address, tie_id(instance, pair), inputs))
     later = (replace(one, requires=(*one.requires, first.id)) if one is steps[0] else one for one in steps)
     builder.planned[address] = (first, *later)
 
@@ -55,13 +54,14 @@ def _forget_what_goes_along(
 ) -> None:
     """Where the service detaches nothing, an attachment goes with its instance, if that goes."""
     gone = next(step for step in steps if step.action is Action.DELETE)
-    instance, _, pair = gone.resource.id.partition("/")
-    home = builder.owner(INSTANCE, instance)
+    parts = parts_of(TIE, gone.resource.id)
+    instance, pair = parts[MAKER_FIELD], parts[BROUGHT_FIELD]
+    home = builder.owner(MAKER.name, instance)
     if home is None or not deletes(builder.steps(home)):
         return
-    seen = {INSTANCE: _status(builder, INSTANCE, instance), PAIR: _status(builder, PAIR, pair)}
+    seen = {kind.name: _status(builder, kind.name, one) for kind, one in ((MAKER, instance), (BROUGHT, pair))}
     groups = [membership.shown(group) or {} for group in membership.has(address)]
-    refused = any(status and status not in _KIND.deleted_beside[kind] for kind, status in seen.items())
+    refused = any(status and status not in TIE.deleted_beside[kind] for kind, status in seen.items())
     if not refused and all(_detaches(shown) for shown in groups):
         return
     instead = forget(builder.comparison.recorded[builder.source(gone.address)], gone.reason)
@@ -77,21 +77,21 @@ def _forget_what_goes_along(
 def _detaches(group: Attributes) -> bool:
     status = group.get("status")
     passes = GROUP.health({"status": status}, {}) in (Health.BUSY, Health.HELD)
-    return status is None or passes or status in _KIND.deleted_beside[GROUP.name]
+    return status is None or passes or status in TIE.deleted_beside[GROUP.name]
 
 
 def _detach_again(builder: PlanBuilder, membership: Membership, address: Address, steps: tuple[Step, ...]) -> None:
     """Somebody's detach of a pair has failed, and the service deletes no such pair: it is detached again first."""
     gone = next(step for step in steps if step.action is Action.DELETE)
     pair = gone.resource.id
-    status = _status(builder, PAIR, pair)
-    if status not in _MARKS - KINDS[PAIR].deleted_from or any(map(membership.is_held, membership.groups(address))):
+    status = _status(builder, BROUGHT.name, pair)
+    if status not in _MARKS - BROUGHT.deleted_from or any(map(membership.is_held, membership.groups(address))):
         return
-    shown = builder.comparison.observed.objects[PAIR][pair]
+    shown = builder.comparison.observed.objects[BROUGHT.name][pair]
     firsts = [
-        new_step(Action.DELETE, gone.reason, _unrecorded(builder, address, str(one["protected_instance"]), pair))
-        for one in attached(shown)
-        if builder.owner(ATTACHMENT, f"{one.get('protected_instance')}/{pair}") is None
+        new_step(Action.DELETE, gone.reason, _unrecorded(builder, address, one, pair))
+        for one in sorted(makers_of(shown))
+        if builder.owner(TIE.name, tie_id(one, pair)) is None
     ]
     needs = tuple(first.id for first in firsts)
     waiting = (replace(one, requires=(*one.requires, *needs)) if one is gone else one for one in steps)
@@ -102,9 +102,9 @@ def _unrecorded(builder: PlanBuilder, pair: Address, instance: str, pair_id: str
     """An attachment that no record has an address for, under one that nothing else has."""
     number, words = 1, f"{pair.name}-{pair.key}" if pair.key else pair.name
     name = "".join(letter if letter.isalnum() or letter in "_-" else "-" for letter in words)[:50]
-    address = Address(ATTACHMENT, name)
+    address = Address(TIE.name, name)
     while address in builder.comparison.desired or address in builder.comparison.recorded or address in builder.planned:
         number += 1
-        address = Address(ATTACHMENT, f"{name}-{number}")
+        address = Address(TIE.name, f"{name}-{number}")
     builder.planned[address] = ()
-    return Resource(address, f"{instance}/{pair_id}", {"protected_instance_id": instance, "replication_id": pair_id})
+    return Resource(address, tie_id(instance, pair_id), {MAKER_FIELD: instance, BROUGHT_FIELD: pair_id})

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from declarative.errors import UsageError, did_you_mean, visible
-from declarative.model import Address
+from declarative.model import EXAMPLE, Address
 
 Labels = Mapping[str, str]
 
@@ -35,7 +35,7 @@ class Selector:
         if _PATTERN.fullmatch(text) is None:
             raise UsageError(
                 f"{_quoted(text)} is not a selector",
-                "Write an address such as ProtectionGroup/shop, where * and ? are wild, or label:key=value.",
+                f"Write an address such as {EXAMPLE}, where * and ? are wild, or label:key=value.",
             )
         # In an address brackets hold a key; fnmatch would read them as a set of characters.
         return cls(text, pattern=re.compile(fnmatch.translate(text.replace("[", "[[]"))))

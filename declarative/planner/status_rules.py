@@ -11,13 +11,12 @@ from dataclasses import dataclass, field
 
 from declarative.errors import Diagnostic, Position, visible
 from declarative.kinds import KINDS
+from declarative.kinds.relations import BROUGHT, GROUP, parts_of
 from declarative.model import Action, Address, Attributes, Health, Kind, Step
-from declarative.planner.brought_pairs import INSTANCE, PAIR
 from declarative.planner.builder import PlanBuilder
 from declarative.planner.comparison import Comparison
-from declarative.planner.conflicts import SIZE as _SIZE
 from declarative.planner.differences import DISABLED, ENABLED
-from declarative.planner.membership import GROUP, Membership
+from declarative.planner.membership import Membership
 
 _DONE = {Action.CREATE: "created", Action.DELETE: "deleted", Action.UPDATE: "changed"}
 _NEVER_SWITCHED = frozenset({"available", "protected"})
@@ -50,7 +49,7 @@ class Situation:
     @property
     def pairs(self) -> Mapping[str, Attributes]:
         """All pairs that the cloud shows, by id."""
-        return self.comparison.observed.objects.get(PAIR, {})
+        return self.comparison.observed.objects.get(BROUGHT.name, {})
 
 
 @dataclass(slots=True)
@@ -74,7 +73,7 @@ class _Cleared:
             elif step.action is Action.CREATE:
                 mended.remade.add(step.address)
             elif step.action is Action.DELETE and KINDS[step.address.kind].marks:
-                mended.detached.add(step.resource.id.partition("/")[2])
+                mended.detached.update(marked_by(step))
             elif step.action is Action.UPDATE and step.resource.id:
                 mended.changed[step.resource.id] = cleared_by(step)
         return mended
@@ -84,6 +83,13 @@ class _Cleared:
         if status in marks:
             return object_id in self.detached
         return status in self.changed.get(object_id, frozenset())
+
+
+def marked_by(step: Step) -> tuple[str, ...]:
+    """The ids of the objects whose status tells of the failed create or delete of what a step deletes."""
+    kind = KINDS[step.address.kind]
+    parts = parts_of(kind, step.resource.id)
+    return tuple(parts[one.field] for one in kind.refers.values() if one.kind in kind.marks and one.field in parts)
 
 
 def cleared_by(step: Step) -> frozenset[str]:
@@ -214,13 +220,10 @@ def _remedy(situation: Situation, kind: Kind, object_id: str, status: str) -> st
         return "End the disaster recovery first."
     if status in _marks(kind):
         return f"{anew}, or detach it from the instance that it was on: only that leads out of this status."
-    if status == "error-extending":
-        size = (situation.shown(kind.name, object_id) or {}).get(_SIZE)
-        return f"Grow it again: set {_SIZE} to more than {visible(size, limit=20)} GB."
-    if status == "error-resizing":
-        return "Resize it again: give flavorRef another value, or the one that failed."
+    if status in kind.remedies:
+        return kind.remedies[status](situation.shown(kind.name, object_id) or {})
     if status == "invalid":
-        what = {INSTANCE: "server", PAIR: "disk"}.get(kind.name, "part")
+        what = next(iter(kind.key_words.values()), "part")
         return f"A {what} of it was deleted outside SDRS. {anew}."
     if status == "fault":
         return (

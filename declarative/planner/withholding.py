@@ -11,12 +11,12 @@ from typing import TypeAlias
 
 from declarative.errors import Diagnostic, Severity, visible
 from declarative.kinds import KINDS
+from declarative.kinds.relations import GOAL, GROUP, SIDE
 from declarative.model import Action, Address, Attributes, Change, Health, Kind, Resource, Step, Withheld
 from declarative.planner.builder import PlanBuilder, PlannedSteps
 from declarative.planner.comparison import Comparison
-from declarative.planner.differences import GOAL, SIDE
 from declarative.planner.graph import by_address, closure, reversed_edges
-from declarative.planner.membership import GROUP, Group, Membership
+from declarative.planner.membership import Group, Membership
 
 # The steps of an address that go together. What switches a protection that stays goes by itself.
 Unit: TypeAlias = tuple[Address, str]

@@ -11,13 +11,14 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 
 from declarative.kinds import KINDS
 from declarative.kinds.describing import ID, NAME
-from declarative.model import Address, Attributes, Health, Json, Kind, Lookups, Observed, Undescribable
+from declarative.kinds.relations import BROUGHT, BROUGHT_FIELD, MAKES, SIDE, TIE
+from declarative.model import Address, Attributes, Health, Json, Kind, Lookups, Observed, Undescribable, Variable
 from declarative.reporting.yaml_text import Value, to_yaml
 
-_PAIR, _ATTACHMENT = "ReplicationPair", "ReplicationAttachment"  # what instances bring
 IMPORTS = "imports.sh"
 
 _SIMULATOR_NOTE = (
@@ -30,20 +31,8 @@ _MAX_DOCUMENTS = 400
 _MAX_CHARACTERS = 200_000
 _IMPORTS_AT_ONCE = 200  # a command line of at most 40 KiB
 
-# Fields whose values are shared by many groups, by the name of the variable that then holds the value.
-_SHARED = {
-    "source_vpc_id": "vpc_id",
-    "source_availability_zone": "zone",
-    "target_availability_zone": "zone",
-    "domain": "domain",
-    "domain_id": "domain_id",
-}
-_DESCRIPTIONS = {
-    "vpc_id": "VPC of the protected servers",
-    "zone": "Availability zone",
-    "domain": "Active-active domain",
-    "domain_id": "Active-active domain, by its id",
-}
+# What is written as a variable, by the value -> the name of the variable.
+_Variables: TypeAlias = Mapping[tuple[Variable, str], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,42 +104,35 @@ class _Writer:
 
     def write(self) -> None:
         """Describe all that can be described, kind after kind; what an instance has brought is taken over with it."""
-        attached = self._attached()
-        single = {pair for pair, places in attached.items() if len(places) == 1 and not self._is_of_a_shared_disk(pair)}
-        bootable = {pair for pair in single if self._metadata(pair).get("bootable") in (True, "true")}
-        made_by_hand = {one for pair, places in attached.items() if pair not in single for one in places}
-        left = {_PAIR: bootable, _ATTACHMENT: self._objects(_ATTACHMENT).keys() - made_by_hand}
+        ties, brought = self._ties(), self._objects(BROUGHT.name)
+        single = {one for one, ties_of in ties.items() if len(ties_of) == 1 and not MAKES.shared(brought.get(one, {}))}
+        told = {one: MAKES.inseparable(brought.get(one, {})) for one in single}
+        inseparable = {one for one, is_so in told.items() if is_so}
+        made_by_hand = {tie for one, ties_of in ties.items() if one not in single for tie in ties_of}
+        left = {BROUGHT.name: inseparable, TIE.name: self._objects(TIE.name).keys() - made_by_hand}
         for kind in KINDS.values():
-            self._all(kind, leave=left.get(kind.name, set()), adopt=single if kind.name == _PAIR else set())
-        if children := len(bootable & self._objects(_PAIR).keys()):
+            self._all(kind, leave=left.get(kind.name, set()), adopt=single if kind is BROUGHT else set())
+        if children := len(inseparable & brought.keys()):
             self.notes.append(
                 "1 pair of a system disk is not written: it goes with the instance that brought it"
                 if children == 1
                 else f"{children} pairs of system disks are not written: they go with the instances that brought them"
             )
-        for pair in sorted(single & self._objects(_PAIR).keys()):
-            if "bootable" not in self._metadata(pair):
+        for one in sorted(single & brought.keys()):
+            if told[one] is None:
                 self.notes.append(
-                    f"the cloud doesn't tell whether replication pair {pair} is that of a system disk: it is written"
+                    f"the cloud doesn't tell whether {BROUGHT.noun} {one} is that of a system disk: it is written"
                 )
 
     def _objects(self, kind: str) -> Mapping[str, Attributes]:
         return self.observed.objects.get(kind, {})
 
-    def _attached(self) -> dict[str, list[str]]:
-        """The attachments of each pair."""
-        places: dict[str, list[str]] = {}
-        for object_id, shown in self._objects(_ATTACHMENT).items():
-            places.setdefault(str(shown["replication_id"]), []).append(object_id)
-        return places
-
-    def _is_of_a_shared_disk(self, pair: str) -> bool:
-        """True for a disk that several servers may have: no instance is made with such a pair."""
-        return self._metadata(pair).get("multiattach") in (True, "true")
-
-    def _metadata(self, pair: str) -> Mapping[str, Json]:
-        metadata = self._objects(_PAIR).get(pair, {}).get("record_metadata")
-        return metadata if isinstance(metadata, dict) else {}
+    def _ties(self) -> dict[str, list[str]]:
+        """The ids of what ties each brought object to its makers."""
+        found: dict[str, list[str]] = {}
+        for object_id, shown in self._objects(TIE.name).items():
+            found.setdefault(str(shown[BROUGHT_FIELD]), []).append(object_id)
+        return found
 
     def _all(self, kind: Kind, *, leave: Collection[str], adopt: Collection[str]) -> None:
         """Describe all objects of a kind but those to `leave`; those to `adopt` are attached to an instance."""
@@ -200,7 +182,7 @@ class _Writer:
 
 
 def _refuse_unhealthy(kind: Kind, shown: Attributes) -> None:
-    health = kind.health(shown, {"priority_station": shown.get("priority_station")})
+    health = kind.health(shown, {SIDE: shown.get(SIDE)})
     if health is Health.BROKEN:
         raise Undescribable("its creation failed")
     if health is Health.LEAVING:
@@ -227,44 +209,53 @@ def _unique(name: str, taken: set[str]) -> str:
 # ---------------------------------------------------------------- values that many share
 
 
-def _variables(documents: Iterable[_Document]) -> dict[tuple[str, str], str]:
-    """The variables, by what they are for and their value: for each shared value that is used more than once."""
-    uses = Counter(
-        (_SHARED[name], str(value)) for one in documents for name, value in one.spec.items() if name in _SHARED
-    )
-    often = sorted(use for use, count in uses.items() if count > 1 and "${" not in use[1])
-    families = Counter(family for family, _ in often)
+def _variables(documents: Iterable[_Document]) -> _Variables:
+    """A variable for each value that is used more than once in fields whose values are shared."""
+    uses: Counter[tuple[Variable, str]] = Counter()
+    for one in documents:
+        shared = KINDS[one.address.kind].variables
+        uses.update((shared[name], str(value)) for name, value in one.spec.items() if name in shared)
+    often = sorted((use for use, count in uses.items() if count > 1 and "${" not in use[1]), key=_by_name)
+    alike = Counter(variable.name for variable, _ in often)
     numbers: Counter[str] = Counter()
     found = {}
-    for family, value in often:
-        numbers[family] += 1
-        found[(family, value)] = family if families[family] == 1 else f"{family}_{numbers[family]}"
+    for variable, value in often:
+        name = variable.name
+        numbers[name] += 1
+        found[(variable, value)] = name if alike[name] == 1 else f"{name}_{numbers[name]}"
     return found
 
 
-def _written(name: str, value: Json, variables: Mapping[tuple[str, str], str]) -> Value:
+def _by_name(use: tuple[Variable, str]) -> tuple[str, str]:
+    return use[0].name, use[1]
+
+
+def _written(variable: Variable | None, value: Json, variables: _Variables) -> Value:
     """A value of a spec as it stands in the manifest; `${` in a text of the cloud is no expression."""
-    variable = variables.get((_SHARED.get(name, ""), str(value)))
-    if variable:
-        return f"${{var.{variable}}}"
-    if isinstance(value, list):
-        return [{key: _literal(text) for key, text in entry.items()} for entry in value]
+    name = variables.get((variable, str(value))) if variable is not None else None
+    if name:
+        return f"${{var.{name}}}"
     return _literal(value)
 
 
-def _literal(text: str) -> str:
-    return text.replace("${", "$${")
+def _literal(value: Json) -> Value:
+    if isinstance(value, str):
+        return value.replace("${", "$${")
+    if isinstance(value, dict):
+        return {key: _literal(one) for key, one in value.items()}
+    return [_literal(one) for one in value] if isinstance(value, list) else value
 
 
 # ---------------------------------------------------------------- texts
 
 
-def _document_text(document: _Document, variables: Mapping[tuple[str, str], str]) -> str:
+def _document_text(document: _Document, variables: _Variables) -> str:
+    shared = KINDS[document.address.kind].variables
     content: dict[str, Value] = {
         "apiVersion": "sdrs/v1",
         "kind": document.address.kind,
         "metadata": {"name": document.address.name},
-        "spec": {name: _written(name, value, variables) for name, value in document.spec.items()},
+        "spec": {name: _written(shared.get(name), value, variables) for name, value in document.spec.items()},
     }
     lifecycle: dict[str, Value] = {"adopt": True} if document.adopted else {}
     if document.ignored:
@@ -274,12 +265,12 @@ def _document_text(document: _Document, variables: Mapping[tuple[str, str], str]
     return to_yaml(content)
 
 
-def _stack_text(name: str, cloud: Mapping[str, Value], variables: Mapping[tuple[str, str], str]) -> str:
+def _stack_text(name: str, cloud: Mapping[str, Value], variables: _Variables) -> str:
     spec: dict[str, Value] = {"provider": dict(cloud)} if cloud else {}
     if variables:
         spec["variables"] = {
-            variable: {"type": "string", "description": _DESCRIPTIONS[family], "default": value}
-            for (family, value), variable in variables.items()
+            name: {"type": "string", "description": variable.description, "default": value}
+            for (variable, value), name in variables.items()
         }
     head = f"# What was in the cloud when this was exported. `sh {IMPORTS}` records it as this stack's.\n"
     content: dict[str, Value] = {"apiVersion": "sdrs/v1", "kind": "Stack", "metadata": {"name": name}}

@@ -14,12 +14,10 @@ from typing import Final
 from declarative.errors import shown
 from declarative.kinds import KINDS
 from declarative.kinds.judging import word
+from declarative.kinds.relations import COPIED, GOAL, GROUP, SIDE
 from declarative.model import Address, Attributes, Json, Observed, Resource
 from declarative.provider.codes import explain_code
 from declarative.provider.jobs import read_time
-
-GROUP_KIND, PAIR, DRILL = "ProtectionGroup", "ReplicationPair", "DRDrill"
-
 
 NAME_LIMIT = 100
 
@@ -73,7 +71,7 @@ class GroupStatus:
 
     def not_active(self) -> tuple[MemberStatus, ...]:
         """The pairs whose disks are not the same right now."""
-        return tuple(one for one in self.members if one.kind == PAIR and one.copying not in ("", "active"))
+        return tuple(one for one in self.members if one.copying not in ("", "active"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,12 +108,12 @@ def report(recorded: Mapping[Address, Resource], observed: Observed, *, only: Ad
         shown_as = sources.observed_as(one)
         if shown_as is None:
             continue
-        if one.address.kind == GROUP_KIND:
+        if one.address.kind == GROUP.name:
             groups[one.id] = None
         else:
             alone = set(one.id.split("/")) if only else None
-            groups.setdefault(str(shown_as.get("server_group_id")), alone)
-    known = observed.objects.get(GROUP_KIND, {})
+            groups.setdefault(str(shown_as.get(KINDS[one.address.kind].group)), alone)
+    known = observed.objects.get(GROUP.name, {})
     lost = [
         f"the cloud shows members of protection group {shown(group, limit=NAME_LIMIT)}, but not the group"
         for group in sorted(groups.keys() - known.keys())
@@ -140,7 +138,7 @@ class _Sources:
         self._order = {name: number for number, name in enumerate(_members())}
         for kind in self._order:
             for object_id, attributes in observed.objects.get(kind, {}).items():
-                group = str(attributes.get("server_group_id"))
+                group = str(attributes.get(KINDS[kind].group))
                 self._members.setdefault(group, []).append((kind, object_id, attributes))
 
     def observed_as(self, resource: Resource) -> Attributes | None:
@@ -148,13 +146,13 @@ class _Sources:
 
     def group(self, attributes: Attributes, alone: set[str] | None) -> GroupStatus:
         group_id = str(attributes["id"])
-        resource = self._recorded.get((GROUP_KIND, group_id))
+        resource = self._recorded.get((GROUP.name, group_id))
         everyone = sorted(
             (self._member(*one) for one in self._members.get(group_id, ())),
             key=lambda member: (self._order[member.kind], member.name, member.id),
         )
-        status, side = word(attributes.get("status")), word(attributes.get("priority_station"))
-        wanted = word(resource.inputs.get("protection")) if resource else ""
+        status, side = word(attributes.get("status")), word(attributes.get(SIDE))
+        wanted = word(resource.inputs.get(GOAL)) if resource else ""
         return GroupStatus(
             id=group_id,
             name=word(attributes.get("name")),
@@ -168,18 +166,18 @@ class _Sources:
             members=tuple(one for one in everyone if alone is None or one.id in alone),
             last_drill=_last_drill(everyone),
             troubles=(
-                *KINDS[GROUP_KIND].judge(attributes),
+                *GROUP.judge(attributes),
                 *_goal_troubles(wanted, status),
                 *self._emptiness(status, everyone),
             ),
-            accepted=word(resource.inputs.get("priority_station")) or "source" if resource else "",
+            accepted=word(resource.inputs.get(SIDE)) or "source" if resource else "",
         )
 
     def _emptiness(self, status: str, everyone: Iterable[MemberStatus]) -> Iterator[str]:
         """A group stays protected when its last pair goes, and then protects nothing."""
-        empty = PAIR in self._objects and not any(one.kind == PAIR for one in everyone)
-        if empty and status in KINDS[GROUP_KIND].protected:
-            yield f"its status is {status}, but it holds no replication pair: nothing is protected"
+        empty = COPIED.name in self._objects and not any(one.kind == COPIED.name for one in everyone)
+        if empty and status in GROUP.protected:
+            yield f"its status is {status}, but it holds no {COPIED.noun}: nothing is protected"
 
     def _member(self, kind: str, object_id: str, attributes: Attributes) -> MemberStatus:
         resource = self._recorded.get((kind, object_id))
@@ -191,8 +189,8 @@ class _Sources:
             status=status,
             address=resource.address if resource else None,
             progress=_number(attributes.get("progress")),
-            copying=word(attributes.get("replication_status")),
-            made=word(attributes.get("created_at")) if kind == DRILL else "",
+            copying=word(attributes.get(KINDS[kind].copying)),
+            made=word(attributes.get(KINDS[kind].made_at)),
             troubles=(*KINDS[kind].judge(attributes), *_failure(attributes)),
         )
 
@@ -218,7 +216,7 @@ def _failure(attributes: Attributes) -> Iterator[str]:
 
 def _last_drill(members: Iterable[MemberStatus]) -> MemberStatus | None:
     """The drill that was made last; times are never compared as text."""
-    drills = (one for one in members if one.kind == DRILL)
+    drills = (one for one in members if KINDS[one.kind].copies_first)
     return max(drills, key=lambda drill: read_time(drill.made) or datetime.min.replace(tzinfo=UTC), default=None)
 
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from declarative.errors import shown
 from declarative.kinds import KINDS
+from declarative.kinds.relations import GROUP
 from declarative.model import Json
-from declarative.reporting.health import DRILL, GROUP_KIND, NAME_LIMIT, PAIR, GroupStatus, MemberStatus, Report
+from declarative.reporting.health import NAME_LIMIT, GroupStatus, MemberStatus, Report
 from declarative.views.text import Line, Span, Tone, line, many, value
 from declarative.views.view import document
 
@@ -43,7 +44,7 @@ def status_lines(found: Report) -> list[Line]:
 
 
 def _group_lines(group: GroupStatus) -> Iterator[Line]:
-    yield _title(group, kind=GROUP_KIND, indent=0, status=_status_words(group))
+    yield _title(group, kind=GROUP.name, indent=0, status=_status_words(group))
     if group.production:
         accepted = f"; {group.accepted} is accepted" if group.swapped else ""
         direction = (
@@ -54,7 +55,7 @@ def _group_lines(group: GroupStatus) -> Iterator[Line]:
     wanted = f"; protection {shown(group.wanted)} is the goal" if group.wanted else ""
     yield line(f"    {direction}{wanted}")
     if group.not_active():
-        pairs = sum(1 for one in group.members if one.kind == PAIR)
+        pairs = sum(1 for one in group.members if KINDS[one.kind].copying)
         yield line(f"    {len(group.not_active())} of {many(pairs, 'pair')} not active", Tone.CHANGE)
     yield from _troubles(group.troubles, indent=4)
     for member in group.members:
@@ -114,10 +115,11 @@ def _group_json(group: GroupStatus) -> dict[str, Json]:
 
 def _member_json(member: MemberStatus) -> dict[str, Json]:
     words = {"kind": member.kind, **_shared_json(member)}
-    if member.kind == PAIR:
-        words["replication_status"] = member.copying or None
-    if member.kind == DRILL:
-        words["created_at"] = member.made or None
+    kind = KINDS[member.kind]
+    if kind.copying:
+        words[kind.copying] = member.copying or None
+    if kind.made_at:
+        words[kind.made_at] = member.made or None
     return words
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from declarative.errors import UsageError, did_you_mean
-from declarative.model import Address, DesiredView
+from declarative.model import EXAMPLE, Address, DesiredView
 
 
 def parse_address(text: str) -> Address:
@@ -13,7 +13,7 @@ def parse_address(text: str) -> Address:
     try:
         return Address.parse(text)
     except ValueError as error:
-        raise UsageError(f"{text!r} is no address: {error}", "For example ProtectionGroup/shop.") from error
+        raise UsageError(f"{text!r} is no address: {error}", f"For example {EXAMPLE}.") from error
 
 
 def recorded_address(resources: Collection[Address], text: str) -> Address:

@@ -8,10 +8,11 @@ from dataclasses import replace
 from declarative.concurrency import all_of
 from declarative.errors import Diagnostic, InputError, UsageError, visible
 from declarative.kinds import KINDS
+from declarative.kinds.relations import BROUGHT
 from declarative.model import Address, Attributes, Closed, Desired, DesiredView, Lookups, Put, Resource
 from declarative.observation import Observer
 from declarative.observation.refresh import REFRESH_TIME, domains_of
-from declarative.planner.brought_pairs import PAIR, newly_known
+from declarative.planner.brought_pairs import newly_known
 from declarative.planner.imported import as_described
 from declarative.workflow.addresses import declared_address
 from declarative.workflow.backends import cloud_of, writing
@@ -135,13 +136,13 @@ async def _with_brought(
         return {}
     from declarative.applier.brought_pairs import say_what_is_taken_for_brought
 
-    pairs = (await observer.provider.listing(KINDS[PAIR], deadline=deadline)).objects
+    pairs = (await observer.provider.listing(BROUGHT, deadline=deadline)).objects
     known = {**recorded, **imported}
     known = {
         one: replace(resource, lifecycle=wanted[one].lifecycle) if one in wanted else resource
         for one, resource in known.items()
     }
-    objects: dict[str, dict[str, Attributes]] = {PAIR: dict(pairs)}
+    objects: dict[str, dict[str, Attributes]] = {BROUGHT.name: dict(pairs)}
     for address, resource in makers.items():
         objects.setdefault(address.kind, {})[resource.id] = resource.attributes
     found = {one.address: one for one in newly_known(known, objects) if one.address in makers}
