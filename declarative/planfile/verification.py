@@ -34,7 +34,7 @@ from declarative.planner.claims import instances_of
 from declarative.planner.comparison import Comparison, live_objects_of
 from declarative.planner.dangers import Stakes, find_dangers
 from declarative.planner.duplicates import UnmanagedObjects, with_twins
-from declarative.planner.graph import closure, reversed_edges
+from declarative.planner.graph import WaitGraph, closure
 from declarative.planner.links import with_links
 from declarative.planner.membership import Membership
 from declarative.planner.moves import Key, known_key
@@ -176,8 +176,8 @@ def _content(step: Step) -> tuple[object, ...]:
 
 def _needless_creates(saved: Plan, fresh: Plan, circumstances: Circumstances) -> Iterator[str]:
     undecided = {one.address for one in circumstances.open}
-    users = reversed_edges({step.id: step.requires for step in saved.steps})
-    waiting = closure([step.id for step in saved.steps if step.address in undecided], users)
+    graph = WaitGraph({step.id: step.requires for step in saved.steps})
+    waiting = graph.after(step.id for step in saved.steps if step.address in undecided)
     expected = {step.id for step in fresh.steps} | _held(fresh) | waiting | set(circumstances.finished)
     for step in saved.steps:
         if step.action is Action.CREATE and step.id not in expected:

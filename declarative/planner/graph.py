@@ -5,12 +5,13 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from declarative.kinds import KINDS
 from declarative.model import Action, Address, Step
 
 Node = TypeVar("Node")
+Whole = TypeVar("Whole")
 Edges = Mapping[Node, Collection[Node]]
 # Any: a sort key needs only to be comparable with its like, which no type of ours says.
 Key = Callable[[Node], Any]
@@ -48,6 +49,54 @@ def closure(start: Iterable[Node], edges: Edges[Node]) -> set[Node]:
                 reached.add(target)
                 waiting.append(target)
     return reached
+
+
+class WaitGraph(Generic[Node]):
+    """What waits for what, read both ways. An edge that would close a circle is never added.
+
+    Edges are added by the many for one node, so that looking for circles costs one walk for all of them.
+    """
+
+    def __init__(self, needs: Edges[Node]) -> None:
+        """`needs`: what each node waits for; what is no node itself may be waited for too."""
+        self.needs = {node: set(targets) for node, targets in needs.items()}
+        self._users = reversed_edges(self.needs)
+
+    def before(self, nodes: Iterable[Node]) -> set[Node]:
+        """These and all that they wait for."""
+        return closure(nodes, self.needs)
+
+    def after(self, nodes: Iterable[Node]) -> set[Node]:
+        """These and all that wait for them."""
+        return closure(nodes, self._users)
+
+    def let_wait(self, nodes: Iterable[Node], *, for_: Node) -> None:
+        """Let nodes wait for one, but for those that it waits for itself."""
+        if for_ in self.needs:
+            earlier = self.before((for_,))
+            for node in nodes:
+                if node in self.needs and node not in earlier:
+                    self._add(node, for_)
+
+    def let_wait_for_all(self, node: Node, needs: Iterable[Node]) -> None:
+        """Let one node wait for others, but for those that wait for it."""
+        if node in self.needs:
+            later = self.after((node,))
+            for need in needs:
+                if need in self.needs and need not in later:
+                    self._add(node, need)
+
+    def joined(self, whole: Mapping[Node, Whole]) -> WaitGraph[Whole]:
+        """The same between wholes: `whole` tells of which one each node is a part."""
+        needs: dict[Whole, set[Whole]] = {one: set() for one in whole.values()}
+        for node, targets in self.needs.items():
+            needs[whole[node]].update(whole[target] for target in targets)
+        return WaitGraph({one: targets - {one} for one, targets in needs.items()})
+
+    def _add(self, node: Node, need: Node) -> None:
+        if need not in self.needs[node]:
+            self.needs[node].add(need)
+            self._users.setdefault(need, []).append(node)
 
 
 def loops(edges: Edges[Node], *, key: Key[Node]) -> list[tuple[Node, ...]]:

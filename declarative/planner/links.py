@@ -16,7 +16,7 @@ from declarative.kinds.relations import BROUGHT, CARRIERS, MAKER, SIDE, TIE, tie
 from declarative.model import Action, Address, Step
 from declarative.planner.brought_pairs import makers_of, with_what_stays
 from declarative.planner.builder import PlanBuilder
-from declarative.planner.graph import closure, linked, reversed_edges
+from declarative.planner.graph import WaitGraph, linked
 from declarative.planner.membership import Group, Membership
 from declarative.planner.status_rules import cleared_by, marked_by
 from declarative.planner.steps import step_id
@@ -39,12 +39,12 @@ def with_links(steps: Iterable[Step], builder: PlanBuilder, membership: Membersh
         for step in steps
         if step.action is Action.DELETE and KINDS[step.address.kind].refers
     }
-    web = _Web(linked(steps, ends), _blocked(builder))
-    web.around_attached_pairs(builder)
-    web.around_marked_pairs()
-    web.around_adoptions(builder)
-    web.around_groups(builder, membership)
-    return web.steps()
+    links = _Links(linked(steps, ends), _blocked(builder))
+    links.around_attached_pairs(builder)
+    links.around_marked_pairs()
+    links.around_adoptions(builder)
+    links.around_groups(builder, membership)
+    return links.steps()
 
 
 def _needed_to_the_end(step: Step, builder: PlanBuilder, membership: Membership) -> tuple[Address, ...]:
@@ -68,50 +68,22 @@ def _attached_to(step: Step, builder: PlanBuilder) -> frozenset[str]:
     return makers_of(live.seen) if live is not None else frozenset()
 
 
-class _Web:
-    """The steps while links are added.
-
-    A link that would close a circle is left out: there a manifest wants it the other way round. Links are added by the
-    many for one step, so that looking for circles costs one walk for all of them.
-    """
+class _Links:
+    """The steps while links are added. Where a link would close a circle, a manifest wants it the other way round."""
 
     def __init__(self, steps: tuple[Step, ...], ill: frozenset[str]) -> None:
         """`ill`: ids of members that block their group."""
         self._ill = ill
         self._steps = {step.id: step for step in steps}
-        self._needs = {step.id: set(step.requires) for step in steps}
-        self._users = reversed_edges(self._needs)
+        self._graph = WaitGraph({step.id: step.requires for step in steps})
 
     def steps(self) -> tuple[Step, ...]:
         """The steps, linked."""
+        needs = self._graph.needs
         return tuple(
-            step if len(self._needs[step.id]) == len(step.requires) else self._linked(step)
+            step if len(needs[step.id]) == len(step.requires) else replace(step, requires=tuple(sorted(needs[step.id])))
             for step in self._steps.values()
         )
-
-    def _linked(self, step: Step) -> Step:
-        return replace(step, requires=tuple(sorted(self._needs[step.id])))
-
-    def _let_wait(self, steps: Iterable[str], *, for_: str) -> None:
-        """Let steps wait for one, but for those that it waits for itself."""
-        if for_ in self._needs:
-            earlier = closure((for_,), self._needs)
-            for step in steps:
-                if step in self._needs and step not in earlier:
-                    self._add(step, for_)
-
-    def _let_wait_for_all(self, step: str, needs: Iterable[str]) -> None:
-        """Let one step wait for others, but for those that wait for it."""
-        if step in self._needs:
-            later = closure((step,), self._users)
-            for need in needs:
-                if need in self._needs and need not in later:
-                    self._add(step, need)
-
-    def _add(self, step: str, need: str) -> None:
-        if need not in self._needs[step]:
-            self._needs[step].add(need)
-            self._users.setdefault(need, []).append(step)
 
     # ------------------------------------------------------------ what is in the cloud already
 
@@ -119,11 +91,11 @@ class _Web:
         """An adoption waits for the instance that brings the pair; what has a server or disk, for its release."""
         for address, makers in builder.waits.items():
             creates = [step_id(Action.CREATE, maker) for maker in sorted(makers)]
-            self._let_wait_for_all(step_id(Action.ADOPT, address), creates)
+            self._graph.let_wait_for_all(step_id(Action.ADOPT, address), creates)
         for address, others in builder.after.items():
             deletes = [step_id(Action.DELETE, other) for other in sorted(others)]
             for action in (Action.CREATE, Action.FORGET):
-                self._let_wait_for_all(step_id(action, address), deletes)
+                self._graph.let_wait_for_all(step_id(action, address), deletes)
 
     def around_attached_pairs(self, builder: PlanBuilder) -> None:
         """A pair that is deleted waits until it is attached to nothing: detached, or its instance is gone."""
@@ -134,7 +106,7 @@ class _Web:
             for instance in sorted(_attached_to(step, builder)):
                 end = deletes.get(tie_id(instance, step.resource.id)) or deletes.get(instance)
                 if end is not None and end.address.kind in (TIE.name, MAKER.name):
-                    self._let_wait_for_all(step.id, (end.id,))
+                    self._graph.let_wait_for_all(step.id, (end.id,))
 
     def around_marked_pairs(self) -> None:
         """What a status stands in the way of waits for the step that clears it: a detach, a growth, a resize."""
@@ -148,9 +120,9 @@ class _Web:
         for step in list(self._steps.values()) if clearing else ():
             if step.action is Action.CREATE and KINDS[step.address.kind].marks:
                 for target in KINDS[step.address.kind].refers.values():
-                    self._let_wait_for_all(step.id, clearing.get(str(step.resource.inputs.get(target.field)), ()))
+                    self._graph.let_wait_for_all(step.id, clearing.get(str(step.resource.inputs.get(target.field)), ()))
             elif step.action is Action.UPDATE and cleared_by(step):
-                self._let_wait_for_all(step.id, clearing.get(step.resource.id, ()))
+                self._graph.let_wait_for_all(step.id, clearing.get(step.resource.id, ()))
 
     # ------------------------------------------------------------ groups
 
@@ -164,7 +136,7 @@ class _Web:
         joining, leaving = self._members(membership)
         for step in sides:
             members = {one.id: one for one in (*joining(step.address), *leaving(step.address))}.values()
-            self._let_wait((one.id for one in members if one.action in _CALLS), for_=step.id)
+            self._graph.let_wait((one.id for one in members if one.action in _CALLS), for_=step.id)
         for step in switches:
             if step.action is Action.DISABLE:
                 self._around_disable(step, joining(step.address), leaving(step.address), membership)
@@ -194,8 +166,8 @@ class _Web:
         deletes = [step for step in leaving if step.action is Action.DELETE]
         blocking = self._blocking(deletes)
         first = [step for step in deletes if _copies_first(step) or step.id in blocking]
-        self._let_wait_for_all(switch.id, (step.id for step in first))
-        self._let_wait((step.id for step in deletes if step not in first), for_=switch.id)
+        self._graph.let_wait_for_all(switch.id, (step.id for step in first))
+        self._graph.let_wait((step.id for step in deletes if step not in first), for_=switch.id)
         remade = step_id(Action.CREATE, switch.address) in self._steps
         if not remade and not membership.takes_members(switch.address):
             self._after_switch(switch, joining)
@@ -203,7 +175,7 @@ class _Web:
     def _blocking(self, deletes: list[Step]) -> set[str]:
         """The deletes of the members that block their group, and all that these wait for; {} when no pair is left."""
         ill = {step.id for step in deletes if step.resource.id in self._ill}
-        earlier = closure(ill, self._needs)
+        earlier = self._graph.before(ill)
         left = [step for step in deletes if step.address.kind in CARRIERS and step.id not in earlier]
         return earlier if left else set()
 
@@ -216,19 +188,19 @@ class _Web:
         if made or membership.takes_members(switch.address):
             brought = (Action.CREATE, Action.ADOPT)
             members = (step.id for step in joining if step.action in brought and not _copies_first(step))
-            self._let_wait_for_all(switch.id, members)
+            self._graph.let_wait_for_all(switch.id, members)
         else:
             self._after_switch(switch, joining)
         drills = (step.id for step in joining if step.action is Action.CREATE and _copies_first(step))
-        self._let_wait(drills, for_=switch.id)
+        self._graph.let_wait(drills, for_=switch.id)
 
     def _let_drill_wait(self, drill: Step, of_group: Iterable[Step]) -> None:
         """A drill tests the group as it is once the plan is done. That is an order alone: it needs no single member."""
-        self._let_wait_for_all(drill.id, (step.id for step in of_group if not _copies_first(step)))
+        self._graph.let_wait_for_all(drill.id, (step.id for step in of_group if not _copies_first(step)))
 
     def _after_switch(self, switch: Step, joining: list[Step]) -> None:
         members = (step.id for step in joining if _takes_a_well_group(step) and not _copies_first(step))
-        self._let_wait(members, for_=switch.id)
+        self._graph.let_wait(members, for_=switch.id)
 
 
 def _takes_a_well_group(step: Step) -> bool:

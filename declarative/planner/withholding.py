@@ -15,7 +15,7 @@ from declarative.kinds.relations import GOAL, GROUP, SIDE
 from declarative.model import Action, Address, Attributes, Change, Health, Kind, Resource, Step, Withheld
 from declarative.planner.builder import PlanBuilder, PlannedSteps
 from declarative.planner.comparison import Comparison
-from declarative.planner.graph import by_address, closure, reversed_edges
+from declarative.planner.graph import WaitGraph, by_address
 from declarative.planner.membership import Group, Membership
 
 # The steps of an address that go together. What switches a protection that stays goes by itself.
@@ -58,22 +58,24 @@ def withhold(
     ]
     if undecided.isdisjoint(planned) and reasons.keys().isdisjoint(planned) and not faulty:
         return Remaining(planned, (), tuple(notes))
-    knot = _StepGraph.of(planned)
-    withheld = knot.waiting_for(unit for unit in knot.units if unit[0] in reasons)
-    started = {unit for unit in knot.units if unit[0] in undecided}
-    waiting = knot.waiting_for(started) - withheld
-    notes += [_waits_for_open(one, knot.needs[one] & waiting) for one in _sorted(waiting - started)]
+    units = _units(planned)
+    graph = _graph(planned, units)
+    withheld = graph.after(unit for unit in units if unit[0] in reasons)
+    started = {unit for unit in units if unit[0] in undecided}
+    waiting = graph.after(started) - withheld
+    notes += [_waits_for_open(one, graph.needs[one] & waiting) for one in _sorted(waiting - started)]
     told = [
-        Withheld(one[0], step.action, reasons.get(one[0]) or _waits_for_held(knot.needs[one] & withheld))
+        Withheld(one[0], step.action, reasons.get(one[0]) or _waits_for_held(graph.needs[one] & withheld))
         for one in _sorted(withheld)
-        for step in knot.units[one]
+        for step in units[one]
     ]
     silent = faulty.keys() - {one.address for one in told}
     told += [
         Withheld(one, faulty[one], reasons.get(one, "it waits for members that are held"))
         for one in sorted(silent, key=by_address)
     ]
-    return Remaining(knot.without(withheld | waiting, planned), tuple(told), tuple(notes))
+    taken = (step for unit in withheld | waiting for step in units[unit])
+    return Remaining(_without(planned, taken), tuple(told), tuple(notes))
 
 
 # ---------------------------------------------------------------- why
@@ -132,31 +134,6 @@ def held_drift(kind: Kind, recorded: Resource, seen: Attributes) -> tuple[Change
 # ---------------------------------------------------------------- units
 
 
-@dataclass(frozen=True, slots=True)
-class _StepGraph:
-    """The steps of a plan by unit, and which units each unit waits for."""
-
-    units: Mapping[Unit, list[Step]]
-    needs: Mapping[Unit, set[Unit]]
-    users: Mapping[Unit, list[Unit]]
-
-    @classmethod
-    def of(cls, planned: PlannedSteps) -> _StepGraph:
-        units = _units(planned)
-        needs = _needs(units)
-        return cls(units, needs, reversed_edges(needs))
-
-    def waiting_for(self, units: Iterable[Unit]) -> set[Unit]:
-        """These units and all that wait for them."""
-        return closure(units, self.users)
-
-    def without(self, units: Iterable[Unit], planned: PlannedSteps) -> PlannedSteps:
-        """The planned steps less those of these units."""
-        out = {step.id for unit in units for step in self.units[unit]}
-        left = {address: tuple(step for step in steps if step.id not in out) for address, steps in planned.items()}
-        return {address: steps for address, steps in left.items() if steps}
-
-
 def _units(planned: PlannedSteps) -> dict[Unit, list[Step]]:
     units: dict[Unit, list[Step]] = {}
     for steps in planned.values():
@@ -167,10 +144,16 @@ def _units(planned: PlannedSteps) -> dict[Unit, list[Step]]:
     return units
 
 
-def _needs(units: Mapping[Unit, Iterable[Step]]) -> dict[Unit, set[Unit]]:
+def _graph(planned: PlannedSteps, units: Mapping[Unit, Iterable[Step]]) -> WaitGraph[Unit]:
     """Which units each unit waits for."""
-    owner = {step.id: unit for unit, steps in units.items() for step in steps}
-    return {unit: {owner[one] for step in steps for one in step.requires} - {unit} for unit, steps in units.items()}
+    whole = {step.id: unit for unit, steps in units.items() for step in steps}
+    return WaitGraph({step.id: step.requires for steps in planned.values() for step in steps}).joined(whole)
+
+
+def _without(planned: PlannedSteps, taken: Iterable[Step]) -> PlannedSteps:
+    out = {step.id for step in taken}
+    left = {address: tuple(step for step in steps if step.id not in out) for address, steps in planned.items()}
+    return {address: steps for address, steps in left.items() if steps}
 
 
 def _sorted(units: Iterable[Unit]) -> list[Unit]:
