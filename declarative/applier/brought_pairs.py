@@ -26,7 +26,7 @@ _NAMED = 5  # pairs that a warning names
 
 def with_brought(session: Session, resource: Resource) -> Resource:
     """An object that was just made, as it was seen first, with what it has brought; nothing when that isn't shown."""
-    if not session.kind(resource.address).makes:
+    if not session.kind(resource.address).relations.makes:
         return resource
     found = brought_by(resource.id, resource.attributes, pairs={}, owner=session.ledger.recorded)
     return replace(resource, brought=found or None)
@@ -96,8 +96,8 @@ async def _delete_left(session: Session, instance: Resource, pair_id: str, *, de
         f"{BROUGHT.noun} {visible(pair_id, limit=160)}, which came with the instance,",
     )
     check = _may_go(session, instance, pair_id)
-    sending = Sending(check=check, deadline=deadline, wait_codes=BROUGHT.wait_codes, fresh=True)
-    call = BROUGHT.delete(pair_id, _options(session, instance))
+    sending = Sending(check=check, deadline=deadline, wait_codes=BROUGHT.codes.wait, fresh=True)
+    call = BROUGHT.calls.delete(pair_id, _options(session, instance))
     in_doubt = 0  # sends of which nobody knows what came
     while True:
         try:
@@ -116,7 +116,7 @@ async def _delete_left(session: Session, instance: Resource, pair_id: str, *, de
         except (OutcomeUnknown, JobUnknown, JobUnreadable):
             in_doubt += 1  # the next look tells
         except Rejected as error:
-            if isinstance(error, Unauthorized) or error.code not in BROUGHT.wait_codes | BROUGHT.look_again_codes:
+            if isinstance(error, Unauthorized) or error.code not in BROUGHT.codes.wait | BROUGHT.codes.look_again:
                 raise
         session.observer.changed(BROUGHT, pair_id)
         if in_doubt >= MAX_SENDS or not await sends.again():
@@ -131,7 +131,7 @@ def _may_go(session: Session, instance: Resource, pair_id: str) -> Check:
         seen = await look_at(BROUGHT, pair_id)
         if seen is None or not _is_left(session, instance, pair_id, seen):
             raise Unneeded(seen)
-        health = BROUGHT.health(seen, {})
+        health = BROUGHT.statuses.health(seen, {})
         if health is Health.HELD:
             raise held(BROUGHT, seen)
         if health is Health.BUSY or seen.get("status") == "deleting":
@@ -144,6 +144,6 @@ def _may_go(session: Session, instance: Resource, pair_id: str) -> Check:
 def _options(session: Session, instance: Resource) -> Attributes:
     """Its DR disk goes with the DR server, as with the instance: that its inputs tell."""
     return {
-        BROUGHT.group: group_of(session, instance) or None,
+        BROUGHT.relations.group: group_of(session, instance) or None,
         **MAKES.options(instance.inputs),
     }

@@ -28,7 +28,7 @@ from declarative.kinds.relations import GROUP
 from declarative.model import Accepted, Action, Attributes, Begun, Call, Closed, Kind, Operation, Record
 from declarative.provider import Job, JobTimeout, Slot, job_id_of
 
-_GONE_CODES = frozenset[str]().union(*(kind.gone_codes for kind in KINDS.values()))
+_GONE_CODES = frozenset[str]().union(*(kind.codes.gone for kind in KINDS.values()))
 _AT_REST = 3  # refusals over a status, with all seen at rest, after which it isn't a passing one
 _OLD_LOOKS = 3  # in a row that are too old to be acted on, until the step is given up
 
@@ -111,7 +111,7 @@ async def _at_rest_after(
         raise NothingToDo from error
     if _is_echo(kind, operation, error):
         raise OutcomeUnknown(error.summary, error.fix, status=error.status, code=error.code) from error
-    if error.code in kind.status_codes:
+    if error.code in kind.codes.status:
         return 0 if await at_work(session, operation.resource, deadline=sending.deadline) else at_rest + 1
     if error.code not in sending.wait_codes and not _too_new(session, operation, error):
         raise refused(error) from error
@@ -128,8 +128,8 @@ def _too_new(session: Session, operation: Operation, error: Rejected) -> bool:
 def _is_echo(kind: Kind, operation: Operation, error: Rejected | NotSent) -> bool:
     """True for a refusal that an earlier send explains: go and look."""
     if operation.action is Action.CREATE:
-        return operation.sends > 1 and error.code in kind.exists_codes
-    return operation.action is Action.DELETE and error.code in kind.look_again_codes
+        return operation.sends > 1 and error.code in kind.codes.exists
+    return operation.action is Action.DELETE and error.code in kind.codes.look_again
 
 
 # ---------------------------------------------------------------- looks

@@ -16,12 +16,15 @@ _COMPLETE = 100  # percent
 def group_of(session: Session, resource: Resource) -> str:
     """The id of the group a resource belongs to; "" for a group itself, and where nobody knows."""
     kind = session.kind(resource.address)
-    if not kind.group:
+    if not kind.relations.group:
         return ""
-    own = resource.inputs.get(kind.group) or resource.attributes.get(kind.group)
+    own = resource.inputs.get(kind.relations.group) or resource.attributes.get(kind.relations.group)
     if own:
         return str(own)
-    named = (session.ledger.recorded(target.kind, resource.inputs.get(target.field)) for target in kind.refers.values())
+    named = (
+        session.ledger.recorded(target.kind, resource.inputs.get(target.field))
+        for target in kind.relations.refers.values()
+    )
     other = next((one for one in named if one is not None), None)
     return group_of(session, other) if other is not None else ""
 
@@ -51,7 +54,7 @@ async def check_group(
     observed = await look_at(GROUP, group_id)
     if observed is None:
         raise GroupGone(group_id)
-    health = GROUP.health(observed, accepted_inputs(session, group_id))
+    health = GROUP.statuses.health(observed, accepted_inputs(session, group_id))
     if health is Health.HELD:
         raise held(GROUP, observed)
     if health is Health.BUSY:
@@ -83,19 +86,19 @@ async def check_parts(
 ) -> None:
     """Look at the objects that an object names. Raises Busy when one of them is."""
     kind, values = session.kind(resource.address), {**resource.attributes, **resource.inputs}
-    named = [(KINDS[target.kind], values.get(target.field)) for target in kind.refers.values()]
-    own = [(kind, resource.id)] if with_itself and not kind.identity else []
+    named = [(KINDS[target.kind], values.get(target.field)) for target in kind.relations.refers.values()]
+    own = [(kind, resource.id)] if with_itself and not kind.relations.identity else []
     for of_kind, object_id in (*named, *own):
         if not isinstance(object_id, str) or not object_id:
             continue
         observed = await look_at(of_kind, object_id)
-        if observed is not None and of_kind.health(observed, {}) is Health.BUSY:
+        if observed is not None and of_kind.statuses.health(observed, {}) is Health.BUSY:
             raise busy(of_kind, object_id, observed)
 
 
 def held(kind: Kind, observed: Attributes) -> StepFailed:
     """The failure of a step whose object somebody fails over."""
-    because = visible(kind.held_because(observed), limit=200)
+    because = visible(kind.statuses.held_because(observed), limit=200)
     return StepFailed(f"disaster recovery is in progress: {because}", "Wait for it, then plan again.")
 
 
@@ -109,18 +112,18 @@ async def is_marked(
 ) -> bool:
     """True while something that an object names tells of a failed create or delete of it, which a delete clears."""
     kind = session.kind(resource.address)
-    for target in kind.refers.values() if kind.marks else ():
+    for target in kind.relations.refers.values() if kind.statuses.marks else ():
         object_id = resource.inputs.get(target.field)
-        if target.kind in kind.marks and isinstance(object_id, str):
+        if target.kind in kind.statuses.marks and isinstance(object_id, str):
             observed = await look_at(KINDS[target.kind], object_id)
-            if observed is not None and observed.get("status") in kind.marks[target.kind]:
+            if observed is not None and observed.get("status") in kind.statuses.marks[target.kind]:
                 return True
     return False
 
 
 async def parts_busy(session: Session, resource: Resource, *, deadline: float) -> str:
     """Wait while a part of an object that is named by its parts is busy. Returns what still is, at the deadline."""
-    if not session.kind(resource.address).identity:
+    if not session.kind(resource.address).relations.identity:
         return ""
     looks = session.looks(deadline)
     while still := await at_work(session, resource, deadline=deadline):
@@ -137,7 +140,7 @@ async def first_copy(session: Session, step: Step, *, deadline: float) -> None:
         if observed is None:
             raise GroupGone(group_id)
         percent = _percent(observed)
-        if observed.get("status") not in GROUP.protected or percent >= _COMPLETE:
+        if observed.get("status") not in GROUP.statuses.protected or percent >= _COMPLETE:
             return
         session.tell("step-progress", step, status="copying", percent=percent)
         if not await looks.again():

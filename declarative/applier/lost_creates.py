@@ -38,7 +38,9 @@ async def created_by(session: Session, operation: Operation, job: Job, *, deadli
     kind = session.kind(operation.resource.address)
     if not job.succeeded:
         await _creation_failed(session, operation, job, deadline=deadline)
-    named = kind.identity(operation.resource.inputs) if kind.identity is not None else entity(job, kind)
+    named = (
+        kind.relations.identity(operation.resource.inputs) if kind.relations.identity is not None else entity(job, kind)
+    )
     if named and not session.candidates.is_free(kind, named):
         named = _not_ours(session, operation, named, "which was there before")
     if named:
@@ -63,7 +65,7 @@ def _not_ours(session: Session, operation: Operation, named: str, why: str) -> s
 
 
 def _is_as_asked(kind: Kind, inputs: Attributes, shown: Attributes) -> bool:
-    named_alike = bool(kind.natural_key) or same_name(inputs.get("name"), shown.get("name"))
+    named_alike = bool(kind.relations.natural_key) or same_name(inputs.get("name"), shown.get("name"))
     return named_alike and in_place(kind, inputs, shown)
 
 
@@ -193,7 +195,7 @@ async def until_ready(session: Session, kind: Kind, object_id: str, *, deadline:
         observed = await session.observer.object(kind, object_id, max_age=0.0, deadline=deadline)
         if observed is None:
             raise StepFailed(f"{kind.noun} {object_id} has vanished while it was being created", "Run again.")
-        health = kind.health(observed, {})
+        health = kind.statuses.health(observed, {})
         if health is Health.BROKEN:
             raise StepFailed(
                 f"the creation of {kind.noun} {object_id} failed in the cloud", "The next plan replaces it: run again."
@@ -222,7 +224,7 @@ async def _failed_creation(session: Session, operation: Operation, kind: Kind, *
 
 async def _failed_tasks(session: Session, operation: Operation, kind: Kind) -> tuple[FailedTask, ...]:
     """Ask the task centre; what it doesn't tell is no evidence either way."""
-    if not kind.failure_type:
+    if not kind.wire.failure_type:
         return ()
     tasks = await session.observer.evidence.read(
         "the list of failed tasks",
@@ -256,12 +258,12 @@ async def _creation_failed(session: Session, operation: Operation, job: Job, *, 
         fix = f"It left {kind.noun} {left.id} in status error, which is recorded: the next plan replaces it."
     else:
         await session.ledger.note(Closed(operation.id))
-        fix = "Nothing was left behind: run again to create it anew." if kind.identity is None else _UNDO
+        fix = "Nothing was left behind: run again to create it anew." if kind.relations.identity is None else _UNDO
     raise job_failed("create", job, fix)
 
 
 async def _left_behind(session: Session, operation: Operation, kind: Kind, job: Job, *, deadline: float) -> Made | None:
-    if kind.identity is not None:  # such an object is there or not, never in an error status of its own
+    if kind.relations.identity is not None:  # such an object is there or not, never in an error status of its own
         return await _Search(session, operation, kind, deadline).look("")
     named = entity(job, kind)
     if not named:

@@ -281,5 +281,5 @@ class Runner:
             session.ledger.learn(Put(as_shown(session.observer.notices, resource, observed)))
         else:
             session.ledger.learn(Put(replace(resource, attributes=observed)))
-        if kind.health(observed, resource.inputs) is Health.BROKEN:
+        if kind.statuses.health(observed, resource.inputs) is Health.BROKEN:
             raise StepFailed(f"{kind.noun} {resource.id} is in status error", "The next plan replaces it: run again.")

@@ -126,7 +126,7 @@ class Session:
 
     def deadline(self, kind: Kind, action: Action) -> float:
         """When a step that starts now must have ended, on the monotonic clock."""
-        seconds = self.timeouts.get(f"{kind.name}.{action.value}", kind.timeouts[action.value])
+        seconds = self.timeouts.get(f"{kind.name}.{action.value}", kind.calls.timeouts[action.value])
         return self.until(float(seconds))
 
     def until(self, seconds: float) -> float:

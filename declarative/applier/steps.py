@@ -67,11 +67,11 @@ async def carry_out(session: Session, step: Step) -> str:
 async def _create(session: Session, step: Step) -> str:
     kind = session.kind(step.address)
     deadline = session.deadline(kind, Action.CREATE)
-    if kind.copies_first:
+    if kind.statuses.copies_first:
         await first_copy(session, step, deadline=deadline)
-    sending = Sending(check=_in_its_group(session, step), deadline=deadline, wait_codes=kind.wait_codes)
+    sending = Sending(check=_in_its_group(session, step), deadline=deadline, wait_codes=kind.codes.wait)
     operation = session.new_operation(step)
-    call = kind.create(step.resource.inputs)
+    call = kind.calls.create(step.resource.inputs)
     while True:
         operation = replace(operation, sends=operation.sends + 1, job_id="")
         was_lost = False
@@ -98,12 +98,12 @@ async def _create(session: Session, step: Step) -> str:
 def _in_its_group(session: Session, step: Step) -> Check:
     """The check of a create: its group takes members, and what it ties together is at rest."""
     kind = session.kind(step.address)
-    if not kind.group:
+    if not kind.relations.group:
         return nothing_to_check
 
     async def check(look_at: LookAt) -> Attributes | None:
         await check_group(session, step.resource, look_at)
-        if kind.identity is not None:
+        if kind.relations.identity is not None:
             await check_parts(session, step.resource, look_at)
         return None
 
@@ -137,7 +137,7 @@ def _give_up_when_spent(session: Session, operation: Operation, deadline: float)
 async def _update(session: Session, step: Step) -> str:
     kind, wanted = session.kind(step.address), step.resource.inputs
     deadline = session.deadline(kind, Action.UPDATE)
-    sending = Sending(check=_as_planned(session, step, wanted=wanted), deadline=deadline, wait_codes=kind.wait_codes)
+    sending = Sending(check=_as_planned(session, step, wanted=wanted), deadline=deadline, wait_codes=kind.codes.wait)
     try:
         observed = await look_first(session, kind, step.resource.id, sending)
     except Unneeded:
@@ -145,7 +145,7 @@ async def _update(session: Session, step: Step) -> str:
     if observed is None:
         raise _gone_from_cloud(kind, step)
     done: frozenset[str] = frozenset()
-    for call in kind.update(step.resource.id, wanted, observed, _to_change(kind, step, observed)):
+    for call in kind.calls.update(step.resource.id, wanted, observed, _to_change(kind, step, observed)):
         # A call that may be repeated shows, while it is, neither what was nor what is wanted.
         done |= call.fields if call.idempotent else frozenset()
         check = _as_planned(session, step, wanted=wanted, but=done, call=call)
@@ -216,7 +216,7 @@ async def _change_happened(
     ) is not None:
         if all(same(kind, name, inputs.get(name), observed.get(name)) for name in call.fields):
             return True
-        if kind.health(observed, inputs) is Health.BUSY and await looks.again():
+        if kind.statuses.health(observed, inputs) is Health.BUSY and await looks.again():
             continue
         if call.idempotent:
             return False  # one of several such calls shows neither what was nor what is wanted
@@ -235,7 +235,7 @@ async def _delete(session: Session, step: Step) -> str:
     kind = session.kind(step.address)
     deadline = session.deadline(kind, Action.DELETE)
     closed = await _delete_until_gone(session, kind, step, deadline=deadline)
-    if kind.makes and await left_pairs(session, step.resource, deadline=deadline):
+    if kind.relations.makes and await left_pairs(session, step.resource, deadline=deadline):
         if closed:
             await session.ledger.note(*closed)
         await delete_left_pairs(session, step.resource, deadline=deadline)
@@ -250,8 +250,8 @@ async def _delete_until_gone(session: Session, kind: Kind, step: Step, *, deadli
     Returns what closes its operation.
     """
     operation, sends = session.new_operation(step), session.sends(deadline)
-    call = kind.delete(step.resource.id, step.resource.inputs)
-    sending = Sending(check=_may_be_deleted(session, step), deadline=deadline, wait_codes=kind.wait_codes)
+    call = kind.calls.delete(step.resource.id, step.resource.inputs)
+    sending = Sending(check=_may_be_deleted(session, step), deadline=deadline, wait_codes=kind.codes.wait)
     while True:
         operation = replace(operation, sends=operation.sends + 1, job_id="")
         try:
@@ -284,7 +284,7 @@ def _may_be_deleted(session: Session, step: Step) -> Check:
 
     async def check(look_at: LookAt) -> Attributes | None:
         try:
-            if session.kind(step.address).identity:
+            if session.kind(step.address).relations.identity:
                 await check_parts(session, step.resource, look_at)
             return await as_planned(look_at)
         except GroupGone:
@@ -307,7 +307,7 @@ async def _delete_happened(
     if observed.get("status") == _DELETING:
         await gone(session, kind, step.resource.id, deadline=deadline)
         return True
-    if error.code in kind.look_again_codes and kind.health(observed, step.resource.inputs) is not Health.BUSY:
+    if error.code in kind.codes.look_again and kind.statuses.health(observed, step.resource.inputs) is not Health.BUSY:
         raise StepFailed(error.summary, error.fix, code=error.code)
     return False
 
@@ -365,7 +365,7 @@ def _as_planned(
             if step.action is Action.DELETE and await is_marked(session, step.resource, look_at):
                 return None
             raise Unneeded
-        health = kind.health(observed, step.resource.inputs)
+        health = kind.statuses.health(observed, step.resource.inputs)
         if health is Health.HELD:
             raise held(kind, observed)
         if step.action is Action.DELETE and observed.get("status") == _DELETING:
@@ -426,7 +426,7 @@ async def _take_over(session: Session, step: Step) -> str:
             await session.ledger.intend(Put(replace(step.resource, id=found[0]), step.id))
             return found[0]
         if session.clock.monotonic() >= end:
-            what = ", ".join(f"{name} {step.resource.inputs.get(name)}" for name in kind.natural_key)
+            what = ", ".join(f"{name} {step.resource.inputs.get(name)}" for name in kind.relations.natural_key)
             raise StepFailed(f"the service has made no {kind.noun} for {what}", "Check that the server has this disk.")
         await session.clock.sleep(1.0)
 

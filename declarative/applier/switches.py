@@ -50,7 +50,7 @@ async def switch(session: Session, step: Step) -> str:
 
 def way_of(kind: Kind, action: Action) -> Switch:
     """The switch that an enable or disable uses."""
-    way = kind.enable if action is Action.ENABLE else kind.disable
+    way = kind.calls.enable if action is Action.ENABLE else kind.calls.disable
     if way is None:
         raise StepFailed(f"a {kind.noun} has no protection to {action.value}", "Plan again.")
     return way
@@ -74,7 +74,7 @@ def _may_be_switched(session: Session, step: Step, way: Switch) -> Check:
         if observed is None:
             raise StepFailed(f"{kind.noun} {group_id} is gone from the cloud", "Plan again.")
         status = str(observed.get("status"))
-        health = kind.health(observed, step.resource.inputs)
+        health = kind.statuses.health(observed, step.resource.inputs)
         if health is Health.HELD:
             raise held(kind, observed)
         if status == way.reached:

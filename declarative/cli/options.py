@@ -58,7 +58,11 @@ class Timeout(ValueType):
 def _timeout_names() -> tuple[str, ...]:
     from declarative.kinds import KINDS
 
-    return ("create_grace", "look", *(f"{kind.name}.{action}" for kind in KINDS.values() for action in kind.timeouts))
+    return (
+        "create_grace",
+        "look",
+        *(f"{kind.name}.{action}" for kind in KINDS.values() for action in kind.calls.timeouts),
+    )
 
 
 class Assignment(ValueType):

@@ -55,12 +55,12 @@ def likeness(kind: Kind, inputs: Attributes, observed: Attributes) -> Likeness:
 
     An object of a kind with a natural key is told by that and by its place; any other by all that a create sends.
     """
-    names = (*kind.natural_key, *kind.place) if kind.natural_key else _sent(kind, inputs)
+    names = (*kind.relations.natural_key, *kind.relations.place) if kind.relations.natural_key else _sent(kind, inputs)
     names = tuple(name for name in names if name in inputs)
     missing = {name for name in names if not (is_told(kind, name, observed) or _may_be_absent(kind, name, inputs))}
     if all(name in missing or same(kind, name, inputs[name], observed.get(name)) for name in names):
         return Likeness.LACKS if missing else Likeness.FITS
-    return Likeness.ALIKE if not kind.natural_key and is_twin(kind, inputs, observed) else Likeness.OTHER
+    return Likeness.ALIKE if not kind.relations.natural_key and is_twin(kind, inputs, observed) else Likeness.OTHER
 
 
 def _sent(kind: Kind, inputs: Attributes) -> tuple[str, ...]:
@@ -85,10 +85,10 @@ def in_place(kind: Kind, inputs: Attributes, observed: Attributes) -> bool:
     """True unless the object is shown to lie elsewhere, or to have another natural key."""
     return all(
         name not in inputs or observed.get(name) is None or same(kind, name, inputs[name], observed[name])
-        for name in (*kind.place, *kind.natural_key)
+        for name in (*kind.relations.place, *kind.relations.natural_key)
     )
 
 
 def natural_key(kind: Kind, attributes: Attributes) -> tuple[str, ...]:
     """What names the object in the cloud beside its id; () for a kind that is re-found by exact match."""
-    return tuple(str(attributes.get(field)) for field in kind.natural_key)
+    return tuple(str(attributes.get(field)) for field in kind.relations.natural_key)

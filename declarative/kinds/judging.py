@@ -66,7 +66,7 @@ def no_troubles(observed: Attributes) -> tuple[str, ...]:
 
 
 def lost_with(field: str, word: str) -> Callable[[Attributes], str]:
-    """A `Kind.lost` of an object that protects what a field names, e.g. the server of an instance."""
+    """A `Words.lost` of an object that protects what a field names, e.g. the server of an instance."""
 
     def lost(observed: Attributes) -> str:
         named = observed.get(field)

@@ -24,11 +24,11 @@ def register(kind: Kind) -> None:
     """Add a kind, at start, before any module looks at the table. Raises ValueError when it doesn't fit the others."""
     if kind.name in _registered:
         raise ValueError(f"{kind.name} is registered already")
-    unknown = {one.kind for one in kind.refers.values()} - _registered.keys()
+    unknown = {one.kind for one in kind.relations.refers.values()} - _registered.keys()
     if unknown:
         raise ValueError(f"{kind.name} refers to {', '.join(sorted(unknown))}, to be registered before it")
-    if any(kind.plural == other.plural for other in _registered.values()):
-        raise ValueError(f"{kind.name}: another kind is exported as {kind.plural}")
+    if any(kind.words.plural == other.words.plural for other in _registered.values()):
+        raise ValueError(f"{kind.name}: another kind is exported as {kind.words.plural}")
     _registered[kind.name] = kind
 
 

@@ -59,7 +59,7 @@ PROTECTED: Final = frozenset({"protected", "starting", "stopping", "error-stoppi
 
 
 def by_status(words: Mapping[str, Health]) -> Callable[[Attributes, Attributes], Health]:
-    """A `Kind.health` that goes by the status alone. Which side runs production is the group's affair."""
+    """A `Statuses.health` that goes by the status alone. Which side runs production is the group's affair."""
 
     def health(observed: Attributes, inputs: Attributes) -> Health:
         return words.get(str(observed.get("status")), Health.HELD)

@@ -283,7 +283,7 @@ class _Resolution:
 
     def _check_ignored_fields(self, document: Document) -> None:
         kind = KINDS[document.kind]
-        sent_as = {**kind.lookups, **{name: target.field for name, target in kind.refers.items()}}
+        sent_as = {**kind.relations.lookups, **{name: target.field for name, target in kind.relations.refers.items()}}
         for number, name in enumerate(document.content.get("lifecycle", {}).get("ignore_changes", ())):
             if name not in kind.fields:
                 summary = f"{document.kind} has no field '{visible(name, limit=80)}' that could be ignored"
@@ -356,7 +356,7 @@ class _Resolution:
         """Put a `Reference` wherever a field names another object."""
         objects = self.directory.objects
         for address, made in objects.items():
-            if refers := KINDS[address.kind].refers:
+            if refers := KINDS[address.kind].relations.refers:
                 objects[address] = self._linked(address, made, refers)
 
     def _linked(self, address: Address, made: Made, refers: Mapping[str, Refers]) -> Made:

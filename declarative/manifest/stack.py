@@ -43,7 +43,7 @@ def _timeout_problems(kind: str, actions: Mapping[str, Json]) -> Iterator[Proble
         fix = f"{did_you_mean(kind, known)} Known: {', '.join(known)}".strip()
         yield Problem(path, f"spec.timeouts has no field '{visible(kind, limit=80)}'", fix)
         return
-    known_actions = KINDS[kind].timeouts
+    known_actions = KINDS[kind].calls.timeouts
     for action in actions:
         if action not in known_actions:
             fix = f"{did_you_mean(action, known_actions)} Known: {', '.join(known_actions)}".strip()

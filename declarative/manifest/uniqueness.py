@@ -53,7 +53,7 @@ def repetitions(objects: _Objects) -> Iterator[Diagnostic]:
 @functools.cache
 def _rules(kind: str) -> tuple[_Rule, ...]:
     spellings: dict[str, _Spelling] = {name: (name,) for name in KINDS[kind].fields}
-    for name, target in KINDS[kind].refers.items():
+    for name, target in KINDS[kind].relations.refers.items():
         spellings[target.field] = (name, target.field)
     rules = []
     for *owner, last in schema(kind)["properties"]["spec"].get("uniqueAmongObjects", []):

@@ -146,32 +146,24 @@ class Describing(Protocol):
 
 
 def one_object(listed: Attributes) -> Mapping[str, Attributes]:
-    """The usual `Kind.view`: a listed object is one object of the kind, under its own id."""
+    """The usual `Wire.view`: a listed object is one object of the kind, under its own id."""
     return {str(listed["id"]): listed}
 
 
 def no_words(inputs: Attributes) -> tuple[str, ...]:
-    """The usual `Kind.leaves` and `Kind.needs`: nothing to say."""
+    """The usual `Words.leaves` and `Words.needs`: nothing to say."""
     return ()
 
 
 def protection_lost(seen: Attributes) -> str:
-    """The usual `Kind.lost`."""
+    """The usual `Words.lost`."""
     return "its protection"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Kind:
-    """All that is particular to one kind of object; planner, provider, applier and renderer read this table.
+class Wire:
+    """How the service lists and shows objects of a kind, and where jobs, the task centre and the quotas name them."""
 
-    Paths, envelopes, codes and statuses come from docs/sdrs-api.md, under the headings of each kind.
-    """
-
-    name: str
-    noun: str
-    fields: Mapping[str, Field]
-    timeouts: Mapping[str, float]  # seconds, by action
-    # reading
     collection: str  # path of the list call
     envelope: str  # key of one object in a GET's answer
     list_key: str
@@ -179,16 +171,36 @@ class Kind:
         one_object  # a listed object -> objects of this kind, by id
     )
     read_id: Callable[[str], str] = str  # an object's id -> the id that a GET in the collection takes
-    health: Callable[[Attributes, Attributes], Health]  # of (observed, inputs)
-    held_because: Callable[[Attributes], str]
-    # naming
+    entity_keys: tuple[str, ...] = ()  # where a finished job names the object
+    failure_type: str = ""  # `resource_type` in the task centre
+    quota: str = ""  # `type` in the quotas
+    copying: str = ""  # the field that tells how far its copy is
+    made_at: str = ""  # the field that tells when it was made
+
+
+@dataclass(frozen=True, kw_only=True)
+class Codes:
+    """What refusals mean for a kind, by code."""
+
+    gone: frozenset[str]
+    look_again: frozenset[str] = frozenset()  # on DELETE: the object may be gone or busy, a GET tells
+    wait: frozenset[str] = frozenset()  # its group is busy: the call is tried again within the deadline
+    status: frozenset[str] = frozenset()  # one of the objects is busy or ill: tried again if one is seen busy
+    exists: frozenset[str] = frozenset()  # on a repeated create: an earlier one has had its effect
+
+
+@dataclass(frozen=True, kw_only=True)
+class Relations:
+    """What objects of a kind belong to, what names them, and what else they have to do with others."""
+
+    group: str = ""  # the field with the id of the protection group it belongs to; "" for the group itself
+    refers: Mapping[str, Refers] = field(default_factory=dict)  # manifest fields that name another object
     lookups: Mapping[str, str] = field(default_factory=dict)  # manifest field -> sent field, by `Lookups.domains`
     lookup_names: Mapping[str, str] = field(default_factory=dict)  # manifest field -> where the cloud shows its value
-    refers: Mapping[str, Refers] = field(default_factory=dict)  # manifest fields that name another object
-    group: str = ""  # the field with the id of the protection group it belongs to; "" for the group itself
     natural_key: tuple[str, ...] = ()  # fields that name the object in the cloud; (): re-found by exact match
     place: tuple[str, ...] = ()  # sent fields that say where it lies; objects of one name in one place are twins
     identity: Callable[[Attributes], str] | None = None  # inputs -> id, where no job tells it
+    names_unique_in: str | None = None  # the field within which names are unique in manifests; "": in the whole stack
     makes: Makes | None = None
     exclusive: Exclusive | None = None
     only_grows: Mapping[str, str] = field(default_factory=dict)  # fields that can't shrink -> their unit
@@ -196,7 +208,13 @@ class Kind:
     copied: str = ""  # of a group: the kind of what is copied; without one of these, nothing is protected
     side: str = ""  # of a group: the field that says, or accepts, which side runs production
     goal: str = ""  # of a group: the manifest field that says whether it is to be protected
-    # acting
+
+
+@dataclass(frozen=True, kw_only=True)
+class Calls:
+    """What a spec means, the calls that make, change and end an object, and how long each may take."""
+
+    timeouts: Mapping[str, float]  # seconds, by action
     complete: Callable[[Attributes, Lookups], tuple[Attributes, tuple[Problem, ...]]]
     create: Callable[[Attributes], Call]
     # of (id, inputs, observed, changed): the calls that send the changed fields, and no others
@@ -204,39 +222,58 @@ class Kind:
     delete: Callable[[str, Attributes], Call]  # id, recorded inputs
     enable: Switch | None = None
     disable: Switch | None = None
-    # The statuses in which the service creates and deletes: of the object, and of those that it belongs to or names,
-    # by their kind. What isn't here may be in any.
+
+
+@dataclass(frozen=True, kw_only=True)
+class Statuses:
+    """What a status means, and the statuses in which the service creates and deletes.
+
+    Of the object itself, and of those that it belongs to or names, by their kind. What isn't here may be in any.
+    """
+
+    health: Callable[[Attributes, Attributes], Health]  # of (observed, inputs)
+    held_because: Callable[[Attributes], str]
     deleted_from: frozenset[str] = frozenset()
     created_beside: Mapping[str, frozenset[str]] = field(default_factory=dict)
     deleted_beside: Mapping[str, frozenset[str]] = field(default_factory=dict)
     # Statuses of what it names that a failed create or delete has left, and only a further delete clears.
     marks: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    protected: frozenset[str] = frozenset()  # statuses in which data is, or was a moment ago, copied
+    protected: frozenset[str] = frozenset()  # those in which data is, or was a moment ago, copied
     copies_first: bool = False  # its creation waits until a protected group's first copy is complete
-    # words of the service
-    entity_keys: tuple[str, ...] = ()  # where a finished job names the object
-    gone_codes: frozenset[str]
-    look_again_codes: frozenset[str] = frozenset()  # on DELETE: the object may be gone or busy, a GET tells
-    wait_codes: frozenset[str] = frozenset()  # its group is busy: the call is tried again within the deadline
-    status_codes: frozenset[str] = frozenset()  # one of the objects is busy or ill: tried again if one is seen busy
-    exists_codes: frozenset[str] = frozenset()  # on a repeated create: an earlier one has had its effect
-    failure_type: str = ""  # `resource_type` in the task centre
-    quota: str = ""  # `type` in the quotas
-    # describing and judging
+
+
+@dataclass(frozen=True, kw_only=True)
+class Words:
+    """What there is to tell people of an object: in an export, in a status, in plans and findings."""
+
     plural: str  # what an export calls the file of its documents, e.g. `groups`
     # An observed object -> the spec of its document, without the name. Raises Undescribable.
     describe: Callable[[Attributes, Describing], Attributes]
+    judge: Callable[[Attributes], tuple[str, ...]]  # an observed object -> what is wrong with it
     variables: Mapping[str, Variable] = field(default_factory=dict)  # of values that many share, by manifest field
     # The name that stands in for one, of a kind whose objects have none: of the spec.
     title: Callable[[Attributes], str] | None = None
-    names_unique_in: str | None = None  # the field within which names are unique in manifests; "": in the whole stack
-    judge: Callable[[Attributes], tuple[str, ...]]  # an observed object -> what is wrong with it, in words
-    copying: str = ""  # the field that tells how far its copy is
-    made_at: str = ""  # the field that tells when it was made
-    # words for people
     key_words: Mapping[str, str] = field(default_factory=dict)  # field of the natural key -> what it names
     lost: Callable[[Attributes], str] = protection_lost  # what is lost with an observed object
     # A status that a failed change has left -> what leads out of it, of the observed object.
     remedies: Mapping[str, Callable[[Attributes], str]] = field(default_factory=dict)
     leaves: Callable[[Attributes], tuple[str, ...]] = no_words  # recorded inputs -> what stays, billed, after a delete
     needs: Callable[[Attributes], tuple[str, ...]] = no_words  # inputs -> what other services must have ready
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """All that is particular to one kind of object, in its parts; all other rooms read this table.
+
+    Paths, envelopes, codes and statuses come from docs/sdrs-api.md, under the headings of each kind.
+    """
+
+    name: str
+    noun: str
+    fields: Mapping[str, Field]
+    wire: Wire
+    codes: Codes
+    relations: Relations
+    calls: Calls
+    statuses: Statuses
+    words: Words

@@ -90,7 +90,7 @@ class Candidates:
 
     def is_free(self, kind: Kind, object_id: str) -> bool:
         """True when a create may have made the object. One that is named by its parts has the same id every time."""
-        return kind.identity is not None or object_id not in self._of(kind.name).not_ours
+        return kind.relations.identity is not None or object_id not in self._of(kind.name).not_ours
 
     async def search(
         self,
@@ -126,7 +126,7 @@ class Candidates:
         for stray in listing.strays:
             if stray.get("name") is not None and same_name(stray["name"], inputs.get("name")):
                 doubtful[str(stray.get("id"))] = "it has no usable id"
-        if self.is_partial(kind) and not kind.natural_key:
+        if self.is_partial(kind) and not kind.relations.natural_key:
             doubtful.update(dict.fromkeys(fits, MAY_BE_OLDER))
             fits = {}
         return Found(fits, doubtful, listing.is_complete)
@@ -148,7 +148,7 @@ _DOUBTS = {
 
 def _is_vague(kind: Kind, shown: Attributes) -> bool:
     """True when it isn't told how an object is called, or where it lies."""
-    return any(shown.get(name) is None for name in ("name", *kind.place))
+    return any(shown.get(name) is None for name in ("name", *kind.relations.place))
 
 
 def _fits(kind: Kind, inputs: Attributes, shown: Attributes) -> bool:

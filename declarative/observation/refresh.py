@@ -31,7 +31,7 @@ async def observe(request: PlanRequest, desired: DesiredView, observer: Observer
     async with together() as group:
         view = group.create_task(_with_members(observer, request, desired, recorded))
         domains = quotas = None
-        if wants and (_are_named(desired.resources.values()) or any(KINDS[one.kind].lookups for one in new)):
+        if wants and (_are_named(desired.resources.values()) or any(KINDS[one.kind].relations.lookups for one in new)):
             domains = group.create_task(domains_of(observer, needed=_are_named(new.values())))
         if wants and new:
             quotas = group.create_task(_quotas_of(observer))
@@ -43,13 +43,13 @@ async def observe(request: PlanRequest, desired: DesiredView, observer: Observer
 async def _with_members(observer: Observer, request: PlanRequest, desired: DesiredView, recorded: Recorded) -> Observed:
     """What a plan needs, and where a group goes that holds members of no kind in use, those too: they hold it."""
     observed = await read_kinds(observer, recorded.values(), {address.kind for address in desired.resources})
-    members = [kind for kind in KINDS.values() if kind.group and kind.name not in observed.objects]
+    members = [kind for kind in KINDS.values() if kind.relations.group and kind.name not in observed.objects]
     going = [
         observed.objects.get(address.kind, {}).get(resource.id, {})
         for address, resource in recorded.items()
         if request.destroy or address not in desired.resources
     ]
-    counters = {kind.counted_as for kind in KINDS.values() if kind.counted_as}
+    counters = {kind.relations.counted_as for kind in KINDS.values() if kind.relations.counted_as}
     if not members or not any(seen.get(counter) for seen in going for counter in counters):
         return observed
     more = await observer.provider.listings(members, deadline=observer.until(REFRESH_TIME))
@@ -60,7 +60,7 @@ async def _with_members(observer: Observer, request: PlanRequest, desired: Desir
 
 def _are_named(wanted: Iterable[Desired]) -> bool:
     """True when one of these names what has to be looked up."""
-    return any(not one.spec.keys().isdisjoint(KINDS[one.address.kind].lookups) for one in wanted)
+    return any(not one.spec.keys().isdisjoint(KINDS[one.address.kind].relations.lookups) for one in wanted)
 
 
 async def domains_of(observer: Observer, *, needed: bool = False) -> tuple[Attributes, ...] | None:
@@ -130,7 +130,7 @@ def _needed_kinds(names: Collection[str]) -> tuple[Kind, ...]:
     """
     needed = {name for name in names if name in KINDS}
     needed |= {made for name in needed for made in made_with(KINDS[name])}
-    if any(KINDS[name].group for name in needed):
-        needed |= {kind.name for kind in KINDS.values() if not kind.group}
-    collections = {KINDS[name].collection for name in needed}
-    return tuple(kind for kind in KINDS.values() if kind.collection in collections)
+    if any(KINDS[name].relations.group for name in needed):
+        needed |= {kind.name for kind in KINDS.values() if not kind.relations.group}
+    collections = {KINDS[name].wire.collection for name in needed}
+    return tuple(kind for kind in KINDS.values() if kind.wire.collection in collections)

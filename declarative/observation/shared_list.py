@@ -49,8 +49,8 @@ class SharedList:
 
 
 def _key(kind: Kind, attributes: Attributes) -> tuple[str, ...]:
-    if kind.natural_key:
-        known = all(attributes.get(name) is not None for name in kind.natural_key)
+    if kind.relations.natural_key:
+        known = all(attributes.get(name) is not None for name in kind.relations.natural_key)
         return natural_key(kind, attributes) if known else ("",)
     name = attributes.get("name")
     return (str(name).strip().casefold() if name is not None else "",)

@@ -199,7 +199,7 @@ def _resource(document: Json) -> Resource:
     lifecycle, address = _mapping(document, "lifecycle"), _address(_text(document, "address"))
     object_id = _text(document, "id")
     kind = KINDS.get(address.kind)
-    form = _JOINT_ID if kind is not None and kind.identity is not None else _ID
+    form = _JOINT_ID if kind is not None and kind.relations.identity is not None else _ID
     if form.fullmatch(object_id) is None:
         raise ValueError("an id is of another form")
     return Resource(

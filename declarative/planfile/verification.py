@@ -204,7 +204,9 @@ class _Case:
         self._todo = {step.id for step in todo}
         self._needs = {step.id: step.requires for step in saved.steps}
         self._by_key: dict[str, dict[Key, list[str]]] = {}
-        self._brings = any(one.action is Action.CREATE and KINDS[one.address.kind].makes for one in saved.steps)
+        self._brings = any(
+            one.action is Action.CREATE and KINDS[one.address.kind].relations.makes for one in saved.steps
+        )
         self.builder = self._builder()
         self.membership = Membership(self.builder)
 
@@ -304,7 +306,7 @@ class _Case:
 
     def _tells_what_stays(self, step: Step, held: Resource) -> bool:
         """True for a delete that says what stays behind, as a plan made now would."""
-        plain = replace(step, leaves=KINDS[step.address.kind].leaves(held.inputs))
+        plain = replace(step, leaves=KINDS[step.address.kind].words.leaves(held.inputs))
         if self._circumstances.finished:  # the rest was judged when the plan was begun
             return set(plain.leaves) <= set(step.leaves)
         pairs = self._circumstances.observed.objects.get(BROUGHT.name, {})
@@ -314,27 +316,33 @@ class _Case:
     def _is_repair(self, step: Step, held: Resource | None) -> bool:
         """True for a detach that the pair's status demands: of one that is made anew, or goes, in this plan."""
         kind, given = KINDS[step.address.kind], step.resource
-        if step.action is not Action.DELETE or held is not None or not kind.marks or kind.identity is None:
+        if (
+            step.action is not Action.DELETE
+            or held is not None
+            or not kind.statuses.marks
+            or kind.relations.identity is None
+        ):
             return False
         ids = parts_of(kind, given.id)
-        named = {target.kind: ids.get(target.field, "") for target in kind.refers.values()}
+        named = {target.kind: ids.get(target.field, "") for target in kind.relations.refers.values()}
         objects = self._circumstances.observed.objects
         marked = any(
             objects.get(name, {}).get(named[name], {}).get("status") in statuses
-            for name, statuses in kind.marks.items()
+            for name, statuses in kind.statuses.marks.items()
         )
         goes = {(one.address.kind, one.resource.id) for one in self.steps if one.action is Action.DELETE}
         comes = [one for one in self.steps if one.action is Action.CREATE and one.address == step.address]
         return marked and (
-            any((name, named[name]) in goes for name in kind.marks) or any(self._makes(one, given.id) for one in comes)
+            any((name, named[name]) in goes for name in kind.statuses.marks)
+            or any(self._makes(one, given.id) for one in comes)
         )
 
     @staticmethod
     def _makes(step: Step, object_id: str) -> bool:
         """True for the create of an object that is named by its parts, when its parts give this id."""
         kind, inputs = KINDS[step.address.kind], step.resource.inputs
-        known = all(isinstance(inputs.get(name), str) for name in kind.natural_key)
-        return kind.identity is not None and known and kind.identity(inputs) == object_id
+        known = all(isinstance(inputs.get(name), str) for name in kind.relations.natural_key)
+        return kind.relations.identity is not None and known and kind.relations.identity(inputs) == object_id
 
     def _goes_along(self, step: Step) -> bool:
         """True for what is named by an object that this plan deletes."""

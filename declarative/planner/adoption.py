@@ -124,7 +124,7 @@ def _makers(builder: PlanBuilder, kind: Kind, wanted: Completed, claims: Claims)
     declared = {one for one in wanted.desired.depends_on if one.kind == MAKER.name and creates(builder.steps(one))}
     return declared or {
         address
-        for address in claims.makers(wanted.inputs.get(kind.group))
+        for address in claims.makers(wanted.inputs.get(kind.relations.group))
         if wanted.desired.address not in builder.comparison.desired[address].depends_on
     }
 
@@ -184,5 +184,5 @@ def _check(builder: PlanBuilder, kind: Kind, wanted: Completed, names: Iterable[
 
 def _written(kind: Kind, desired: Desired, name: str) -> str:
     """The manifest's field that stands for a sent one."""
-    names = (field for field, target in kind.refers.items() if target.field == name and field in desired.spec)
+    names = (field for field, target in kind.relations.refers.items() if target.field == name and field in desired.spec)
     return next(names, name)

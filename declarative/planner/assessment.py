@@ -131,7 +131,7 @@ class _Assessor:
     # ------------------------------------------------------------ what a finding is about
 
     def _is_held(self, address: Address) -> bool:
-        groups = self._membership.groups(address) if KINDS[address.kind].group else {address}
+        groups = self._membership.groups(address) if KINDS[address.kind].relations.group else {address}
         return any(self._membership.is_held(group) for group in groups)
 
     def _is_quiet(self, finding: Diagnostic) -> bool:

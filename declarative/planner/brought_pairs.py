@@ -48,7 +48,7 @@ def makers_of(pair: Attributes) -> frozenset[str]:
 
 def newly_known(recorded: Mapping[Address, Resource], objects: Mapping[str, Pairs]) -> Iterator[Resource]:
     """Instances of which it was not recorded yet what they brought, as they are to be recorded; `objects` by kind."""
-    lacking = [one for one in recorded.values() if one.brought is None and KINDS[one.address.kind].makes]
+    lacking = [one for one in recorded.values() if one.brought is None and KINDS[one.address.kind].relations.makes]
     if not lacking:
         return
     owners = {(address.kind, resource.id): resource for address, resource in recorded.items()}
@@ -72,10 +72,10 @@ def pair_in_words(pair_id: str, seen: Attributes) -> str:
 def pair_document(comparison: Comparison, group: Address, pair_id: str, seen: Attributes) -> str:
     """What takes a pair over: a document to paste, and the import that ties it to the pair."""
     address = _free_address(comparison, seen)
-    in_group = {BROUGHT.group: str(seen.get(BROUGHT.group))}
+    in_group = {BROUGHT.relations.group: str(seen.get(BROUGHT.relations.group))}
     if group in comparison.desired and not group.key:
-        in_group = {name: group.name for name, target in BROUGHT.refers.items() if target.kind == group.kind}
-    spec = {**in_group, **{name: str(seen.get(name)) for name in ("name", *BROUGHT.natural_key)}}
+        in_group = {name: group.name for name, target in BROUGHT.relations.refers.items() if target.kind == group.kind}
+    spec = {**in_group, **{name: str(seen.get(name)) for name in ("name", *BROUGHT.relations.natural_key)}}
     fields = ", ".join(f"{name}: {json.dumps(visible(text, limit=160))}" for name, text in spec.items())
     adopt = ", lifecycle: {adopt: true}" if makers_of(seen) else ""
     head = f"apiVersion: sdrs/v1, kind: {BROUGHT.name}, metadata: {{name: {json.dumps(address.name)}}}"

@@ -45,6 +45,8 @@ class Claims:
             self._makers = {}
             for address, steps in self._builder.planned.items():
                 if address.kind == MAKER.name and creates(steps):
-                    for home in {step.resource.inputs.get(self._kind.group) for step in steps if not step.resource.id}:
+                    for home in {
+                        step.resource.inputs.get(self._kind.relations.group) for step in steps if not step.resource.id
+                    }:
                         self._makers.setdefault(home, []).append(address)
         return self._makers.get(group, [])

@@ -61,12 +61,12 @@ def _live_object(recorded: Resource, inputs: Attributes, observed: Observed, *, 
     kind = KINDS[recorded.address.kind]
     attributes = observed.objects.get(kind.name, {}).get(recorded.id)
     if attributes is not None:
-        return LiveObject(attributes, attributes, kind.health(attributes, inputs))
+        return LiveObject(attributes, attributes, kind.statuses.health(attributes, inputs))
     if (kind.name, recorded.id) in observed.gone:
         return None
     if refreshed:
         raise ValueError(f"{recorded.address}: {recorded.id} is neither observed nor confirmed to be gone")
-    health = kind.health(recorded.attributes, inputs) if recorded.attributes else Health.NORMAL
+    health = kind.statuses.health(recorded.attributes, inputs) if recorded.attributes else Health.NORMAL
     return LiveObject(recorded.attributes, {**recorded.inputs, **recorded.attributes}, health)
 
 
@@ -76,7 +76,7 @@ def with_moves(comparison: Comparison, moves: Mapping[Address, Address]) -> Comp
     for new, old in moves.items():
         live = live_objects[old]
         if live is not None and live.attributes:
-            health = comparison.kind(new).health(live.attributes, comparison.inputs[new])
+            health = comparison.kind(new).statuses.health(live.attributes, comparison.inputs[new])
             live_objects[old] = replace(live, health=health)
     return replace(comparison, live_objects=live_objects) if moves else comparison
 
@@ -88,7 +88,7 @@ def _completed(desired: Desired, recorded: Resource | None, observed: Observed) 
     """What to send for a desired object, and the findings if that can't be told."""
     kind, lookups = KINDS[desired.address.kind], observed.lookups
     inputs, findings = completed(desired, lookups)
-    if lookups.domains is None and not kind.lookups.keys().isdisjoint(desired.spec):
+    if lookups.domains is None and not kind.relations.lookups.keys().isdisjoint(desired.spec):
         inputs, missing = _without_lookups(desired, recorded, inputs)
         findings.extend(missing)
     return inputs, findings
@@ -96,7 +96,7 @@ def _completed(desired: Desired, recorded: Resource | None, observed: Observed) 
 
 def completed(desired: Desired, lookups: Lookups) -> tuple[Attributes, list[Diagnostic]]:
     """What to send for a desired object as far as the lookups tell, and what speaks against it."""
-    inputs, problems = KINDS[desired.address.kind].complete(desired.spec, lookups)
+    inputs, problems = KINDS[desired.address.kind].calls.complete(desired.spec, lookups)
     findings = [
         Diagnostic(problem.summary, problem.fix, desired.position(*problem.path), str(desired.address))
         for problem in problems
@@ -111,9 +111,9 @@ def _without_lookups(
     kind = KINDS[desired.address.kind]
     known = {**recorded.attributes, **recorded.inputs} if recorded else {}
     filled, findings = dict(inputs), []
-    for name in sorted(kind.lookups.keys() & desired.spec.keys()):
+    for name in sorted(kind.relations.lookups.keys() & desired.spec.keys()):
         sent, wanted = sent_field(kind, name), desired.spec[name]
-        if known.get(sent) is not None and known.get(kind.lookup_names.get(name, ""), wanted) == wanted:
+        if known.get(sent) is not None and known.get(kind.relations.lookup_names.get(name, ""), wanted) == wanted:
             filled[sent] = known[sent]
         else:
             summary = f"can't look up {name} '{visible(wanted, limit=80)}': the cloud's list was not read"
@@ -148,7 +148,7 @@ def loop_findings(desired: Mapping[Address, Desired]) -> Iterable[Diagnostic]:
 
 def _place(desired: Desired, target: Address) -> Position | None:
     """Where the document says that it needs `target`: a field that names it, or else the list of dependencies."""
-    for name in KINDS[desired.address.kind].refers:
+    for name in KINDS[desired.address.kind].relations.refers:
         value = desired.spec.get(name)
         if isinstance(value, Reference) and value.address == target:
             return desired.position("spec", name)

@@ -19,7 +19,7 @@ from declarative.planner.steps import Completed, creates, deletes
 def find_conflicts(builder: PlanBuilder, kind: Kind, claims: Claims, addresses: Iterable[Address]) -> None:
     """Look at what has the natural key that a create wants: wait until it is deleted, or find fault."""
     claimed = _claimed(builder, kind)
-    holders = Holders(builder, kind, kind.exclusive) if kind.exclusive is not None else None
+    holders = Holders(builder, kind, kind.relations.exclusive) if kind.relations.exclusive is not None else None
     for address in addresses:
         steps = builder.steps(address)
         if not creates(steps):
@@ -128,26 +128,29 @@ def say_it_goes(builder: PlanBuilder, desired: Desired, homes: set[Address]) -> 
 
 
 def _place(kind: Kind) -> tuple[str, ...]:
-    name = kind.natural_key[0]
-    return ("spec",) if any(target.field == name for target in kind.refers.values()) else ("spec", name)
+    name = kind.relations.natural_key[0]
+    return ("spec",) if any(target.field == name for target in kind.relations.refers.values()) else ("spec", name)
 
 
 def named(kind: Kind, inputs: Attributes) -> str:
     """What the natural key names, e.g. `server 5fb9`."""
-    words = [f"{kind.key_words.get(name, name)} {visible(inputs.get(name), limit=80)}" for name in kind.natural_key]
+    words = [
+        f"{kind.words.key_words.get(name, name)} {visible(inputs.get(name), limit=80)}"
+        for name in kind.relations.natural_key
+    ]
     return " with ".join(words)
 
 
 def shrinks(builder: PlanBuilder, kind: Kind, wanted: Completed, seen: Attributes) -> None:
     """Find fault with what can only grow, a disk, and is wanted smaller than it is."""
     ignored = ignored_fields(kind, wanted.desired.lifecycle)
-    for name, unit in kind.only_grows.items():
+    for name, unit in kind.relations.only_grows.items():
         size, present = number(wanted.inputs.get(name)), number(seen.get(name))
         if size is None or present is None or size >= present or name in ignored:
             continue
         if known_key(kind, wanted.inputs) != known_key(kind, seen):
             continue
-        thing = next(iter(kind.key_words.values()), kind.noun)
+        thing = next(iter(kind.words.key_words.values()), kind.noun)
         builder.find(
             wanted.desired,
             f"the {thing} has {present} {unit} and can only grow, not shrink to {size} {unit}",

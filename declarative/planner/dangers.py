@@ -100,7 +100,7 @@ def _of_delete(step: Step, replaced: bool, *, stakes: Stakes) -> Iterable[Danger
     lost = losses(kind, seen, sheltered=stakes.membership.is_sheltered(step.address))
     words = lost.words + brought(kind, stakes.recorded.get(step.address), seen)
     also = f", and with it {listed(words)}" if words else ""
-    left = kind.leaves(recorded.inputs)
+    left = kind.words.leaves(recorded.inputs)
     if not replaced:
         yield Danger(DangerClass.DELETE, f"deletes the {name}{also}", step.address, group, lost.protection)
     elif lost.words or left:

@@ -10,10 +10,8 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from declarative.kinds.compare import is_told, same
-from declarative.kinds.relations import GOAL, GROUP
+from declarative.kinds.relations import DISABLED, ENABLED, GOAL
 from declarative.model import Attributes, Change, Json, Kind, Lifecycle, OnChange, Reference, Resource
-
-ENABLED, DISABLED = (switch.goal if switch is not None else "" for switch in (GROUP.enable, GROUP.disable))
 
 
 def differing(
@@ -65,9 +63,9 @@ def must_replace(kind: Kind, names: Iterable[str]) -> bool:
 
 def sent_field(kind: Kind, name: str) -> str:
     """The field that is sent for a manifest's field: one that is looked up, or names an object, becomes an id."""
-    if name in kind.refers:
-        return kind.refers[name].field
-    return kind.lookups.get(name, name)
+    if name in kind.relations.refers:
+        return kind.relations.refers[name].field
+    return kind.relations.lookups.get(name, name)
 
 
 def ignored_fields(kind: Kind, lifecycle: Lifecycle) -> frozenset[str]:
@@ -121,9 +119,9 @@ def _switched(kind: Kind, recorded: Resource, seen: Attributes) -> Attributes:
 
 def reached_goal(kind: Kind, shown: Attributes) -> str:
     """The goal for protection that a group is at; "" while it is on its way, and for what has no protection."""
-    if kind.enable is None:
+    if kind.calls.enable is None:
         return ""
-    goals = {kind.enable.reached: ENABLED, **dict.fromkeys(kind.enable.sent_from, DISABLED)}
+    goals = {kind.calls.enable.reached: ENABLED, **dict.fromkeys(kind.calls.enable.sent_from, DISABLED)}
     return goals.get(str(shown.get("status")), "")
 
 

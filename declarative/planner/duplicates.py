@@ -46,7 +46,9 @@ class UnmanagedObjects:
 
     def like(self, kind: Kind, inputs: Attributes) -> tuple[str, ...]:
         """The ids of those with the name that a create of `inputs` gives, in the same place."""
-        if kind.natural_key or any(isinstance(inputs.get(field), Reference) for field in kind.place):
+        if kind.relations.natural_key or any(
+            isinstance(inputs.get(field), Reference) for field in kind.relations.place
+        ):
             return ()  # in a group that is yet to be made there is nothing
         if kind.name not in self._named:
             self._named[kind.name] = self._by_name(kind)

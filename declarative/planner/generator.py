@@ -113,7 +113,7 @@ def _of_kind(builder: PlanBuilder, kind: Kind, addresses: Iterable[Address], ope
     _find_moves(builder, kind, wanted, gone)
     _find_coming_moves(builder, kind, wanted, open_)
     left = set(builder.moves.values())
-    claims = Claims(builder, kind) if kind.natural_key else None
+    claims = Claims(builder, kind) if kind.relations.natural_key else None
     for one in wanted.values():
         _want(builder, kind, one, claims)
     for address in gone:
@@ -127,7 +127,7 @@ def _of_kind(builder: PlanBuilder, kind: Kind, addresses: Iterable[Address], ope
 
 def _wanted(builder: PlanBuilder, kind: Kind, desired: Desired) -> Completed:
     inputs = builder.comparison.inputs[desired.address]
-    if kind.refers:
+    if kind.relations.refers:
         inputs = builder.resolved(inputs)
     return Completed(desired, inputs, requested=bool(builder.replaced) and desired.address in builder.replaced)
 
@@ -144,7 +144,7 @@ def _find_moves(builder: PlanBuilder, kind: Kind, wanted: Mapping[Address, Compl
     if not disappearing:
         return
     appearing = _appearing(comparison, wanted)
-    if kind.natural_key:
+    if kind.relations.natural_key:
         moves = find_moves(kind, appearing, disappearing)
     else:
         moves = _moves_by_members(builder, kind, appearing, disappearing)
@@ -176,12 +176,14 @@ def _left(
 def _homes(builder: PlanBuilder, groups: Mapping[str, Address]) -> Homes:
     """Where the manifests want the recorded members of these groups, which are given by id."""
     comparison = builder.comparison
-    members = {name: kind for name, kind in KINDS.items() if kind.natural_key and kind.group in kind.fields}
+    members = {
+        name: kind for name, kind in KINDS.items() if kind.relations.natural_key and kind.relations.group in kind.fields
+    }
     wanted: dict[tuple[str, Key], list[Address | str]] = {}
     for address in comparison.desired:
         if address.kind in members:
             inputs, kind = comparison.inputs[address], members[address.kind]
-            home = inputs.get(kind.group)
+            home = inputs.get(kind.relations.group)
             if home and (key := known_key(kind, inputs)) is not None:
                 place = home.address if isinstance(home, Reference) else str(home)
                 wanted.setdefault((kind.name, key), []).append(place)
@@ -191,7 +193,7 @@ def _homes(builder: PlanBuilder, groups: Mapping[str, Address]) -> Homes:
         if address.kind not in members or live is None:
             continue
         kind = members[address.kind]
-        group = groups.get(str(live.seen.get(kind.group) or recorded.inputs.get(kind.group)))
+        group = groups.get(str(live.seen.get(kind.relations.group) or recorded.inputs.get(kind.relations.group)))
         if group is not None:
             found = homes.setdefault(group, Counter())
             found.update(wanted.get((kind.name, present_key(kind, recorded, live.seen) or ()), ()))

@@ -27,7 +27,7 @@ def find_hints(builder: PlanBuilder, membership: Membership, steps: Iterable[Ste
         return ()
     found = [_same_group(old, new) for old, new in builder.alike.items() if old in going]
     for kind in KINDS.values():
-        if kind.natural_key:
+        if kind.relations.natural_key:
             found += _exchanges(builder, membership, kind, going)
     return tuple(sorted(found, key=lambda hint: by_address(hint.address)))
 

@@ -20,7 +20,7 @@ def number(value: Json) -> int | None:
 
 def counted(seen: Attributes) -> dict[str, int]:
     """How many members of which sort a group says that it holds, e.g. `{"replication pairs": 2}`; no zeros."""
-    counts = {f"{member.noun}s": number(seen.get(member.counted_as)) or 0 for member in MEMBERS}
+    counts = {f"{member.noun}s": number(seen.get(member.relations.counted_as)) or 0 for member in MEMBERS}
     return {noun: count for noun, count in counts.items() if count > 0}
 
 
@@ -43,20 +43,20 @@ def losses(kind: Kind, seen: Attributes, *, sheltered: bool = False) -> Losses:
     An attachment is never lost alone: the servers of its instance lose the disks of its pair. One that isn't seen, as
     after a failed attach, takes nothing along.
     """
-    if kind.identity is not None and not seen:
+    if kind.relations.identity is not None and not seen:
         return Losses((), False)
     status = seen.get("status")
-    runs = bool(kind.protected) and (sheltered or status is None or status in kind.protected)
+    runs = bool(kind.statuses.protected) and (sheltered or status is None or status in kind.statuses.protected)
     lost = in_words(counted(seen)) if kind is GROUP else ()
-    if runs or kind.identity is not None:
+    if runs or kind.relations.identity is not None:
         told = f"status {visible(status, limit=80)}" if status is not None else "if it runs; its status is not known"
-        lost = (f"{kind.lost(seen)} ({told})", *lost)
+        lost = (f"{kind.words.lost(seen)} ({told})", *lost)
     return Losses(lost, runs)
 
 
 def brought(kind: Kind, recorded: Resource | None, seen: Attributes) -> tuple[str, ...]:
     """What goes with the object because it came with it, in words; while that isn't recorded, what is attached."""
-    if kind.makes is None or recorded is None:
+    if kind.relations.makes is None or recorded is None:
         return ()
     count = len(recorded.brought) if recorded.brought is not None else len(MAKES.made(seen))
     return tuple(f"{words} that came with it" for words in in_words({f"{BROUGHT.noun}s": count} if count else {}))

@@ -37,7 +37,7 @@ def with_links(steps: Iterable[Step], builder: PlanBuilder, membership: Membersh
     ends = {
         step.address: _needed_to_the_end(step, builder, membership)
         for step in steps
-        if step.action is Action.DELETE and KINDS[step.address.kind].refers
+        if step.action is Action.DELETE and KINDS[step.address.kind].relations.refers
     }
     links = _Links(linked(steps, ends), _blocked(builder))
     links.around_attached_pairs(builder)
@@ -112,14 +112,14 @@ class _Links:
         """What a status stands in the way of waits for the step that clears it: a detach, a growth, a resize."""
         clearing: dict[str, list[str]] = {}
         for step in self._steps.values():
-            if step.action is Action.DELETE and KINDS[step.address.kind].marks:
+            if step.action is Action.DELETE and KINDS[step.address.kind].statuses.marks:
                 for part in marked_by(step):
                     clearing.setdefault(part, []).append(step.id)
             elif step.action is Action.UPDATE and step.resource.id and cleared_by(step):
                 clearing.setdefault(step.resource.id, []).append(step.id)
         for step in list(self._steps.values()) if clearing else ():
-            if step.action is Action.CREATE and KINDS[step.address.kind].marks:
-                for target in KINDS[step.address.kind].refers.values():
+            if step.action is Action.CREATE and KINDS[step.address.kind].statuses.marks:
+                for target in KINDS[step.address.kind].relations.refers.values():
                     self._graph.let_wait_for_all(step.id, clearing.get(str(step.resource.inputs.get(target.field)), ()))
             elif step.action is Action.UPDATE and cleared_by(step):
                 self._graph.let_wait_for_all(step.id, clearing.get(step.resource.id, ()))
@@ -151,7 +151,7 @@ class _Links:
         joining: dict[Group, list[Step]] = {}
         leaving: dict[Group, list[Step]] = {}
         for step in self._steps.values():
-            if KINDS[step.address.kind].group:
+            if KINDS[step.address.kind].relations.group:
                 for group in membership.joins(step.address):
                     joining.setdefault(group, []).append(step)
                 for group in membership.has(step.address) or membership.of_unrecorded(step.resource):
@@ -209,12 +209,12 @@ def _takes_a_well_group(step: Step) -> bool:
 
 
 def _copies_first(step: Step) -> bool:
-    return KINDS[step.address.kind].copies_first
+    return KINDS[step.address.kind].statuses.copies_first
 
 
 def _accepts_a_side(step: Step, builder: PlanBuilder) -> bool:
     """True for what writes down that a manifest accepts another side as production; calls to members rely on it."""
-    if step.action not in _RECORDS or KINDS[step.address.kind].enable is None:
+    if step.action not in _RECORDS or KINDS[step.address.kind].calls.enable is None:
         return False
     recorded = builder.comparison.recorded.get(builder.source(step.address))
     return recorded is not None and recorded.inputs.get(SIDE) != step.resource.inputs.get(SIDE)

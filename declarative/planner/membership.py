@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import TypeAlias
 
 from declarative.kinds import KINDS
-from declarative.kinds.relations import GROUP
+from declarative.kinds.relations import GROUP, SWITCH_FAILED
 from declarative.model import Address, Attributes, Health, Json, Kind, Reference, Resource
 from declarative.planner.builder import PlanBuilder
 from declarative.planner.claims import instances_of
@@ -68,7 +68,7 @@ class Membership:
 
     def is_sheltered(self, address: Address) -> bool:
         """True when the protection runs of a group that a recorded member is in."""
-        return any((self.shown(group) or {}).get("status") in GROUP.protected for group in self.has(address))
+        return any((self.shown(group) or {}).get("status") in GROUP.statuses.protected for group in self.has(address))
 
     def shown(self, group: Group) -> Attributes | None:
         """What is seen of a group; None when nothing is."""
@@ -80,10 +80,7 @@ class Membership:
     def takes_members(self, group: Group) -> bool:
         """False for a group in which the last switch of its protection failed: until the next, it takes no members."""
         shown = self.shown(group)
-        if shown is None or shown.get("status") is None or GROUP.enable is None or GROUP.disable is None:
-            return True
-        failed = (GROUP.enable.sent_from | GROUP.disable.sent_from) - {GROUP.enable.reached, GROUP.disable.reached}
-        return shown["status"] not in failed
+        return shown is None or shown.get("status") not in SWITCH_FAILED
 
     def is_held(self, group: Group) -> bool:
         """True when disaster recovery is in progress in a group."""
@@ -91,16 +88,16 @@ class Membership:
             live = self._builder.comparison.live_objects.get(self._builder.source(group))
             return live is not None and live.health is Health.HELD
         shown = self.shown(group)
-        return shown is not None and GROUP.health(shown, {}) is Health.HELD
+        return shown is not None and GROUP.statuses.health(shown, {}) is Health.HELD
 
     def _in(self, kind: Kind, values: Attributes) -> frozenset[Group]:
         """The groups that an object with these inputs or attributes belongs to."""
-        if not kind.group or not values:
+        if not kind.relations.group or not values:
             return _NONE
-        own = values.get(kind.group)
+        own = values.get(kind.relations.group)
         if own is not None:
             return frozenset((self._group(own),))
-        ways = ((target.kind, values.get(target.field)) for target in kind.refers.values())
+        ways = ((target.kind, values.get(target.field)) for target in kind.relations.refers.values())
         return _NONE.union(*(self._through(KINDS[name], value) for name, value in ways if value is not None))
 
     def _group(self, value: Json) -> Group:
@@ -111,7 +108,7 @@ class Membership:
 
     def _through(self, kind: Kind, value: Json) -> frozenset[Group]:
         """The group of the object that a member names: an attachment is where its instance and its pair are."""
-        if not kind.group:
+        if not kind.relations.group:
             return _NONE
         if isinstance(value, Reference):
             return self.joins(value.address)
@@ -130,12 +127,12 @@ class Membership:
         An import records no dependencies, so its ids are all there is.
         """
         kind = KINDS[recorded.address.kind]
-        if not kind.refers:
+        if not kind.relations.refers:
             return recorded.depends_on
         live = self._builder.comparison.live_objects.get(recorded.address)
         views: list[Attributes] = [recorded.inputs, recorded.attributes, *((live.attributes,) if live else ())]
         found = set(recorded.depends_on)
-        for target in kind.refers.values():
+        for target in kind.relations.refers.values():
             for view in views:
                 owner = self._builder.owner(target.kind, str(view.get(target.field)))
                 if owner is not None:
@@ -147,4 +144,6 @@ class Membership:
 
 def switch_kinds() -> Mapping[str, Kind]:
     """The kinds whose protection can be switched on and off."""
-    return {name: kind for name, kind in KINDS.items() if kind.enable is not None and kind.disable is not None}
+    return {
+        name: kind for name, kind in KINDS.items() if kind.calls.enable is not None and kind.calls.disable is not None
+    }

@@ -30,7 +30,7 @@ def find_moves(
     and no other address on either side fits. An object that would have to be made anew all the same does not move.
     For a group its members' word comes first: see `find_followed`.
     """
-    pairs = _by_natural_key if kind.natural_key else _by_all_fields
+    pairs = _by_natural_key if kind.relations.natural_key else _by_all_fields
     moves = pairs(kind, appearing, disappearing)
     return {new: old for new, old in moves.items() if fits(kind, appearing[new], *disappearing[old])}
 
@@ -43,7 +43,7 @@ def fits(kind: Kind, inputs: Attributes, recorded: Resource, seen: Attributes) -
 
 def known_key(kind: Kind, attributes: Attributes) -> Key | None:
     """The natural key that these inputs or attributes tell; None when a part of it is not known."""
-    parts = [attributes.get(name) for name in kind.natural_key]
+    parts = [attributes.get(name) for name in kind.relations.natural_key]
     known = parts and not any(part is None or isinstance(part, Reference) for part in parts)
     return natural_key(kind, attributes) if known else None
 

@@ -6,11 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from declarative.errors import Diagnostic, Severity
-from declarative.kinds.relations import CARRIERS, GOAL
+from declarative.kinds.relations import CARRIERS, ENABLED, GOAL
 from declarative.model import Address, Attributes, Desired, DesiredView, Lookups, Observed
 from declarative.planner.builder import PlanBuilder
 from declarative.planner.comparison import Comparison, completed, loop_findings
-from declarative.planner.differences import ENABLED
 from declarative.planner.membership import Group, Membership
 from declarative.planner.preflight import group_findings
 

@@ -149,7 +149,7 @@ def aware_of_twins(
 def kinds_with_twins(plan: Plan) -> tuple[Kind, ...]:
     """Return the kinds of which the plan creates objects, and of which two of one name may be in one place."""
     created = {step.address.kind for step in plan.steps if step.action is Action.CREATE}
-    return tuple(kind for kind in KINDS.values() if kind.name in created and not kind.natural_key)
+    return tuple(kind for kind in KINDS.values() if kind.name in created and not kind.relations.natural_key)
 
 
 # ---------------------------------------------------------------- steps by address

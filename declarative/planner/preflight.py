@@ -85,7 +85,7 @@ class _MemberCounts:
 
     def _count(self, kind: Kind, listed: Mapping[str, Attributes]) -> Counter[str]:
         gone = self._going.get(kind.name, ())
-        return Counter(str(shown.get(kind.group)) for one, shown in listed.items() if one not in gone)
+        return Counter(str(shown.get(kind.relations.group)) for one, shown in listed.items() if one not in gone)
 
     def left(self, group: Step, shown: Attributes) -> dict[str, int]:
         """How many members of each sort stay: by the lists, where they were read, else by the group's own counts.
@@ -106,7 +106,7 @@ class _MemberCounts:
         """Each pair that stays in a group, and what would take it out."""
         if BROUGHT.name not in self._listed or not self._listed[BROUGHT.name][group.resource.id]:
             return
-        gone, field = self._going[BROUGHT.name], BROUGHT.group
+        gone, field = self._going[BROUGHT.name], BROUGHT.relations.group
         shown = self._situation.pairs.items()
         left = [(one, pair) for one, pair in shown if one not in gone and str(pair.get(field)) == group.resource.id]
         for object_id, pair in left[:_TOLD]:
@@ -165,7 +165,7 @@ def _closed_groups(situation: Situation) -> Iterator[Diagnostic]:
     remade = {step.address for step in situation.steps if step.action is Action.CREATE}
     for step in situation.steps:
         kind = KINDS[step.address.kind]
-        if step.action is not Action.CREATE or not kind.group or kind.copies_first:
+        if step.action is not Action.CREATE or not kind.relations.group or kind.statuses.copies_first:
             continue
         for group in situation.membership.joins(step.address):
             if group in switched or group in remade or situation.membership.takes_members(group):
@@ -191,12 +191,12 @@ def _ties(situation: Situation) -> Iterator[Diagnostic]:
             continue
         kind, desired = KINDS[step.address.kind], situation.comparison.desired[step.address]
         yield from group_findings(situation.membership, desired)
-        if kind.exclusive is not None:
+        if kind.relations.exclusive is not None:
             if kind.name not in holders:
-                holders[kind.name] = Holders(situation.builder, kind, kind.exclusive)
+                holders[kind.name] = Holders(situation.builder, kind, kind.relations.exclusive)
             ids = holders[kind.name].of(step.resource.inputs)
             others = (one for one in ids if (kind.name, one) not in deleted and not _is_it(kind, step, one))
-            yield from (_taken(kind, kind.exclusive, step, desired, one) for one in others)
+            yield from (_taken(kind, kind.relations.exclusive, step, desired, one) for one in others)
 
 
 def _is_it(kind: Kind, step: Step, object_id: str) -> bool:
@@ -208,11 +208,11 @@ def _is_it(kind: Kind, step: Step, object_id: str) -> bool:
 def group_findings(membership: Membership, desired: Desired) -> Iterator[Diagnostic]:
     """Yield an error for an object that ties together what is in different groups."""
     kind = KINDS[desired.address.kind]
-    if kind.group in kind.fields:
+    if kind.relations.group in kind.fields:
         return
     groups = sorted(visible(group, limit=200) for group in membership.joins(desired.address))
     if len(groups) > 1:
-        parts = " and ".join(_an(word) for word in kind.key_words.values())
+        parts = " and ".join(_an(word) for word in kind.words.key_words.values())
         yield Diagnostic(
             f"{desired.address} joins {parts} of different groups: {' and '.join(groups)}",
             "Put both into one group.",
@@ -227,7 +227,7 @@ def _an(word: str) -> str:
 
 def _taken(kind: Kind, exclusive: Exclusive, step: Step, desired: Desired, object_id: str) -> Diagnostic:
     """What no two may share is to be free in an object that stays."""
-    words, inputs = kind.key_words, step.resource.inputs
+    words, inputs = kind.words.key_words, step.resource.inputs
     home, value = (visible(inputs.get(name), limit=80) for name in (exclusive.within, exclusive.field))
     others = {name: one for name, one in parts_of(kind, object_id).items() if name != exclusive.within}
     held = others or {kind.noun: object_id}
@@ -272,7 +272,7 @@ def excess(situation: Situation) -> dict[str, int]:
 
 def _quota(situation: Situation, kind: Kind) -> tuple[int | None, int | None]:
     """How many objects of a kind there may be, and how many there are."""
-    quota = (situation.comparison.observed.lookups.quotas or {}).get(kind.quota, {})
+    quota = (situation.comparison.observed.lookups.quotas or {}).get(kind.wire.quota, {})
     return number(quota.get("quota")), number(quota.get("used"))
 
 
@@ -295,7 +295,7 @@ def prerequisites(steps: Iterable[Step]) -> tuple[Prerequisite, ...]:
     found: dict[Prerequisite, None] = {}
     for step in steps:
         if step.action is Action.CREATE:
-            for words in KINDS[step.address.kind].needs(step.resource.inputs):
+            for words in KINDS[step.address.kind].words.needs(step.resource.inputs):
                 found[Prerequisite(step.address, words)] = None
         elif step.action is Action.UPDATE:
             fields = KINDS[step.address.kind].fields

@@ -12,11 +12,11 @@ from dataclasses import dataclass, replace
 
 from declarative.errors import Diagnostic, Severity, visible
 from declarative.kinds import KINDS
-from declarative.kinds.relations import CARRIERS, COPIED, GOAL, SIDE
+from declarative.kinds.relations import CARRIERS, COPIED, DISABLED, ENABLED, GOAL, SIDE
 from declarative.model import Action, Address, Attributes, Change, Health, Kind, Reason, Resource, Step, Switch
 from declarative.planner.builder import PlanBuilder, PlannedSteps, chosen_part
 from declarative.planner.claims import instances_of
-from declarative.planner.differences import DISABLED, ENABLED, ignored_fields, reached_goal
+from declarative.planner.differences import ignored_fields, reached_goal
 from declarative.planner.impact import number
 from declarative.planner.membership import Group, Membership, switch_kinds
 from declarative.planner.selection import Chosen
@@ -104,7 +104,7 @@ class _Work:
 
     def stop_first(self, case: _Case) -> None:
         """Before a protected group goes, its protection is stopped."""
-        off, on = case.kind.disable, case.kind.enable
+        off, on = case.kind.calls.disable, case.kind.calls.enable
         if not deletes(case.steps) or case.recorded is None or case.live is None or off is None or on is None:
             return
         if case.status not in off.sent_from | {on.running}:
@@ -118,7 +118,7 @@ class _Work:
 
     def reach(self, case: _Case, goal: str) -> None:
         """Switch the protection of a group that is to stay, or to come, to its goal."""
-        off, on = case.kind.disable, case.kind.enable
+        off, on = case.kind.calls.disable, case.kind.calls.enable
         if on is None or off is None:
             return
         action, way, other = (Action.ENABLE, on, off) if goal == ENABLED else (Action.DISABLE, off, on)
@@ -145,7 +145,7 @@ class _Work:
         """True for a group from whose status the switch may be sent, or that leads there: its end is waited for."""
         if case.live is not None and case.status:
             inputs = case.recorded.inputs if case.recorded is not None else {}
-            busy = case.kind.health(case.live.attributes, inputs) is Health.BUSY
+            busy = case.kind.statuses.health(case.live.attributes, inputs) is Health.BUSY
             return (goal == ENABLED and busy) or case.status in way.sent_from | {other.running}
         # Never seen: the record has to do.
         return case.recorded is not None and case.recorded.inputs.get(GOAL) != goal
@@ -154,7 +154,12 @@ class _Work:
         """Let the old members of a group go after a step: it is enabled with them, and takes new ones only then."""
         for address, steps in self.planned.items():
             kind = KINDS[address.kind]
-            if kind.group and not kind.copies_first and deletes(steps) and group in self._membership.has(address):
+            if (
+                kind.relations.group
+                and not kind.statuses.copies_first
+                and deletes(steps)
+                and group in self._membership.has(address)
+            ):
                 self.planned[address] = tuple(
                     replace(step, requires=(*step.requires, switch)) if step.action is Action.DELETE else step
                     for step in steps
@@ -180,9 +185,9 @@ class _Work:
         if case.address in self._joined(there=True):
             return True
         if case.live is not None and not deletes(case.steps):
-            pairs = case.live.attributes.get(COPIED.counted_as)
+            pairs = case.live.attributes.get(COPIED.relations.counted_as)
             unknown = pairs is None and not self._builder.refreshed
-            if unknown or case.status in case.kind.protected or (number(pairs) and self._keeps_a_pair(case)):
+            if unknown or case.status in case.kind.statuses.protected or (number(pairs) and self._keeps_a_pair(case)):
                 return True
         if case.address in self._joined(there=False):
             self.notes.append(
@@ -210,7 +215,7 @@ class _Work:
         listed = self._builder.comparison.observed.objects.get(COPIED.name)
         if case.recorded is None or listed is None:
             return True
-        own = (one for one in listed.items() if one[1].get(COPIED.group) == case.recorded.id)
+        own = (one for one in listed.items() if one[1].get(COPIED.relations.group) == case.recorded.id)
         return any(self._stays(*one) for one in own)
 
     def _stays(self, object_id: str, pair: Attributes) -> bool:
@@ -258,7 +263,7 @@ class _Work:
     def _busy(self) -> set[Group]:
         """The groups whose members have steps; what is put in here are steps of groups alone."""
         if self._stirred is None:
-            members = (address for address in self.planned if KINDS[address.kind].group)
+            members = (address for address in self.planned if KINDS[address.kind].relations.group)
             self._stirred = {group for address in members for group in self._membership.groups(address)}
         return self._stirred
 

@@ -16,7 +16,7 @@ from declarative.planner.builder import PlanBuilder
 from declarative.planner.membership import Membership
 from declarative.planner.steps import creates, deletes, forget, new_step
 
-_MARKS = TIE.marks[BROUGHT.name]
+_MARKS = TIE.statuses.marks[BROUGHT.name]
 
 
 def with_repairs(builder: PlanBuilder) -> None:
@@ -35,7 +35,7 @@ def _status(builder: PlanBuilder, kind: str, object_id: object) -> str:
     """The status of an object; "" for what isn't seen, or passes."""
     shown = builder.comparison.observed.objects.get(kind, {}).get(str(object_id), {})
     status = str(shown.get("status") or "")
-    return "" if KINDS[kind].health({"status": status}, {}) is Health.BUSY else status
+    return "" if KINDS[kind].statuses.health({"status": status}, {}) is Health.BUSY else status
 
 
 def _detach_what_failed(builder: PlanBuilder, address: Address, steps: tuple[Step, ...]) -> None:
@@ -61,7 +61,7 @@ def _forget_what_goes_along(
         return
     seen = {kind.name: _status(builder, kind.name, one) for kind, one in ((MAKER, instance), (BROUGHT, pair))}
     groups = [membership.shown(group) or {} for group in membership.has(address)]
-    refused = any(status and status not in TIE.deleted_beside[kind] for kind, status in seen.items())
+    refused = any(status and status not in TIE.statuses.deleted_beside[kind] for kind, status in seen.items())
     if not refused and all(_detaches(shown) for shown in groups):
         return
     instead = forget(builder.comparison.recorded[builder.source(gone.address)], gone.reason)
@@ -76,8 +76,8 @@ def _forget_what_goes_along(
 
 def _detaches(group: Attributes) -> bool:
     status = group.get("status")
-    passes = GROUP.health({"status": status}, {}) in (Health.BUSY, Health.HELD)
-    return status is None or passes or status in TIE.deleted_beside[GROUP.name]
+    passes = GROUP.statuses.health({"status": status}, {}) in (Health.BUSY, Health.HELD)
+    return status is None or passes or status in TIE.statuses.deleted_beside[GROUP.name]
 
 
 def _detach_again(builder: PlanBuilder, membership: Membership, address: Address, steps: tuple[Step, ...]) -> None:
@@ -85,7 +85,7 @@ def _detach_again(builder: PlanBuilder, membership: Membership, address: Address
     gone = next(step for step in steps if step.action is Action.DELETE)
     pair = gone.resource.id
     status = _status(builder, BROUGHT.name, pair)
-    if status not in _MARKS - BROUGHT.deleted_from or any(map(membership.is_held, membership.groups(address))):
+    if status not in _MARKS - BROUGHT.statuses.deleted_from or any(map(membership.is_held, membership.groups(address))):
         return
     shown = builder.comparison.observed.objects[BROUGHT.name][pair]
     firsts = [

@@ -11,11 +11,10 @@ from dataclasses import dataclass, field
 
 from declarative.errors import Diagnostic, Position, visible
 from declarative.kinds import KINDS
-from declarative.kinds.relations import BROUGHT, GROUP, parts_of
+from declarative.kinds.relations import BROUGHT, DISABLE, ENABLE, GROUP, SWITCH_FAILED, parts_of
 from declarative.model import Action, Address, Attributes, Health, Kind, Step
 from declarative.planner.builder import PlanBuilder
 from declarative.planner.comparison import Comparison
-from declarative.planner.differences import DISABLED, ENABLED
 from declarative.planner.membership import Membership
 
 _DONE = {Action.CREATE: "created", Action.DELETE: "deleted", Action.UPDATE: "changed"}
@@ -72,7 +71,7 @@ class _Cleared:
                 mended.switched.add(step.address)
             elif step.action is Action.CREATE:
                 mended.remade.add(step.address)
-            elif step.action is Action.DELETE and KINDS[step.address.kind].marks:
+            elif step.action is Action.DELETE and KINDS[step.address.kind].statuses.marks:
                 mended.detached.update(marked_by(step))
             elif step.action is Action.UPDATE and step.resource.id:
                 mended.changed[step.resource.id] = cleared_by(step)
@@ -89,7 +88,11 @@ def marked_by(step: Step) -> tuple[str, ...]:
     """The ids of the objects whose status tells of the failed create or delete of what a step deletes."""
     kind = KINDS[step.address.kind]
     parts = parts_of(kind, step.resource.id)
-    return tuple(parts[one.field] for one in kind.refers.values() if one.kind in kind.marks and one.field in parts)
+    return tuple(
+        parts[one.field]
+        for one in kind.relations.refers.values()
+        if one.kind in kind.statuses.marks and one.field in parts
+    )
 
 
 def cleared_by(step: Step) -> frozenset[str]:
@@ -100,17 +103,9 @@ def cleared_by(step: Step) -> frozenset[str]:
     return found
 
 
-def failed_switch(status: str) -> bool:
-    """True for the statuses that a failed switch of a group's protection leaves on the group and its members."""
-    if GROUP.enable is None or GROUP.disable is None:
-        return False
-    failed = (GROUP.enable.sent_from | GROUP.disable.sent_from) - {GROUP.enable.reached, GROUP.disable.reached}
-    return status in failed
-
-
 def switch_again(status: str) -> str:
     """The remedy for a status in which the last switch has failed."""
-    goal = ENABLED if GROUP.enable is not None and status in GROUP.enable.sent_from else DISABLED
+    goal = (ENABLE if status in ENABLE.sent_from else DISABLE).goal
     return f"Set the group's protection to {goal}: that is tried again first."
 
 
@@ -122,10 +117,10 @@ def status_findings(situation: Situation) -> Iterator[Diagnostic]:
     mended = _Cleared.by(situation.steps)
     for step in situation.steps:
         if step.action is Action.CREATE:
-            yield from _beside(situation, step, mended, KINDS[step.address.kind].created_beside)
+            yield from _beside(situation, step, mended, KINDS[step.address.kind].statuses.created_beside)
         elif step.action is Action.DELETE:
-            yield from _own(situation, step, mended, KINDS[step.address.kind].deleted_from, "deleted")
-            yield from _beside(situation, step, mended, KINDS[step.address.kind].deleted_beside)
+            yield from _own(situation, step, mended, KINDS[step.address.kind].statuses.deleted_from, "deleted")
+            yield from _beside(situation, step, mended, KINDS[step.address.kind].statuses.deleted_beside)
         elif step.action is Action.UPDATE:
             yield from _changes(situation, step, mended)
 
@@ -154,7 +149,7 @@ def _beside(
     situation: Situation, step: Step, mended: _Cleared, allowed: Mapping[str, frozenset[str]]
 ) -> Iterator[Diagnostic]:
     """The statuses of what an object names, and of its group."""
-    for target in KINDS[step.address.kind].refers.values():
+    for target in KINDS[step.address.kind].relations.refers.values():
         if target.kind not in allowed or target.kind == GROUP.name:
             continue
         kind, object_id = KINDS[target.kind], step.resource.inputs.get(target.field)
@@ -173,7 +168,7 @@ def _in_group(situation: Situation, step: Step, mended: _Cleared, allowed: froze
     groups = situation.membership.joins(step.address) if joins else situation.membership.has(step.address)
     for group in sorted(groups, key=str) if allowed else ():
         status = _lasting(GROUP, situation.membership.shown(group))
-        if status is None or status in allowed or (joins and (group in mended.remade or failed_switch(status))):
+        if status is None or status in allowed or (joins and (group in mended.remade or status in SWITCH_FAILED)):
             continue  # members for a group whose last switch failed are told of apart
         whose = f"{visible(group, limit=200)} has the"
         remedy = "Delete the group, or have it made anew (--replace)."
@@ -184,13 +179,13 @@ def _lasting(kind: Kind, shown: Attributes | None) -> str | None:
     """The status of an object; None for one that passes, or that isn't known."""
     if shown is None or shown.get("status") in (None, "deleting"):
         return None
-    health = kind.health({"status": shown["status"]}, {})
+    health = kind.statuses.health({"status": shown["status"]}, {})
     return None if health is Health.BUSY else str(shown["status"])
 
 
 def _clears(situation: Situation, step: Step, mended: _Cleared, status: str, found: tuple[Kind, str]) -> bool:
     kind, object_id = found
-    if failed_switch(status):
+    if status in SWITCH_FAILED:
         groups = situation.membership.groups(step.address)
         return any(group in mended.switched for group in groups)
     return mended.clears(status, object_id, _marks(kind))
@@ -198,7 +193,7 @@ def _clears(situation: Situation, step: Step, mended: _Cleared, status: str, fou
 
 def _marks(kind: Kind) -> frozenset[str]:
     """The statuses of a kind that only a detach leads out of."""
-    return frozenset[str]().union(*(other.marks.get(kind.name, frozenset()) for other in KINDS.values()))
+    return frozenset[str]().union(*(other.statuses.marks.get(kind.name, frozenset()) for other in KINDS.values()))
 
 
 def _finding(situation: Situation, step: Step, deed: str, whose: str, status: str, remedy: str) -> Diagnostic:
@@ -214,16 +209,16 @@ def _finding(situation: Situation, step: Step, deed: str, whose: str, status: st
 def _remedy(situation: Situation, kind: Kind, object_id: str, status: str) -> str:
     owner = situation.builder.owner(kind.name, object_id)
     anew = f"Have it made anew (--replace '{owner}')" if owner is not None else f"Have the {kind.noun} made anew"
-    if failed_switch(status):
+    if status in SWITCH_FAILED:
         return switch_again(status)
-    if kind.health({"status": status}, {}) is Health.HELD:
+    if kind.statuses.health({"status": status}, {}) is Health.HELD:
         return "End the disaster recovery first."
     if status in _marks(kind):
         return f"{anew}, or detach it from the instance that it was on: only that leads out of this status."
-    if status in kind.remedies:
-        return kind.remedies[status](situation.shown(kind.name, object_id) or {})
+    if status in kind.words.remedies:
+        return kind.words.remedies[status](situation.shown(kind.name, object_id) or {})
     if status == "invalid":
-        what = next(iter(kind.key_words.values()), "part")
+        what = next(iter(kind.words.key_words.values()), "part")
         return f"A {what} of it was deleted outside SDRS. {anew}."
     if status == "fault":
         return (

@@ -198,7 +198,7 @@ def delete(kind: Kind, recorded: Resource, live: LiveObject, reason: Reason) -> 
         reason,
         recorded,
         before=before(kind, recorded.id, live.attributes),
-        leaves=kind.leaves(recorded.inputs),
+        leaves=kind.words.leaves(recorded.inputs),
     )
 
 

@@ -86,7 +86,7 @@ def _held(comparison: Comparison, targets: Mapping[Address, Address]) -> dict[Ad
     held: dict[Address, str] = {}
     for address, live in comparison.live_objects.items():
         if live is not None and live.health is Health.HELD:
-            because = comparison.kind(address).held_because(live.attributes)
+            because = comparison.kind(address).statuses.held_because(live.attributes)
             held[targets.get(address, address)] = f"disaster recovery is in progress: {visible(because, limit=200)}"
     return {address: held[address] for address in sorted(held, key=by_address)}
 
@@ -95,7 +95,7 @@ def _held_members(addresses: Iterable[Address], membership: Membership) -> dict[
     """Why the members of held groups are left alone."""
     reasons = {}
     for address in addresses:
-        if KINDS[address.kind].group:
+        if KINDS[address.kind].relations.group:
             held = [group for group in membership.groups(address) if membership.is_held(group)]
             if held:
                 reasons[address] = _through(min(held, key=str), membership)
@@ -103,7 +103,7 @@ def _held_members(addresses: Iterable[Address], membership: Membership) -> dict[
 
 
 def _through(group: Group, membership: Membership) -> str:
-    because = GROUP.held_because(membership.shown(group) or {})
+    because = GROUP.statuses.held_because(membership.shown(group) or {})
     return f"disaster recovery is in progress in {visible(group, limit=200)}: {visible(because, limit=200)}"
 
 
@@ -117,11 +117,11 @@ def _speaks(address: Address, membership: Membership) -> bool:
 
 def held_drift(kind: Kind, recorded: Resource, seen: Attributes) -> tuple[Change, ...]:
     """The side and the status of a held group, where those recorded are others: told, and never a reason for a step."""
-    if kind.enable is None or kind.health(seen, recorded.inputs) is not Health.HELD:
+    if kind.calls.enable is None or kind.statuses.health(seen, recorded.inputs) is not Health.HELD:
         return ()
     changes = []
     was, now = (str(shown.get("status") or "") for shown in (recorded.attributes, seen))
-    if was != now and kind.health({"status": now}, {}) is Health.HELD:
+    if was != now and kind.statuses.health({"status": now}, {}) is Health.HELD:
         goal = recorded.inputs.get(GOAL)
         changes.append(Change(GOAL, goal, now) if goal is not None else Change("status", was or None, now))
     accepted = recorded.inputs.get(SIDE) or "source"

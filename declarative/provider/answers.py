@@ -92,7 +92,7 @@ def is_object_id(text: object, kind: Kind) -> bool:
 
     One that is made of the ids of other objects has each of them, parted by `/`; no part may leave its place in a path.
     """
-    parts = len(kind.natural_key) if kind.identity else 1
+    parts = len(kind.relations.natural_key) if kind.relations.identity else 1
     return isinstance(text, str) and text.count("/") == parts - 1 and all(map(is_id, text.split("/")))
 
 

@@ -197,7 +197,7 @@ class Provider:
         asked = {
             "failure_status": failure_status,
             "resource_name": name,
-            "resource_type": kind.failure_type,
+            "resource_type": kind.wire.failure_type,
             "server_group_id": server_group_id,
         }
         call = Call("GET", ("task-center", "failure-jobs"), query={key: text for key, text in asked.items() if text})

@@ -138,7 +138,7 @@ def is_failure_of(document: Mapping[str, Json], kind: Kind, *, name: str, failur
     The service spells the type now `protected_instances`, now `protectedInstance`; what it leaves out fits.
     """
     shown = str(document.get("failure_status", failure_status)).lower()
-    of_kind = kind.failure_type or document.get("resource_type")  # attachments have no word of their own
+    of_kind = kind.wire.failure_type or document.get("resource_type")  # attachments have no word of their own
     same_type = _type_word(document.get("resource_type", of_kind)) == _type_word(of_kind)
     return document.get("resource_name") == name and shown == failure_status.lower() and same_type
 
@@ -152,7 +152,7 @@ def entity(job: Job, kind: Kind) -> str:
 
     Looks at the job's own entities first, then into its sub-jobs.
     """
-    for key in kind.entity_keys:
+    for key in kind.wire.entity_keys:
         own = job.entities.get(key)
         if is_id(own):
             return str(own)

@@ -158,14 +158,14 @@ class Reads:
         """
         if not is_object_id(object_id, kind):
             raise Rejected(f"'{visible(object_id, limit=80)}' is not an id", _id_shape(kind))
-        read_id = kind.read_id(object_id)
-        call = Call("GET", (kind.collection, read_id))
+        read_id = kind.wire.read_id(object_id)
+        call = Call("GET", (kind.wire.collection, read_id))
         asked = self._clock.monotonic()
         try:
-            answer = await self.answer(call, deadline=deadline, holds=(kind.envelope, dict))
+            answer = await self.answer(call, deadline=deadline, holds=(kind.wire.envelope, dict))
         except NotFound:
             return Look(asked, None)
-        found: Attributes = member(answer.document, kind.envelope, dict, call)
+        found: Attributes = member(answer.document, kind.wire.envelope, dict, call)
         if found.get("id") != read_id:
             raise shape_error(call, f"it has the id {visible(found.get('id'), limit=80)}")
         return Look(answer.asked, _viewed(kind, (found,))[0].get(object_id))
@@ -187,12 +187,14 @@ class Reads:
         """Read all objects of several kinds, by the kind's name; kinds that share a list share its calls."""
         kinds = tuple(kinds)
         # A list that tells of several kinds has the rows of the one that isn't named by its parts.
-        sources = {kind.collection: kind for kind in sorted(kinds, key=lambda kind: kind.identity is None)}
+        sources = {
+            kind.wire.collection: kind for kind in sorted(kinds, key=lambda kind: kind.relations.identity is None)
+        }
         read = await all_of(
             [
                 self.rows(
-                    Call("GET", (kind.collection,), query=query or {}),
-                    kind.list_key,
+                    Call("GET", (kind.wire.collection,), query=query or {}),
+                    kind.wire.list_key,
                     key=_object_key,
                     patient=patient,
                     deadline=deadline,
@@ -204,7 +206,7 @@ class Reads:
         for collection, listing in lists.items():
             for stray in listing.strays:
                 self._tell_stray(sources[collection], stray)
-        return {kind.name: self._of_kind(kind, lists[kind.collection]) for kind in kinds}
+        return {kind.name: self._of_kind(kind, lists[kind.wire.collection]) for kind in kinds}
 
     def _of_kind(self, kind: Kind, listing: Listing) -> Listing:
         objects, strays = _viewed(kind, listing.objects.values())
@@ -293,14 +295,14 @@ def _viewed(kind: Kind, shown: Iterable[Attributes]) -> tuple[dict[str, Attribut
     """The objects of `kind` among those shown, by id, and what has no usable id."""
     found: dict[str, Attributes] = {}
     for item in shown:
-        found.update(kind.view(item))
-    odd = [object_id for object_id in found if not is_object_id(object_id, kind)] if kind.identity else []
+        found.update(kind.wire.view(item))
+    odd = [object_id for object_id in found if not is_object_id(object_id, kind)] if kind.relations.identity else []
     return found, [{**found.pop(object_id), "id": object_id} for object_id in odd]
 
 
 def _id_shape(kind: Kind) -> str:
     fix = "Ids have letters, digits and dashes."
-    return f"{fix} That of a {kind.noun} is {'/'.join(kind.natural_key)}." if kind.identity else fix
+    return f"{fix} That of a {kind.noun} is {'/'.join(kind.relations.natural_key)}." if kind.relations.identity else fix
 
 
 def _object_key(item: Attributes) -> str:

@@ -31,7 +31,7 @@ _SENSELESS_ANSWERS = 3  # to one call, until it is given up
 _FIRST_CONTACT = 20.0
 _NO_SEGMENTS = frozenset({"", ".", ".."})  # would make another path; quoting does not help
 # By what a path is about, `("protected-instances", "detachreplication")` for example: the ids are left out.
-_GONE_CODES = {kind.delete("/", {}).path[::2]: kind.gone_codes for kind in KINDS.values()}
+_GONE_CODES = {kind.calls.delete("/", {}).path[::2]: kind.codes.gone for kind in KINDS.values()}
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,7 +66,7 @@ def export(observed: Observed, *, stack: str, region: str = "", simulator: bool 
     files = {"stack.yaml": _stack_text(manifest_name(stack, "exported"), cloud, variables)}
     for name, kind in KINDS.items():
         texts = [_document_text(one, variables) for one in documents if one.address.kind == name]
-        files.update(_in_files(kind.plural, texts))
+        files.update(_in_files(kind.words.plural, texts))
     if simulator:
         writer.notes.append(_SIMULATOR_NOTE)
     imports = tuple((one.address, one.id) for one in documents)
@@ -142,7 +142,7 @@ class _Writer:
                 continue
             try:
                 _refuse_unhealthy(kind, shown)
-                spec = kind.describe(shown, self)
+                spec = kind.words.describe(shown, self)
             except Undescribable as reason:
                 self.notes.append(f"{kind.noun} {object_id} is not written: {reason}")
                 continue
@@ -151,19 +151,19 @@ class _Writer:
             self.documents.append(self._named(kind, document, shown))
 
     def _address(self, kind: Kind, object_id: str, shown: Attributes, spec: Attributes) -> Address:
-        told = kind.title(spec) if kind.title is not None else str(shown.get("name") or "")
+        told = kind.words.title(spec) if kind.words.title is not None else str(shown.get("name") or "")
         taken = self._names.setdefault(kind.name, set())
-        name = _unique(manifest_name(told, kind.plural.removesuffix("s")), taken)
+        name = _unique(manifest_name(told, kind.words.plural.removesuffix("s")), taken)
         address = self._addresses[(kind.name, object_id)] = Address(kind.name, name)
         return address
 
     def _named(self, kind: Kind, document: _Document, shown: Attributes) -> _Document:
         """The document with a name in the cloud that a manifest may hold: another one is left alone by the plan."""
-        if kind.title is not None:
+        if kind.words.title is not None:
             return document
         told = shown.get("name")
         # Two groups, or two drills of one group, may have one name in the cloud, but not in manifests.
-        within = kind.names_unique_in
+        within = kind.relations.names_unique_in
         scope = str(shown.get(within)) if within else ""
         taken = within is not None and (kind.name, scope, str(told)) in self._cloud_names
         if isinstance(told, str) and NAME.fullmatch(told) and not taken:
@@ -182,7 +182,7 @@ class _Writer:
 
 
 def _refuse_unhealthy(kind: Kind, shown: Attributes) -> None:
-    health = kind.health(shown, {SIDE: shown.get(SIDE)})
+    health = kind.statuses.health(shown, {SIDE: shown.get(SIDE)})
     if health is Health.BROKEN:
         raise Undescribable("its creation failed")
     if health is Health.LEAVING:
@@ -213,7 +213,7 @@ def _variables(documents: Iterable[_Document]) -> _Variables:
     """A variable for each value that is used more than once in fields whose values are shared."""
     uses: Counter[tuple[Variable, str]] = Counter()
     for one in documents:
-        shared = KINDS[one.address.kind].variables
+        shared = KINDS[one.address.kind].words.variables
         uses.update((shared[name], str(value)) for name, value in one.spec.items() if name in shared)
     often = sorted((use for use, count in uses.items() if count > 1 and "${" not in use[1]), key=_by_name)
     alike = Counter(variable.name for variable, _ in often)
@@ -250,7 +250,7 @@ def _literal(value: Json) -> Value:
 
 
 def _document_text(document: _Document, variables: _Variables) -> str:
-    shared = KINDS[document.address.kind].variables
+    shared = KINDS[document.address.kind].words.variables
     content: dict[str, Value] = {
         "apiVersion": "sdrs/v1",
         "kind": document.address.kind,

@@ -112,7 +112,7 @@ def report(recorded: Mapping[Address, Resource], observed: Observed, *, only: Ad
             groups[one.id] = None
         else:
             alone = set(one.id.split("/")) if only else None
-            groups.setdefault(str(shown_as.get(KINDS[one.address.kind].group)), alone)
+            groups.setdefault(str(shown_as.get(KINDS[one.address.kind].relations.group)), alone)
     known = observed.objects.get(GROUP.name, {})
     lost = [
         f"the cloud shows members of protection group {shown(group, limit=NAME_LIMIT)}, but not the group"
@@ -125,7 +125,7 @@ def report(recorded: Mapping[Address, Resource], observed: Observed, *, only: Ad
 
 def _members() -> Iterator[str]:
     """The kinds whose objects a group holds. One that is named by its parts, an attachment, is as they are."""
-    yield from (name for name, kind in KINDS.items() if kind.group and kind.identity is None)
+    yield from (name for name, kind in KINDS.items() if kind.relations.group and kind.relations.identity is None)
 
 
 class _Sources:
@@ -138,7 +138,7 @@ class _Sources:
         self._order = {name: number for number, name in enumerate(_members())}
         for kind in self._order:
             for object_id, attributes in observed.objects.get(kind, {}).items():
-                group = str(attributes.get(KINDS[kind].group))
+                group = str(attributes.get(KINDS[kind].relations.group))
                 self._members.setdefault(group, []).append((kind, object_id, attributes))
 
     def observed_as(self, resource: Resource) -> Attributes | None:
@@ -166,7 +166,7 @@ class _Sources:
             members=tuple(one for one in everyone if alone is None or one.id in alone),
             last_drill=_last_drill(everyone),
             troubles=(
-                *GROUP.judge(attributes),
+                *GROUP.words.judge(attributes),
                 *_goal_troubles(wanted, status),
                 *self._emptiness(status, everyone),
             ),
@@ -176,7 +176,7 @@ class _Sources:
     def _emptiness(self, status: str, everyone: Iterable[MemberStatus]) -> Iterator[str]:
         """A group stays protected when its last pair goes, and then protects nothing."""
         empty = COPIED.name in self._objects and not any(one.kind == COPIED.name for one in everyone)
-        if empty and status in GROUP.protected:
+        if empty and status in GROUP.statuses.protected:
             yield f"its status is {status}, but it holds no {COPIED.noun}: nothing is protected"
 
     def _member(self, kind: str, object_id: str, attributes: Attributes) -> MemberStatus:
@@ -189,9 +189,9 @@ class _Sources:
             status=status,
             address=resource.address if resource else None,
             progress=_number(attributes.get("progress")),
-            copying=word(attributes.get(KINDS[kind].copying)),
-            made=word(attributes.get(KINDS[kind].made_at)),
-            troubles=(*KINDS[kind].judge(attributes), *_failure(attributes)),
+            copying=word(attributes.get(KINDS[kind].wire.copying)),
+            made=word(attributes.get(KINDS[kind].wire.made_at)),
+            troubles=(*KINDS[kind].words.judge(attributes), *_failure(attributes)),
         )
 
 
@@ -216,7 +216,7 @@ def _failure(attributes: Attributes) -> Iterator[str]:
 
 def _last_drill(members: Iterable[MemberStatus]) -> MemberStatus | None:
     """The drill that was made last; times are never compared as text."""
-    drills = (one for one in members if KINDS[one.kind].copies_first)
+    drills = (one for one in members if KINDS[one.kind].statuses.copies_first)
     return max(drills, key=lambda drill: read_time(drill.made) or datetime.min.replace(tzinfo=UTC), default=None)
 
 

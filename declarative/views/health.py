@@ -55,7 +55,7 @@ def _group_lines(group: GroupStatus) -> Iterator[Line]:
     wanted = f"; protection {shown(group.wanted)} is the goal" if group.wanted else ""
     yield line(f"    {direction}{wanted}")
     if group.not_active():
-        pairs = sum(1 for one in group.members if KINDS[one.kind].copying)
+        pairs = sum(1 for one in group.members if KINDS[one.kind].wire.copying)
         yield line(f"    {len(group.not_active())} of {many(pairs, 'pair')} not active", Tone.CHANGE)
     yield from _troubles(group.troubles, indent=4)
     for member in group.members:
@@ -116,10 +116,10 @@ def _group_json(group: GroupStatus) -> dict[str, Json]:
 def _member_json(member: MemberStatus) -> dict[str, Json]:
     words = {"kind": member.kind, **_shared_json(member)}
     kind = KINDS[member.kind]
-    if kind.copying:
-        words[kind.copying] = member.copying or None
-    if kind.made_at:
-        words[kind.made_at] = member.made or None
+    if kind.wire.copying:
+        words[kind.wire.copying] = member.copying or None
+    if kind.wire.made_at:
+        words[kind.wire.made_at] = member.made or None
     return words
 
 

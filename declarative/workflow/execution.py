@@ -104,7 +104,7 @@ def _new_run(project: Project, command: str, reviewed: Plan, digest: str) -> Run
 def _pre_images(session: Session) -> Iterator[Record]:
     """What the cloud held before this run: by it a later run tells a lost create from what was there."""
     for kind in KINDS.values():
-        if kind.natural_key:
+        if kind.relations.natural_key:
             continue  # re-found by its server or disk
         lost = [
             operation.resource.inputs

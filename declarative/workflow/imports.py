@@ -114,7 +114,7 @@ async def _read(
         raise InputError(absent)
     bare = {one: Resource(one, new[one], {}, attributes) for one, attributes in shown.items() if attributes is not None}
     wanted = desired.resources
-    by_name = any(not wanted[one].spec.keys().isdisjoint(KINDS[one.kind].lookups) for one in new)
+    by_name = any(not wanted[one].spec.keys().isdisjoint(KINDS[one.kind].relations.lookups) for one in new)
     lookups = Lookups(await domains_of(observer)) if by_name else Lookups()
     observer.evidence.say_what_is_missing()
     described = {**bare, **as_described(wanted, {**recorded, **bare}, lookups, imported=new.keys())}
@@ -131,7 +131,7 @@ async def _with_brought(
     deadline: float,
 ) -> dict[Address, Resource]:
     """Those of the imported objects of which it can be told what the service made with them; a warning says so."""
-    makers = {one: resource for one, resource in imported.items() if KINDS[one.kind].makes}
+    makers = {one: resource for one, resource in imported.items() if KINDS[one.kind].relations.makes}
     if not makers:
         return {}
     from declarative.applier.brought_pairs import say_what_is_taken_for_brought

@@ -133,4 +133,6 @@ async def _know_what_is_there(session: Session, made: Plan) -> None:
 
 
 def _needs_a_look(step: Step) -> bool:
-    return step.action is Action.CREATE or (step.action is Action.DELETE and bool(KINDS[step.address.kind].makes))
+    return step.action is Action.CREATE or (
+        step.action is Action.DELETE and bool(KINDS[step.address.kind].relations.makes)
+    )

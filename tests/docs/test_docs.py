@@ -165,7 +165,7 @@ def test_the_deadlines_in_the_reference_are_those_of_the_kinds():
         row[0].strip("`"): {action: float(cell) for action, cell in zip(actions, row[1:], strict=True) if cell}
         for row in rows
     }
-    assert told == {kind.name: dict(kind.timeouts) for kind in KINDS.values()}
+    assert told == {kind.name: dict(kind.calls.timeouts) for kind in KINDS.values()}
 
 
 def test_the_stack_of_the_readme_is_valid(tmp_path):

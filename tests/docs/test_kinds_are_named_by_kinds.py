@@ -21,8 +21,20 @@ ASKED = {("provider/client.py", "server_group_id")}
 def own_words() -> set[str]:
     words = set(KINDS)
     for kind in KINDS.values():
-        words |= {*kind.fields, *kind.refers, *(one.field for one in kind.refers.values()), *kind.place}
-        words |= {kind.group, kind.copying, kind.made_at, kind.counted_as, kind.collection, kind.envelope}
+        words |= {
+            *kind.fields,
+            *kind.relations.refers,
+            *(one.field for one in kind.relations.refers.values()),
+            *kind.relations.place,
+        }
+        words |= {
+            kind.relations.group,
+            kind.wire.copying,
+            kind.wire.made_at,
+            kind.relations.counted_as,
+            kind.wire.collection,
+            kind.wire.envelope,
+        }
     return words - SHARED - {""}
 
 

@@ -422,7 +422,8 @@ def test_an_applier_that_blindly_sends_a_create_again_is_caught(monkeypatch: pyt
 
 def test_an_applier_that_changes_held_groups_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     kind = KINDS["ProtectionGroup"]
-    careless = replace(kind, health=lambda observed, inputs: Health.NORMAL)
+    statuses = replace(kind.statuses, health=lambda observed, inputs: Health.NORMAL)
+    careless = replace(kind, statuses=statuses)
     for module in ("declarative.planner.comparison", "declarative.applier.session"):
         monkeypatch.setattr(importlib.import_module(module), "KINDS", {**KINDS, kind.name: careless})
     machine = Machine()

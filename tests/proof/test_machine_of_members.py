@@ -411,7 +411,10 @@ def test_an_applier_without_intents_is_caught(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_planner_and_an_applier_that_see_no_disaster_are_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    careless = {name: replace(kind, health=lambda observed, inputs: Health.NORMAL) for name, kind in KINDS.items()}
+    careless = {
+        name: replace(kind, statuses=replace(kind.statuses, health=lambda observed, inputs: Health.NORMAL))
+        for name, kind in KINDS.items()
+    }
     modules = ("planner.comparison", "planner.membership", "applier.session", "applier.groups")
     for module in modules:
         monkeypatch.setattr(importlib.import_module(f"declarative.{module}"), "KINDS", careless)

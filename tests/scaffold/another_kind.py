@@ -19,7 +19,23 @@ from declarative.kinds.judging import status_troubles
 from declarative.kinds.registry import register
 from declarative.kinds.spec import recorded_fields
 from declarative.kinds.status import by_status, held_because
-from declarative.model import Attributes, Call, Describing, Exclusive, Field, Health, Kind, OnChange, Refers
+from declarative.model import (
+    Attributes,
+    Call,
+    Calls,
+    Codes,
+    Describing,
+    Exclusive,
+    Field,
+    Health,
+    Kind,
+    OnChange,
+    Refers,
+    Relations,
+    Statuses,
+    Wire,
+    Words,
+)
 from declarative.simulator.transport.server import Application, Message, Receive, Send
 
 ROOT = Path(__file__).parents[2]
@@ -47,30 +63,42 @@ def _describe(shown: Attributes, context: Describing) -> Attributes:
 KIND = Kind(
     name="ConsistencyPoint",
     noun="consistency point",
-    plural="consistency-points",
     fields=_FIELDS,
-    timeouts={"create": 600.0, "update": 60.0, "delete": 600.0},
-    collection="consistency-points",
-    envelope="consistency_point",
-    list_key="consistency_points",
-    health=by_status({"available": Health.NORMAL, "creating": Health.BUSY, "error": Health.NORMAL}),
-    held_because=held_because,
-    refers=_REFERS,
-    group="server_group_id",
-    place=("server_group_id",),
-    exclusive=Exclusive("slot", within="server_group_id"),
-    only_grows={"retention": "days"},
-    counted_as="consistency_point_num",
-    complete=lambda spec, lookups: (recorded_fields(spec, _FIELDS, _REFERS), ()),
-    create=lambda inputs: Call("POST", _PATH, {"consistency_point": {**inputs}}, idempotent=False, starts_job=True),
-    update=_update,
-    delete=lambda object_id, inputs: Call("DELETE", (*_PATH, object_id), idempotent=False, starts_job=True),
-    entity_keys=("consistency_point_id",),
-    gone_codes=frozenset({"SDRS.9999"}),
-    describe=_describe,
-    names_unique_in="server_group_id",
-    judge=status_troubles,
-    lost=lambda seen: f"the state of {visible(seen.get('name'), limit=80)}",
+    wire=Wire(
+        collection="consistency-points",
+        envelope="consistency_point",
+        list_key="consistency_points",
+        entity_keys=("consistency_point_id",),
+    ),
+    codes=Codes(
+        gone=frozenset({"SDRS.9999"}),
+    ),
+    relations=Relations(
+        refers=_REFERS,
+        group="server_group_id",
+        place=("server_group_id",),
+        exclusive=Exclusive("slot", within="server_group_id"),
+        only_grows={"retention": "days"},
+        counted_as="consistency_point_num",
+        names_unique_in="server_group_id",
+    ),
+    calls=Calls(
+        timeouts={"create": 600.0, "update": 60.0, "delete": 600.0},
+        complete=lambda spec, lookups: (recorded_fields(spec, _FIELDS, _REFERS), ()),
+        create=lambda inputs: Call("POST", _PATH, {"consistency_point": {**inputs}}, idempotent=False, starts_job=True),
+        update=_update,
+        delete=lambda object_id, inputs: Call("DELETE", (*_PATH, object_id), idempotent=False, starts_job=True),
+    ),
+    statuses=Statuses(
+        health=by_status({"available": Health.NORMAL, "creating": Health.BUSY, "error": Health.NORMAL}),
+        held_because=held_because,
+    ),
+    words=Words(
+        plural="consistency-points",
+        describe=_describe,
+        judge=status_troubles,
+        lost=lambda seen: f"the state of {visible(seen.get('name'), limit=80)}",
+    ),
 )
 
 SCHEMA = {

@@ -41,8 +41,8 @@ from tests.scaffold.virtual_time import run_virtual
 
 GROUP, INSTANCE, PAIR, ATTACHMENT, DRILL = KINDS.values()
 
-_ROWS = {kind.collection: kind for kind in KINDS.values() if kind.identity is None}
-_SWITCHES = {"start-server-group": GROUP.enable, "stop-server-group": GROUP.disable}
+_ROWS = {kind.wire.collection: kind for kind in KINDS.values() if kind.relations.identity is None}
+_SWITCHES = {"start-server-group": GROUP.calls.enable, "stop-server-group": GROUP.calls.disable}
 
 
 def on_virtual_time(test):
@@ -326,8 +326,12 @@ class Cloud:
         kind = _ROWS[call.path[0]]
         match call.method, call.path[1:]:
             case "POST", ():
-                shown = {"id": f"new-{next(self._objects_made)}", "status": "available", **call.body[kind.envelope]}
-                return {kind.entity_keys[0]: shown["id"]}, lambda: self._show(kind.name, shown)
+                shown = {
+                    "id": f"new-{next(self._objects_made)}",
+                    "status": "available",
+                    **call.body[kind.wire.envelope],
+                }
+                return {kind.wire.entity_keys[0]: shown["id"]}, lambda: self._show(kind.name, shown)
             case "POST", (owner, "attachreplication"):
                 body = call.body["replicationAttachment"]
                 made = Resource(Address(ATTACHMENT.name, "made"), f"{owner}/{body['replication_id']}", body)
@@ -339,7 +343,7 @@ class Cloud:
                     self.objects[object_id]["status"] = way.running
                 return {}, lambda: self.objects[object_id].update(status=way.reached)
             case "PUT", (object_id,):
-                return {}, lambda: self.objects[object_id].update(call.body[kind.envelope])
+                return {}, lambda: self.objects[object_id].update(call.body[kind.wire.envelope])
             case "DELETE", (object_id,):
                 return {}, lambda: self.objects.pop(object_id, None)
             case "DELETE", (owner, "detachreplication", pair_id):

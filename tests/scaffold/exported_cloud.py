@@ -44,7 +44,7 @@ def observed(*, groups=(), instances=(), pairs=(), drills=(), domains=(DOMAIN,))
         "disaster-recovery-drills": drills,
     }
     objects = {
-        kind.name: {key: one for item in shown[kind.collection] for key, one in kind.view(item).items()}
+        kind.name: {key: one for item in shown[kind.wire.collection] for key, one in kind.wire.view(item).items()}
         for kind in KINDS.values()
     }
     return Observed(objects, lookups=Lookups(tuple(domains)))

@@ -115,7 +115,7 @@ class World:
         objects = {}
         for kind in KINDS.values():
             of_kind = self.raw[INSTANCE if kind.name == ATTACHMENT else kind.name]
-            objects[kind.name] = {key: one for raw in of_kind.values() for key, one in kind.view(raw).items()}
+            objects[kind.name] = {key: one for raw in of_kind.values() for key, one in kind.wire.view(raw).items()}
         recorded = {(one.address.kind, one.id) for one in self.state.values()}
         gone = frozenset((kind, one) for kind, one in recorded if one not in objects[kind])
         return Observed(objects, gone, LOOKUPS)
@@ -307,7 +307,7 @@ class World:
     def _delete_group(self, raw):
         left = [one["id"] for kind in (INSTANCE, PAIR, DRILL) for one in self.raw[kind].values()]
         mine = [one for one in left if self._group_of(one) == raw["id"]]
-        if mine or raw["status"] in KINDS[GROUP].protected:
+        if mine or raw["status"] in KINDS[GROUP].statuses.protected:
             raise Refused(f"SDRS.1010: the group is {raw['status']} and holds {mine}")
 
     def _group_of(self, object_id):
@@ -332,12 +332,12 @@ class World:
         other["attachment"] = [two for two in other["attachment"] if two["protected_instance"] != instance_id]
 
     def _enable(self, kind, resource, step):
-        self._switch(resource.id, KINDS[GROUP].enable)
+        self._switch(resource.id, KINDS[GROUP].calls.enable)
         return resource.id
 
     def _disable(self, kind, resource, step):
         self.disabled.append(step.address)
-        self._switch(resource.id, KINDS[GROUP].disable)
+        self._switch(resource.id, KINDS[GROUP].calls.disable)
         return resource.id
 
     def _switch(self, group_id, switch):
@@ -350,7 +350,7 @@ class World:
         if resource.id:
             return resource.id
         shown = self.observed().objects[kind].items()
-        key = {name: resource.inputs[name] for name in KINDS[kind].natural_key}
+        key = {name: resource.inputs[name] for name in KINDS[kind].relations.natural_key}
         found = [one for one, other in shown if all(other.get(name) == value for name, value in key.items())]
         if len(found) != 1:
             raise Refused(f"{step.id}: {found} has the natural key {key}")

@@ -27,7 +27,7 @@ from tests.scaffold.applier import (
 )
 
 BUSY = refusal("SDRS.1002")
-DELETE = GROUP.delete("g1", {})
+DELETE = GROUP.calls.delete("g1", {})
 DELETE_LINE = "DELETE server-groups/g1"
 
 
@@ -118,7 +118,7 @@ async def test_busy_object_is_waited_for_without_a_slot():
 
 # ---------------------------------------------------------------- refusals
 
-(_rename,) = GROUP.update("g1", {"name": "new"}, {}, frozenset({"name"}))
+(_rename,) = GROUP.calls.update("g1", {"name": "new"}, {}, frozenset({"name"}))
 RENAME = {"about": operation(Action.UPDATE, group()), "call": _rename}
 
 
@@ -173,7 +173,7 @@ async def test_refusal_that_will_not_pass_ends_the_step_at_once(code):
 
 ATTACH = {
     "about": operation(Action.CREATE, attachment("")),
-    "call": ATTACHMENT.create(attachment().inputs),
+    "call": ATTACHMENT.calls.create(attachment().inputs),
     "check": nothing_to_check,
 }
 WRONG_STATUS = refusal("SDRS.1601")
@@ -201,10 +201,10 @@ async def test_third_refusal_over_a_status_with_all_parts_at_rest_is_believed():
     assert session.ledger.state.operations == {}
 
 
-CREATE = {"about": operation(Action.CREATE, instance("")), "call": INSTANCE.create(instance().inputs)}
+CREATE = {"about": operation(Action.CREATE, instance("")), "call": INSTANCE.calls.create(instance().inputs)}
 AGAIN = {**CREATE, "about": replace(CREATE["about"], sends=2)}
-REMOVE = {"about": operation(Action.DELETE, instance()), "call": INSTANCE.delete("i1", {})}
-(_resize,) = INSTANCE.update("i1", {"flavorRef": "s3"}, {}, frozenset({"flavorRef"}))
+REMOVE = {"about": operation(Action.DELETE, instance()), "call": INSTANCE.calls.delete("i1", {})}
+(_resize,) = INSTANCE.calls.update("i1", {"flavorRef": "s3"}, {}, frozenset({"flavorRef"}))
 RESIZE = {"about": operation(Action.UPDATE, instance()), "call": _resize}
 
 

@@ -18,10 +18,10 @@ CHANGEABLE = [
 @pytest.mark.parametrize(("kind", "name"), CHANGEABLE)
 def test_a_changeable_field_is_sent_by_an_update_and_by_itself(kind, name):
     assert name in WANTED, f"give {name} a value here"
-    calls = kind.update("id", WANTED, OBSERVED, frozenset({name}))
+    calls = kind.calls.update("id", WANTED, OBSERVED, frozenset({name}))
     assert frozenset().union(*(call.fields for call in calls)) == {name}
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=list(KINDS))
 def test_an_update_of_nothing_sends_nothing(kind):
-    assert kind.update("id", WANTED, OBSERVED, frozenset()) == ()
+    assert kind.calls.update("id", WANTED, OBSERVED, frozenset()) == ()

@@ -134,7 +134,7 @@ def test_every_kind_has_a_schema_that_lists_its_fields():
     assert kinds() == ("Stack", *sorted(KINDS))
     for name, kind in KINDS.items():
         properties = schema(name)["properties"]["spec"]["properties"]
-        assert properties.keys() == {*kind.fields, *kind.lookups, *kind.refers}
+        assert properties.keys() == {*kind.fields, *kind.relations.lookups, *kind.relations.refers}
 
 
 @pytest.mark.parametrize(
@@ -367,7 +367,7 @@ def test_tags_are_ten_at_most_and_each_key_comes_once():
 @pytest.mark.parametrize("document", OBJECTS, ids=lambda document: document["kind"])
 def test_what_is_required_and_what_excludes_each_other(document):
     kind = KINDS[document["kind"]]
-    for name, target in kind.refers.items():
+    for name, target in kind.relations.refers.items():
         spec = {field: value for field, value in document["spec"].items() if field not in (name, target.field)}
         given = [{}, {name: "a"}, {target.field: "a"}, {name: "a", target.field: "a"}]
         told = [check(kind.name, resolved=True)({**document, "spec": {**spec, **some}}) for some in given]
@@ -391,7 +391,7 @@ def test_what_must_be_unique_is_named_by_recorded_fields_that_are_required():
         }
         rules = spec["uniqueAmongObjects"]
         assert {field for rule in rules for field in rule} <= (set(spec["required"]) | every) & kind.fields.keys()
-        assert kind.natural_key == () or list(kind.natural_key) in rules
+        assert kind.relations.natural_key == () or list(kind.relations.natural_key) in rules
 
 
 def test_schemas_refer_to_bundled_files_alone():

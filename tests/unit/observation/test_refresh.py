@@ -14,8 +14,8 @@ from declarative.planner.selection import PlanRequest
 from declarative.provider import Listing, Look
 from tests.scaffold.virtual_time import run_virtual
 
-LISTS = {kind.collection for kind in KINDS.values()}
-IDS = {name: "i1/r1" if kind.identity else "x1" for name, kind in KINDS.items()}
+LISTS = {kind.wire.collection for kind in KINDS.values()}
+IDS = {name: "i1/r1" if kind.relations.identity else "x1" for name, kind in KINDS.items()}
 INSTANCE = {"id": "i1", "server_group_id": "g1", "attachment": [{"replication": "r1", "device": "/dev/vda"}]}
 
 
@@ -31,10 +31,12 @@ class Cloud:
 
     async def listings(self, kinds, *, deadline):
         kinds = tuple(kinds)
-        self.asked += sorted({kind.collection for kind in kinds})
+        self.asked += sorted({kind.wire.collection for kind in kinds})
         views = {
             kind.name: {
-                key: one for item in self.lists.get(kind.collection, []) for key, one in kind.view(item).items()
+                key: one
+                for item in self.lists.get(kind.wire.collection, [])
+                for key, one in kind.wire.view(item).items()
             }
             for kind in kinds
         }
@@ -44,9 +46,9 @@ class Cloud:
         return (await self.look(kind, object_id, deadline=deadline)).shown
 
     async def look(self, kind, object_id, *, deadline):
-        self.asked.append(f"{kind.collection}/{kind.read_id(object_id)}")
-        found = self.hidden.get(kind.read_id(object_id))
-        return Look(asyncio.get_running_loop().time(), kind.view(found).get(object_id) if found else None)
+        self.asked.append(f"{kind.wire.collection}/{kind.wire.read_id(object_id)}")
+        found = self.hidden.get(kind.wire.read_id(object_id))
+        return Look(asyncio.get_running_loop().time(), kind.wire.view(found).get(object_id) if found else None)
 
     async def domains(self, *, deadline):
         return self._lookup("active-domains", self.known_domains)

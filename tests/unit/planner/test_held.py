@@ -252,7 +252,7 @@ def test_what_needs_the_room_that_a_withheld_delete_would_make_waits_too():
     view = stack(*edited(more[0], pair("new", "late", "v7")))
     observed = made.observed()
     used = len(made.raw[PAIR])
-    full = Lookups(observed.lookups.domains, {KINDS[PAIR].quota: {"quota": used, "used": used}})
+    full = Lookups(observed.lookups.domains, {KINDS[PAIR].wire.quota: {"quota": used, "used": used}})
     made.observed = lambda: replace(observed, lookups=full)
     plan = made.plan(view)
     assert told(plan) == [f"update:{OTHER}"]

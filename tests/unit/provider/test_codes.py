@@ -40,11 +40,11 @@ def test_codes_of_groups_jobs_quotas_and_credentials_say_what_to_do(code):
 @pytest.mark.parametrize("kind", KINDS.values(), ids=list(KINDS))
 def test_codes_that_the_program_acts_on_say_what_to_do(kind):
     groups = (
-        kind.gone_codes,
-        kind.look_again_codes,
-        kind.wait_codes,
-        kind.status_codes,
-        kind.exists_codes,
+        kind.codes.gone,
+        kind.codes.look_again,
+        kind.codes.wait,
+        kind.codes.status,
+        kind.codes.exists,
     )
     for code in frozenset().union(*groups):
         entry = explain_code(code)

@@ -37,14 +37,14 @@ class Cloud(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request):
         collection, _, object_id = request.url.path.removeprefix("/v1/p1/").partition("/")
-        kind = next(kind for kind in KINDS.values() if kind.collection == collection)
+        kind = next(kind for kind in KINDS.values() if kind.wire.collection == collection)
         self.requests[collection] += 1
         objects = self.objects.get(collection, [])
         if object_id:
             found = [one for one in objects if one["id"] == object_id]
-            return answer({kind.envelope: found[0]}) if found else error(min(kind.gone_codes))
+            return answer({kind.wire.envelope: found[0]}) if found else error(min(kind.codes.gone))
         start, limit = (int(query(request)[name]) for name in ("offset", "limit"))
-        return answer({"count": len(objects), kind.list_key: objects[start : start + limit]})
+        return answer({"count": len(objects), kind.wire.list_key: objects[start : start + limit]})
 
 
 def call(cloud, method, *arguments, **options):
@@ -204,7 +204,7 @@ def test_a_job_names_the_object_of_each_kind(kind, entities, named):
 )
 def test_a_delete_sends_its_body(kind, object_id, inputs, path, body):
     taken = Scripted(answer({"job_id": "j1"}))
-    call(taken, "send", kind.delete(object_id, inputs))
+    call(taken, "send", kind.calls.delete(object_id, inputs))
     (request,) = taken.requests
     sent = request.read()
     assert (request.method, request.url.path) == ("DELETE", f"/v1/p1/{path}")
@@ -215,14 +215,14 @@ def test_a_delete_sends_its_body(kind, object_id, inputs, path, body):
 
 
 def test_an_answer_without_content_is_a_good_answer():
-    tagging = INSTANCE.update("i1", {"tags": [{"key": "a", "value": "1"}]}, {"tags": []}, frozenset({"tags"}))
+    tagging = INSTANCE.calls.update("i1", {"tags": [{"key": "a", "value": "1"}]}, {"tags": []}, frozenset({"tags"}))
     assert [call(Scripted(answer(status=204)), "send", one) for one in tagging] == [{}]
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=list(KINDS))
 def test_a_delete_of_what_is_gone_says_so_by_the_kinds_codes(kind):
-    deleting = kind.delete("x1/y1" if kind.identity else "x1", {})
-    for code in kind.gone_codes:
+    deleting = kind.calls.delete("x1/y1" if kind.relations.identity else "x1", {})
+    for code in kind.codes.gone:
         with pytest.raises(NotFound):
             call(Scripted(error(code)), "send", deleting)
 
@@ -231,7 +231,7 @@ def test_a_missing_pair_is_no_missing_instance():
     """What a detach takes for gone, the deletion of an instance doesn't: a billed instance would be forgotten."""
     for code in ("SDRS.1604", "SDRS.1608"):
         with pytest.raises(Rejected) as caught:
-            call(Scripted(error(code)), "send", INSTANCE.delete("i1", {}))
+            call(Scripted(error(code)), "send", INSTANCE.calls.delete("i1", {}))
         assert not isinstance(caught.value, NotFound)
 
 

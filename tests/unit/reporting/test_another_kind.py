@@ -5,10 +5,12 @@ from dataclasses import replace
 import pytest
 
 from declarative.kinds import KINDS
-from declarative.model import Address, Kind, Observed, Resource
+from declarative.model import Address, Observed, Resource, Words
 from declarative.reporting import exporter, health
 
-COPY = replace(KINDS["DRDrill"], name="ConsistencyPoint", noun="consistency point", plural="consistency-points")
+DRILL = KINDS["DRDrill"]
+WORDS = replace(DRILL.words, plural="consistency-points")
+COPY = replace(DRILL, name="ConsistencyPoint", noun="consistency point", words=WORDS)
 GROUP = {
     "id": "g1",
     "name": "shop",
@@ -53,6 +55,6 @@ def test_its_objects_are_judged(status, troubles):
 
 @pytest.mark.parametrize("lacking", ["describe", "judge"])
 def test_a_kind_that_can_not_be_described_or_judged_is_refused(lacking):
-    fields = {name: getattr(COPY, name) for name in Kind.__dataclass_fields__ if name != lacking}
+    fields = {name: getattr(WORDS, name) for name in Words.__dataclass_fields__ if name != lacking}
     with pytest.raises(TypeError, match=lacking):
-        Kind(**fields)
+        Words(**fields)

@@ -34,7 +34,7 @@ def differences(cloud, found):
     assert set(view.resources) == set(ids)
     for address, wanted in view.resources.items():
         kind, shown = KINDS[address.kind], cloud.objects[address.kind][ids[address]]
-        inputs, problems = kind.complete(wanted.spec, cloud.lookups)
+        inputs, problems = kind.calls.complete(wanted.spec, cloud.lookups)
         assert problems == ()
         for field, value in inputs.items():
             known = ids[value.address] if isinstance(value, Reference) else value
@@ -374,5 +374,5 @@ def test_every_field_of_a_kind_is_exported_or_known_to_be_left_out(name):
     for cloud in (FULL, SHOP):  # in which a pair is attached to two instances
         for address, wanted in resolved(exported(cloud))[0].resources.items():
             if address.kind == name:
-                written |= set(kind.complete(wanted.spec, cloud.lookups)[0])
+                written |= set(kind.calls.complete(wanted.spec, cloud.lookups)[0])
     assert set(kind.fields) - written == NOT_EXPORTED.get(name, set()), "export leaves a field out, see exporter.py"

@@ -61,12 +61,12 @@ class Cloud(httpx.AsyncBaseTransport):
     def _answer(self, collection, object_id="", *, offset=0):
         if collection == "active-domains":
             return 200, {"domains": [DOMAIN]}
-        kind = next(kind for kind in KINDS.values() if kind.collection == collection)
+        kind = next(kind for kind in KINDS.values() if kind.wire.collection == collection)
         if not object_id:
-            return 200, {kind.list_key: self.lists[collection][offset:]}
+            return 200, {kind.wire.list_key: self.lists[collection][offset:]}
         found = [one for one in self.lists[collection] if one["id"] == object_id]
-        code = next(iter(kind.gone_codes))
-        return (200, {kind.envelope: found[0]}) if found else (400, {"error": {"code": code, "message": "none"}})
+        code = next(iter(kind.codes.gone))
+        return (200, {kind.wire.envelope: found[0]}) if found else (400, {"error": {"code": code, "message": "none"}})
 
 
 class Nobody:
