@@ -1,10 +1,17 @@
-"""Values as YAML text that reads back as the same values: for our own reader, and for any of YAML 1.1 or 1.2."""
+"""Values as YAML text that reads back as the same values: for the reader of manifests, and for any of YAML 1.1 or 1.2.
+
+PyYAML writes it. Three things are said here, because PyYAML has them otherwise: what stands without quotes, since it
+leaves `1e3` bare, which YAML 1.2 reads as a number; no anchors, which manifests refuse; and escapes for what a reader
+can't see, such as marks that turn the direction of a text. Its C emitter is faster, but doesn't indent lists.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TypeAlias
+
+import yaml
 
 # The part of YAML that manifests are written in. Texts hold no control characters but tabs and line breaks.
 Value: TypeAlias = str | int | bool | Sequence["Value"] | Mapping[str, "Value"] | None
@@ -17,61 +24,35 @@ _BARE = re.compile(
     r"|\$\{[A-Za-z0-9_.-]+\}"
 )
 _OTHER_VALUES = frozenset({"null", "true", "false", "yes", "no", "on", "off", "y", "n", "_"})
-_ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t"}
+_BEYOND_ASCII = re.compile(r"[^\n -~]")
 
 
 def to_yaml(document: Mapping[str, Value]) -> str:
-    """One document as YAML text in block style, without a `---` line, ended by a newline."""
-    return "\n".join(_mapping(document, "")) + "\n" if document else "{}\n"
+    """Return one document as YAML text in block style, without a `---` line, ended by a newline.
+
+    Maps are dicts, and sequences lists or tuples; the order of keys stays. Raises YAMLError for any other type.
+    """
+    text: str = yaml.dump(document, Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=float("inf"))
+    return _BEYOND_ASCII.sub(lambda found: _visible(found[0]), text)
 
 
-def _mapping(entries: Mapping[str, Value], indent: str) -> Iterator[str]:
-    for key, value in entries.items():
-        if isinstance(value, Mapping) and value:
-            yield f"{indent}{_text(key)}:"
-            yield from _mapping(value, indent + "  ")
-        elif isinstance(value, Sequence) and not isinstance(value, str) and value:
-            yield f"{indent}{_text(key)}:"
-            yield from _sequence(value, indent + "  ")
-        else:
-            yield f"{indent}{_text(key)}: {_scalar(value)}"
+class _Dumper(yaml.SafeDumper):
+    def ignore_aliases(self, data: object) -> bool:
+        return True
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
+        super().increase_indent(flow, False)
 
 
-def _sequence(elements: Sequence[Value], indent: str) -> Iterator[str]:
-    for element in elements:
-        inner = indent + "  "
-        if isinstance(element, Mapping) and element:
-            lines = list(_mapping(element, inner))
-        elif isinstance(element, Sequence) and not isinstance(element, str) and element:
-            lines = list(_sequence(element, inner))
-        else:
-            lines = [inner + _scalar(element)]
-        yield f"{indent}- {lines[0][len(inner) :]}"
-        yield from lines[1:]
+def _text(dumper: _Dumper, text: str) -> yaml.ScalarNode:
+    bare = _BARE.fullmatch(text) and text.lower() not in _OTHER_VALUES
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="" if bare else '"')
 
 
-def _scalar(value: Value) -> str:
-    if isinstance(value, str):
-        return _text(value)
-    if isinstance(value, Mapping):
-        return "{}"
-    if isinstance(value, Sequence):
-        return "[]"
-    if value is None:
-        return "null"
-    return str(value).lower()  # a number, true or false
+_Dumper.add_representer(str, _text)
 
 
-def _text(text: str) -> str:
-    if _BARE.fullmatch(text) and text.lower() not in _OTHER_VALUES:
-        return text
-    return f'"{"".join(map(_escaped, text))}"'
-
-
-def _escaped(char: str) -> str:
-    if char in _ESCAPES:
-        return _ESCAPES[char]
-    if char.isprintable():
-        return char
+def _visible(char: str) -> str:
+    """Escape a character that can't be seen; what isn't ASCII always stands in double quotes."""
     code = ord(char)
-    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+    return char if char.isprintable() else f"\\u{code:04X}" if code < 0x10000 else f"\\U{code:08X}"

@@ -84,6 +84,31 @@ def test_text_stays_text(text):
     assert yaml.safe_load(to_yaml({"a": text})) == {"a": text}
 
 
+@pytest.mark.parametrize("text", ["1e3", "0o17", "1_000", "y", "2024-01-01", "12:30", "0x1f", "1" * 32])
+def test_text_that_some_reader_takes_for_something_else_is_quoted(text):
+    assert to_yaml({text: text}) == f'"{text}": "{text}"\n'
+
+
+@pytest.mark.parametrize("char", ["\u202e", "\u200b", "\u00a0", "\u00ad", "\u2028", "\ufeff", "\U000e0001", "\t", "\n"])
+def test_what_nobody_can_see_is_escaped_and_the_rest_stays_readable(char):
+    document = {f"ä{char}": f"日本{char}, ü"}
+    text = to_yaml(document)
+    assert all(line.isprintable() for line in text.split("\n"))
+    assert "ä" in text
+    assert "日本" in text
+    assert read_back(document) == [document]
+
+
+def test_a_value_that_comes_twice_is_written_twice():
+    shared = {"key": "a", "more": ["b", {"c": "d"}]}
+    document = {"first": shared, "second": [shared, shared]}
+    assert read_back(document) == [document]
+
+
+def test_a_long_text_stays_on_its_line():
+    assert to_yaml({"a": "x, " * 1000}).count("\n") == 1
+
+
 def test_plain_words_need_no_quotes():
     document = {
         "metadata": {"name": "shop"},
