@@ -1,5 +1,7 @@
 import copy
+import functools
 import json
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -9,7 +11,9 @@ from jsonschema import Draft202012Validator
 from declarative.errors import UsageError
 from declarative.kinds import KINDS
 from declarative.manifest import findings, schema_root, schema_text
+from declarative.manifest.nodes import Reader
 from declarative.manifest.schemas import Compiler, canonical, check, kinds, schema, schema_name, schemas
+from tests.scaffold.corpus import DATA
 
 MANIFEST_SCHEMAS = [schema_root() / name for name in schemas(resolved=False)]
 GROUP = {
@@ -269,6 +273,34 @@ def test_the_fast_check_and_jsonschema_agree(document, other, resolved):
     told = findings.findings(kind, document, resolved=resolved)
     assert bool(told) is bool(errors)
     assert all(finding.summary and "given schema" not in finding.summary for finding in told)
+
+
+EXAMPLES = Path(__file__).parents[3] / "examples"
+
+
+@functools.cache
+def corpus():
+    """Every document that the tests and the examples have in a file, with its place, however faulty it is."""
+    files = sorted(path for folder in (DATA, EXAMPLES) for path in folder.rglob("*") if path.is_file())
+    readings = [(path, Reader().read(str(path), path.read_bytes())) for path in files]
+    return [(f"{path}:{node.source.line + 1}", node.value) for path, reading in readings for node in reading.nodes]
+
+
+def test_the_corpus_has_valid_and_faulty_documents_of_every_kind():
+    answers = {
+        (document["kind"], check(document["kind"], resolved=False)(document))
+        for _, document in corpus()
+        if isinstance(document, dict) and document.get("kind") in kinds()
+    }
+    assert answers == {(kind, valid) for kind in kinds() for valid in (True, False)}
+
+
+@pytest.mark.parametrize("resolved", [False, True], ids=["as-written", "resolved"])
+@pytest.mark.parametrize("kind", kinds())
+def test_the_fast_check_and_jsonschema_agree_on_every_document_of_the_corpus(kind, resolved):
+    judge = findings._validator(kind, resolved=resolved)
+    fast = check(kind, resolved=resolved)
+    assert [place for place, document in corpus() if fast(document) is not judge.is_valid(document)] == []
 
 
 @pytest.mark.parametrize(
