@@ -4,6 +4,12 @@ A manifest may come from somebody who wishes it no good, and Python's own engine
 pattern. This one follows all ways at once: a part of a pattern maps the set of places where it may begin to the set of
 places where it may end, so the work is bounded by the lengths of pattern and text. It knows what Python and ECMA 262
 read alike: literals, `.`, classes, groups, `|`, `^`, `$`, and the quantifiers `* + ? {n} {n,} {n,m}`.
+
+google-re2 is linear too, and was tried in its place. It has no wheel for Alpine, and none for Python 3.13 with a glibc
+older than 2.26; all that is needed today has them, and without one it takes a compiler and Abseil. It refuses nested
+counts beyond 1,000, as in `^([a-z]{1,63}\\.){1,20}$`, reads `[[:alpha:]]` otherwise, and accepts much that Python or
+ECMA 262 does not, so a reader like this one would stay as a check. Nor is it always faster: twenty `[a-z0-9_]?` in a
+group `{1000}`, on 256 letters, take it 230 ms of CPU and this engine 5 ms.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 import re
+import warnings
 
 import pytest
 from hypothesis import assume, given, settings
@@ -27,6 +28,66 @@ def test_it_matches_what_python_matches(pattern, text):
     except BadPattern:
         assume(False)  # quantifiers nested too deep
     assert found.matches(text) is bool(re.search(pattern, text))
+
+
+CORPUS = [
+    *(r"\d", r"\D", r"\w", r"\W", r"\s", r"\S", r"^\S+$", "^a$", "$", "^", "^$", ".", "^.$", "$a", "a^", "(^a|b$)+"),
+    *("[^a]", r"[\s]", r"[^\w]", "[a-]", "[-a]", "[[:alpha:]]", "[a[b]", "[a&&b]", "[$]", "[a^]", r"[+-\/]", "]", "}"),
+    *(
+        "a|",
+        "|",
+        "()",
+        "(a|b|)*",
+        "a{2}",
+        "(ab){2,}",
+        "a{0}",
+        "a}b",
+        "(?:a|b)*c",
+        "a??b",
+        "^(a|ab)(c|bcd)$",
+        r"\$",
+        r"\.",
+    ),
+    *(r"^([a-z]{1,63}\.){1,20}$", "(a{100}){100}", r"^(\d{1,3}\.){3}\d{1,3}$", r"^(\w{1,64}/){0,16}\w{1,64}$"),
+]
+TEXTS = [
+    *(
+        "",
+        "a",
+        "b",
+        "ab",
+        "aab",
+        "ac",
+        "abcd",
+        "A",
+        "5",
+        "_",
+        "z",
+        "-",
+        "/",
+        ".",
+        "]",
+        "[",
+        "a:]",
+        "&&",
+        "$",
+        "^",
+        "{",
+        "}",
+    ),
+    *("a\n", "\na", "\n", "aab\n", "\r", "\t", "\x0b", "\x1c", "\x85", "\xa0", "\u2028", "\ufeff"),
+    *("٣", "é", "K", "\u212a", "\u017f", "😀"),
+    *("eu.shop.", "a" * 64 + ".", "x." * 20, "x." * 21, "10.0.0.255", "a/b/c", "a" * 256),
+]
+
+
+@pytest.mark.parametrize("pattern", CORPUS)
+def test_every_pattern_of_the_corpus_means_what_it_means_to_python(pattern):
+    """Read for ASCII, and with a `$` that stands at the very end alone."""
+    with warnings.catch_warnings(action="ignore"):  # of `[[`, which Python may read otherwise some day
+        python = re.compile(re.sub(r"(?<![\\[])\$", r"\\Z", pattern), re.ASCII)
+    ours = compile_pattern(pattern)
+    assert [text for text in TEXTS if ours.matches(text) is not bool(python.search(text))] == []
 
 
 @pytest.mark.parametrize(
