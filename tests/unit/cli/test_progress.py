@@ -149,6 +149,35 @@ def test_what_has_ended_is_shown_though_nothing_else_happens(clock):
         board.close()
 
 
+def test_a_terminal_that_nobody_reads_does_not_hold_up_the_run(clock):
+    class Stalled(io.StringIO):
+        reading = threading.Event()
+
+        def write(self, text):
+            self.reading.wait()
+            return super().write(text)
+
+    file = Stalled()
+    file.reading.set()
+    board = Board(Screen(), console=Console(file=file, force_terminal=True, width=100, height=30), monotonic=clock)
+    board.event(run_started(200))
+
+    def run():
+        for number in range(100):
+            board.event(event("step-started", f"g{number}"))
+            board.event(event("step-done", f"g{number}", seconds=0.1, id="x"))
+
+    file.reading.clear()
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(20)
+    still_running = thread.is_alive()
+    file.reading.set()
+    board.close()
+    assert not still_running
+    assert file.getvalue().count("create done") == 100
+
+
 def test_data_is_no_markup_on_the_board(clock, terminal):
     board = Board(Screen(), console=terminal, monotonic=clock)
     board.event(event("step-failed", summary="[red]x[/red]\x1b[2J", fix=""))
