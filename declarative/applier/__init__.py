@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from declarative.applier.brought_pairs import unknown_until_now
 from declarative.applier.ledger import Ledger
-from declarative.applier.recovery import recover, recover_without_waiting
+from declarative.applier.recovery import recover
 from declarative.applier.runner import Runner
 from declarative.applier.session import Session
 
-__all__ = ["Ledger", "Runner", "Session", "recover", "recover_without_waiting", "unknown_until_now"]
+__all__ = ["Ledger", "Runner", "Session", "recover", "unknown_until_now"]

@@ -14,6 +14,7 @@ from typing import Protocol
 from declarative.applier.groups import at_work, group_of, take_turn
 from declarative.applier.session import Busy, Session, StepContinues, StepFailed, Unneeded
 from declarative.errors import (
+    EndpointError,
     NotFound,
     NotSent,
     OutcomeUnknown,
@@ -26,7 +27,7 @@ from declarative.errors import (
 from declarative.kinds import KINDS
 from declarative.kinds.relations import GROUP
 from declarative.model import Accepted, Action, Attributes, Begun, Call, Closed, Kind, Operation, Record
-from declarative.provider import Job, JobTimeout, Slot, job_id_of
+from declarative.provider import Job, JobTimeout, JobUnknown, JobUnreadable, Slot, job_id_of
 
 _GONE_CODES = frozenset[str]().union(*(kind.codes.gone for kind in KINDS.values()))
 _AT_REST = 3  # refusals over a status, with all seen at rest, after which it isn't a passing one
@@ -292,7 +293,7 @@ async def _send_once(session: Session, operation: Operation, call: Call, sending
 
 
 async def job_of(session: Session, operation: Operation, *, deadline: float) -> Job:
-    """Wait for the operation's job. Raises StepContinues when it outlives the deadline."""
+    """Wait for the operation's job; without patience, look at it once. Raises StepContinues when it is running then."""
     kind, last = session.kind(operation.resource.address), ""
 
     def tell(job: Job) -> None:
@@ -303,6 +304,8 @@ async def job_of(session: Session, operation: Operation, *, deadline: float) -> 
             session.tell("step-progress", operation, status=last, job_id=operation.job_id)
 
     try:
+        if not session.is_patient:
+            return await _ended_job(session, operation.job_id, deadline=deadline)
         return await session.provider.wait(
             kind, operation.action, operation.job_id, deadline=deadline, grace=session.observer.grace, progress=tell
         )
@@ -310,6 +313,21 @@ async def job_of(session: Session, operation: Operation, *, deadline: float) -> 
         raise StepContinues(f"job {operation.job_id} is still running", job_id=operation.job_id) from error
     finally:
         session.observer.changed(kind, operation.resource.id)
+
+
+async def _ended_job(session: Session, job_id: str, *, deadline: float) -> Job:
+    """Return a job that has ended; raises as `Provider.wait` does, on one look."""
+    try:
+        job = await session.provider.job(job_id, deadline=deadline)
+    except Unauthorized:
+        raise
+    except (EndpointError, Rejected) as error:
+        raise JobUnreadable(job_id, error) from error
+    if job is None:
+        raise JobUnknown(job_id)
+    if not job.ended:
+        raise JobTimeout(job_id)
+    return job
 
 
 def refused(error: Rejected | NotSent) -> StepFailed:

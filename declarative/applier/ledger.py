@@ -28,7 +28,7 @@ class _Wave:
 
 
 class Ledger:
-    """The state of one run. `store` None keeps everything in memory: `plan` recovers so.
+    """The state of one run. Without a `store`, as in a plan, nothing can be written; what is learned stays in memory.
 
     `blocking` runs a store's call off the event loop. `trouble` is the first error a write ended in; after it,
     intents are refused, and what is noted is kept for `close` to save or to put beside the state. `crash` is the
@@ -110,9 +110,7 @@ class Ledger:
         return ""
 
     async def _join(self, records: tuple[Record, ...]) -> None:
-        if self._store is None:
-            self.learn(*records)
-            return
+        self._require_store()
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._wave.records.extend(records)
         self._wave.waiters.append(waiter)

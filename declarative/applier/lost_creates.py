@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from declarative.applier.groups import group_of, parts_busy
-from declarative.applier.session import Session, StepContinues, StepFailed
+from declarative.applier.session import NotYet, Session, StepContinues, StepFailed
 from declarative.errors import visible
 from declarative.kinds.compare import Likeness, in_place, likeness, same_name
-from declarative.model import Action, Address, Attributes, Closed, Health, Kind, Operation, Put
+from declarative.model import Action, Address, Attributes, Closed, Health, Kind, Operation, Put, Record
 from declarative.observation import MAY_BE_OLDER
 from declarative.provider import FailedTask, Job, entity
 
@@ -29,15 +29,23 @@ class Made:
     shown: Attributes
 
 
+class CreateFailed(StepFailed):
+    """The job of a create failed, and what it left behind is known. `records` close the create, and record that."""
+
+    def __init__(self, failure: StepFailed, *records: Record) -> None:
+        super().__init__(failure.summary, failure.fix, code=failure.code)
+        self.records = records
+
+
 async def created_by(session: Session, operation: Operation, job: Job, *, deadline: float) -> Made | None:
     """Return what an ended create job made; None when the job does not tell and nothing is found.
 
-    Raises StepFailed when the job failed (what it left behind is recorded as ours first), when what it names is never
-    seen, and as `lost` does.
+    Raises CreateFailed when the job failed, StepFailed when it did and what it left behind can't be told, or when what
+    it names is never seen, and as `lost` does.
     """
     kind = session.kind(operation.resource.address)
     if not job.succeeded:
-        await _creation_failed(session, operation, job, deadline=deadline)
+        raise await _creation_failed(session, operation, job, deadline=deadline)
     named = (
         kind.relations.identity(operation.resource.inputs) if kind.relations.identity is not None else entity(job, kind)
     )
@@ -73,7 +81,7 @@ async def _first_sight(
     session: Session, operation: Operation, kind: Kind, named: str, *, deadline: float
 ) -> Attributes | None:
     """Look at what a job names, together with all who look for theirs; alone only when others wait for it."""
-    if operation.step in session.awaited:
+    if operation.step in session.awaited or not session.is_patient:
         return (await session.observer.made_object(kind, named, soon=True, deadline=deadline)).shown
     with session.at_rest():
         return (await session.observer.made_object(kind, named, soon=False, deadline=deadline)).shown
@@ -83,12 +91,16 @@ async def lost(session: Session, operation: Operation, *, claim: str = "", deadl
     """Look for the object of a create whose answer is unknown, through the grace period. None when there is none.
 
     `claim`: an id that its job has named. Raises StepFailed when a person has to say which object it is, or when what
-    the job named is never seen, and StepContinues when the lists prove nothing.
+    the job named is never seen, StepContinues when the lists prove nothing, and NotYet when a session without patience
+    doesn't see it at once.
     """
     kind = session.kind(operation.resource.address)
     search, pause = _Search(session, operation, kind, deadline), _LIST_GAP
     end = session.clock.monotonic() + session.observer.grace
     while (made := await search.look(claim)) is None:
+        if not session.is_patient:
+            search.raise_doubts()
+            raise _not_shown(operation)
         left = end - session.clock.monotonic()
         if left <= 0:
             break
@@ -122,7 +134,7 @@ class _Search:
             self._operation.resource.inputs,
             others=self._others,
             since=self._session.clock.monotonic(),
-            gap=_LIST_GAP,
+            gap=_LIST_GAP if self._session.is_patient else 0.0,
             deadline=self._deadline,
         )
         self._is_complete = self._is_complete and found.is_complete
@@ -150,16 +162,19 @@ class _Search:
             if is_create and other.id != self._operation.id:
                 yield other.resource.inputs
 
-    def raise_what_is_open(self, claim: str) -> None:
-        """Nothing is found: return when that proves that there is nothing."""
-        address = self._operation.resource.address
+    def raise_doubts(self) -> None:
+        """Raise what the last look leaves in doubt, if it does."""
         if self._doubtful:
-            failure = ambiguous(self._kind, address, self._doubtful)
+            failure = ambiguous(self._kind, self._operation.resource.address, self._doubtful)
             if set(self._doubtful.values()) == {MAY_BE_OLDER}:
                 raise StepContinues(f"{failure.summary}. {failure.fix}", job_id=self._operation.job_id)
             raise failure
+
+    def raise_what_is_open(self, claim: str) -> None:
+        """Nothing is found: return when that proves that there is nothing."""
+        self.raise_doubts()
         if claim:
-            raise never_seen(self._kind, address, claim)
+            raise never_seen(self._kind, self._operation.resource.address, claim)
         if not self._is_complete:
             raise StepContinues(
                 f"the cloud's list of {self._kind.noun}s is shorter than its own count, which proves nothing about a"
@@ -178,6 +193,13 @@ def ambiguous(kind: Kind, address: Address, candidates: dict[str, str]) -> StepF
         f"Find out which one it is, and run {commands}."
         f" If none is, `declarative state rm '{address}'` ends the search.",
     )
+
+
+def _not_shown(operation: Operation) -> NotYet:
+    """One look has not shown the object of a create, which proves nothing."""
+    if operation.job_id:
+        return NotYet(f"the object of job {operation.job_id} is not shown yet", job_id=operation.job_id)
+    return NotYet("the answer to its create was lost, and its object is not shown yet")
 
 
 def never_seen(kind: Kind, address: Address, object_id: str) -> StepFailed:
@@ -240,10 +262,10 @@ async def _failed_tasks(session: Session, operation: Operation, kind: Kind) -> t
     return tasks or ()
 
 
-async def _creation_failed(session: Session, operation: Operation, job: Job, *, deadline: float) -> None:
-    """Record what a failed create left behind, so that it is replaced and not doubled; then fail the step.
+async def _creation_failed(session: Session, operation: Operation, job: Job, *, deadline: float) -> CreateFailed:
+    """Return the failure of a create, with what it left behind: recorded, that is replaced and not doubled.
 
-    While that can't be told, the operation stays open.
+    Raises StepFailed while that can't be told; the operation stays open then.
     """
     kind = session.kind(operation.resource.address)
     try:
@@ -252,14 +274,13 @@ async def _creation_failed(session: Session, operation: Operation, job: Job, *, 
         fix = undecided.fix if isinstance(undecided, StepFailed) else "Run the command again to look for it."
         unknown = f"What it left behind is not known, for {undecided}. {fix}".strip()
         raise job_failed("create", job, unknown) from undecided
+    closed = Closed(operation.id)
     if left is not None:
         resource = replace(operation.resource, id=left.id, attributes=left.shown)
-        await session.ledger.note(Put(resource), Closed(operation.id))
         fix = f"It left {kind.noun} {left.id} in status error, which is recorded: the next plan replaces it."
-    else:
-        await session.ledger.note(Closed(operation.id))
-        fix = "Nothing was left behind: run again to create it anew." if kind.relations.identity is None else _UNDO
-    raise job_failed("create", job, fix)
+        return CreateFailed(job_failed("create", job, fix), Put(resource), closed)
+    fix = "Nothing was left behind: run again to create it anew." if kind.relations.identity is None else _UNDO
+    return CreateFailed(job_failed("create", job, fix), closed)
 
 
 async def _left_behind(session: Session, operation: Operation, kind: Kind, job: Job, *, deadline: float) -> Made | None:
@@ -271,8 +292,11 @@ async def _left_behind(session: Session, operation: Operation, kind: Kind, job: 
         named = next((task.resource_id for task in tasks if task.job_id == job.id), "")
     if not named or not session.candidates.is_free(kind, named):
         return await lost(session, operation, deadline=deadline)
-    session.observer.note_made(named)
+    if session.is_patient:
+        session.observer.note_made(named)
     shown = await session.observer.object(kind, named, max_age=0.0, deadline=deadline)
+    if shown is None and not session.is_patient:
+        raise _not_shown(operation)
     if shown is None:
         return await _Search(session, operation, kind, deadline).look("")
     if not _is_as_asked(kind, operation.resource.inputs, shown):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
@@ -66,6 +67,10 @@ class StepContinues(Exception):
         self.job_id = job_id
 
 
+class NotYet(StepContinues):
+    """One look doesn't tell, and this session waits for nothing."""
+
+
 @dataclass(slots=True, kw_only=True)
 class Patience:
     """Pauses between looks or sends, each longer than the one before, until a deadline on the monotonic clock.
@@ -95,12 +100,17 @@ class Patience:
 
 @dataclass(eq=False, kw_only=True)
 class Session:
-    """One run's shared means. `timeouts`: seconds, by `create_grace` and `Kind.action`; `ends`: of the whole run."""
+    """One run's shared means. `timeouts`: seconds, by `create_grace` and `Kind.action`.
+
+    `is_patient` False: a plan's session. It looks once and waits for nothing; what would have to be waited for stays
+    undecided.
+    """
 
     observer: Observer
     candidates: Candidates
     ledger: Ledger
     emit: Callable[[Event], None]
+    is_patient: bool = True
     timeouts: Mapping[str, float] = field(default_factory=dict)
     senders: set[asyncio.Task[object]] = field(default_factory=set)
     narrow: dict[str, asyncio.Lock] = field(default_factory=dict)  # groups that were busy: one step at a time
@@ -134,8 +144,8 @@ class Session:
         return self.observer.until(seconds)
 
     def looks(self, deadline: float) -> Patience:
-        """The patience of somebody who looks again until something has changed."""
-        return Patience(clock=self.clock, deadline=deadline)
+        """The patience of somebody who looks again until something has changed; none where the session has none."""
+        return Patience(clock=self.clock, deadline=deadline if self.is_patient else -math.inf)
 
     def sends(self, deadline: float) -> Patience:
         """The patience of somebody who sends again what had no effect, or no answer."""

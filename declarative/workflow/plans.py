@@ -45,10 +45,10 @@ async def _recovered_in_memory(
     project: Project, observer: Observer, stack: Stack, state: State
 ) -> tuple[State, tuple[OpenOperation, ...]]:
     """The state as one look at its open operations leaves it, and what stays undecided."""
-    from declarative.applier import recover_without_waiting
+    from declarative.applier import recover
 
     session = session_for(project, observer, stack, state, store=None, emit=nobody)
-    open_ = await recover_without_waiting(session)
+    open_ = await recover(session)
     return session.ledger.state, open_
 
 

@@ -52,7 +52,7 @@ def session_for(
     store: Store | None,
     emit: Callable[[Event], None],
 ) -> Session:
-    """What the steps of a run share. Without a `store`, what is recorded stays in memory."""
+    """What the steps of a run share. Without a `store` it is a plan's: nothing is written, and nothing waited for."""
     from declarative.applier import Ledger, Session
     from declarative.observation import Candidates
 
@@ -61,6 +61,7 @@ def session_for(
         candidates=Candidates(observer),
         ledger=Ledger(state, store, blocking=project.blocking),
         emit=emit,
+        is_patient=store is not None,
         timeouts=_timeouts(project, stack),
     )
 

@@ -390,9 +390,17 @@ async def _in_place(work: Callable[[], object]) -> object:
 
 
 def session_on(
-    cloud: Cloud, *recorded: Resource, operations: Sequence[Operation] = (), disk: Disk | None = None, **timing: float
+    cloud: Cloud,
+    *recorded: Resource,
+    operations: Sequence[Operation] = (),
+    disk: Disk | None = None,
+    is_patient: bool = True,
+    **timing: float,
 ) -> Session:
-    """A run on this cloud, with these objects and operations recorded. `timing`: `trust`, `grace` or `ends`."""
+    """A run on this cloud, with these objects and operations recorded; a plan, which has no store, without patience.
+
+    `timing`: `trust`, `grace` or `ends`.
+    """
     clock = Clock(random=Random(1))
     observer = Observer(cloud, clock, **timing)
     state = State(
@@ -401,8 +409,14 @@ def session_on(
         operations={one.id: one for one in operations},
     )
     blocking: Callable[[Callable[[], object]], Awaitable[object]] = _in_place
-    ledger = Ledger(state, disk or Disk(cloud), blocking=blocking)
-    return Session(observer=observer, candidates=Candidates(observer), ledger=ledger, emit=cloud.events.append)
+    ledger = Ledger(state, (disk or Disk(cloud)) if is_patient else None, blocking=blocking)
+    return Session(
+        observer=observer,
+        candidates=Candidates(observer),
+        ledger=ledger,
+        emit=cloud.events.append,
+        is_patient=is_patient,
+    )
 
 
 async def begun(session: Session, one: Operation) -> Operation:

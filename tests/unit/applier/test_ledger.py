@@ -180,10 +180,12 @@ async def test_folding_costs_in_proportion_to_what_is_recorded(tmp_path):
 
 
 @on_virtual_time
-async def test_in_memory_nothing_is_written(tmp_path):
+async def test_without_a_store_things_are_learned_and_none_is_written(tmp_path):
     ledger = Ledger(store_at(tmp_path).read())
-    await ledger.intend(begun(1))
-    await ledger.note(Put(resource(1)), Closed("op-1"))
+    with pytest.raises(StateError):
+        await ledger.intend(begun(1))
+    ledger.learn(Put(resource(1)))
+    assert list(ledger.state.resources) == [resource(1).address]
     assert await ledger.close() == ""
     assert list(tmp_path.iterdir()) == []
 

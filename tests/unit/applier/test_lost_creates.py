@@ -2,9 +2,9 @@
 
 import pytest
 
-from declarative.applier.lost_creates import created_by, lost
+from declarative.applier.lost_creates import CreateFailed, created_by, lost
 from declarative.applier.session import StepContinues, StepFailed
-from declarative.model import Action
+from declarative.model import Action, Closed, Put
 from declarative.provider import FailedTask
 from tests.scaffold.applier import (
     GROUP,
@@ -163,11 +163,11 @@ async def test_failed_create_ends_with_what_it_left_behind(left):
     if left:
         cloud.add(as_asked(), status="error")
     session = on(cloud)
-    with pytest.raises(StepFailed) as failure:
+    with pytest.raises(CreateFailed) as failure:
         await ask_job(session, cloud, failing(**({"server_group_id": "g1"} if left else {})))
     assert failure.value.code == "EVS.2024"
-    assert [one.id for one in session.ledger.state.resources.values()] == (["g1"] if left else [])
-    assert session.ledger.state.operations == {}
+    assert [one.resource.id for one in failure.value.records if isinstance(one, Put)] == (["g1"] if left else [])
+    assert failure.value.records[-1] == Closed(CREATE.id)
 
 
 @on_virtual_time
@@ -177,6 +177,7 @@ async def test_failed_create_says_why_also_when_what_it_left_can_not_be_told():
     session = on(cloud)
     with pytest.raises(StepFailed) as failure:
         await ask_job(session, cloud, failing())
+    assert not isinstance(failure.value, CreateFailed)
     assert failure.value.code == "EVS.2024"
     assert "What it left behind is not known" in failure.value.fix
     assert list(session.ledger.state.operations) == [CREATE.id]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from declarative.applier import recover, recover_without_waiting
+from declarative.applier import recover
 from declarative.errors import Rejected, Unauthorized
 from declarative.model import Action
 from tests.scaffold.applier import (
@@ -26,10 +26,10 @@ ENABLE, ENABLE_ACCEPTED = (
 )
 
 
-def left_open(cloud, *operations, others=()):
+def left_open(cloud, *operations, others=(), is_patient=True):
     """A session whose ledger holds these operations of an earlier run, and what they are about."""
     known = [OLD for one in operations if one.action is not Action.CREATE]
-    return session_on(cloud, *known[:1], *others, operations=operations)
+    return session_on(cloud, *known[:1], *others, operations=operations, is_patient=is_patient)
 
 
 def end_of(session):
@@ -119,6 +119,28 @@ async def test_object_that_is_on_its_way_is_waited_for(left, busy, done, goal):
 
 
 @on_virtual_time
+@pytest.mark.parametrize("goal", ["new", "old"])
+async def test_update_is_decided_once_its_object_is_at_rest(goal):
+    cloud = OnlyLooked()
+    cloud.add(OLD, status="starting")
+    cloud.change("g1", after=10.0, status="available", name=goal)
+    session = left_open(cloud, UPDATE)
+    assert await recover(session) == ()
+    assert now() >= 10.0
+    assert end_of(session) == (goal, [])
+
+
+@on_virtual_time
+async def test_update_of_an_object_that_stays_busy_stays_open():
+    cloud = OnlyLooked()
+    cloud.add(OLD, status="starting")
+    session = left_open(cloud, UPDATE)
+    (still,) = await recover(session)
+    assert "protection group g1 is starting" in still.message
+    assert end_of(session) == ("old", ["update"])
+
+
+@on_virtual_time
 @pytest.mark.parametrize(
     "left", [CREATE_ACCEPTED, UPDATE_ACCEPTED, DELETE_ACCEPTED, ENABLE_ACCEPTED], ids=lambda left: left.action.value
 )
@@ -154,12 +176,12 @@ async def test_operation_that_can_not_be_looked_at_leaves_the_others_decided():
 
 
 @on_virtual_time
-@pytest.mark.parametrize("settle", [recover, recover_without_waiting])
-async def test_rejected_credentials_end_the_recovery(settle):
+@pytest.mark.parametrize("is_patient", [True, False], ids=["apply", "plan"])
+async def test_rejected_credentials_end_the_recovery(is_patient):
     cloud = OnlyLooked(OLD)
     cloud.troubles["g1"] = Unauthorized("no")
     with pytest.raises(Unauthorized):
-        await settle(left_open(cloud, UPDATE))
+        await recover(left_open(cloud, UPDATE, is_patient=is_patient))
 
 
 # ---------------------------------------------------------------- with one look
@@ -182,8 +204,8 @@ async def test_one_look_decides_what_it_can(left, shown, goal):
     cloud = OnlyLooked()
     if shown is not None:
         cloud.add(OLD, **shown)
-    session = left_open(cloud, left)
-    assert await recover_without_waiting(session) == ()
+    session = left_open(cloud, left, is_patient=False)
+    assert await recover(session) == ()
     assert end_of(session) == (goal, [])
     assert now() < 0.1
 
@@ -194,8 +216,8 @@ async def test_one_look_believes_the_job_that_names_one_of_two_alike():
     for object_id in ("g1", "g2"):
         cloud.add(group(object_id, name="old"))
     cloud.run_job("job-1", entities={"server_group_id": "g2"})
-    session = left_open(cloud, CREATE_ACCEPTED)
-    assert await recover_without_waiting(session) == ()
+    session = left_open(cloud, CREATE_ACCEPTED, is_patient=False)
+    assert await recover(session) == ()
     assert [one.id for one in session.ledger.state.resources.values()] == ["g2"]
 
 
@@ -203,7 +225,7 @@ async def test_one_look_believes_the_job_that_names_one_of_two_alike():
 async def test_one_look_says_that_the_job_of_a_create_has_failed():
     cloud = OnlyLooked()
     cloud.run_job("job-1", ending=failing())
-    (still,) = await recover_without_waiting(left_open(cloud, CREATE_ACCEPTED))
+    (still,) = await recover(left_open(cloud, CREATE_ACCEPTED, is_patient=False))
     assert "job job-1 failed" in still.message
 
 
@@ -223,8 +245,8 @@ async def test_one_look_leaves_undecided_what_it_can_not_decide(left, shown):
     cloud.run_job("job-1", seconds=100.0)
     if shown is not None:
         cloud.add(OLD, **shown)
-    session = left_open(cloud, left)
-    (still,) = await recover_without_waiting(session)
+    session = left_open(cloud, left, is_patient=False)
+    (still,) = await recover(session)
     assert still.message
     assert [one.action for one in session.ledger.state.operations.values()] == [left.action]
     assert now() < 0.1

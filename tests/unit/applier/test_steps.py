@@ -12,6 +12,7 @@ from tests.scaffold.applier import (
     LOST_BEFORE,
     UNREADABLE,
     Cloud,
+    failing,
     group,
     instance,
     naming,
@@ -176,6 +177,18 @@ async def test_step_that_concerns_only_the_state_asks_the_cloud_nothing(planned,
     await carry_out(session, planned)
     assert cloud.log == written
     assert recorded(session) == ([] if planned.action is Action.FORGET else ["g1"])
+
+
+@on_virtual_time
+async def test_what_a_failed_create_left_behind_is_recorded():
+    cloud = Cloud()
+    cloud.endings.append(failing(server_group_id="g1"))
+    cloud.add(group(), status="error")
+    session = session_on(cloud)
+    with pytest.raises(StepFailed, match="no space"):
+        await carry_out(session, CREATE)
+    assert recorded(session) == ["g1"]
+    assert cloud.log[-1] == "Closed"
 
 
 @on_virtual_time
