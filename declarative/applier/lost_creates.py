@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from declarative.applier.groups import group_of, parts_busy
 from declarative.applier.session import NotYet, Session, StepContinues, StepFailed
+from declarative.backoff import Backoff
 from declarative.errors import visible
 from declarative.kinds.compare import Likeness, in_place, likeness, same_name
 from declarative.model import Action, Address, Attributes, Closed, Health, Kind, Operation, Put, Record
@@ -17,7 +18,7 @@ from declarative.observation import MAY_BE_OLDER
 from declarative.provider import FailedTask, Job, entity
 
 _LIST_GAP = 2.0  # seconds between two lists that look for lost creates; all who look share them
-_LONGEST_PAUSE = 8.0  # seconds between two looks for one of them
+_LOOKS = Backoff(first=_LIST_GAP, longest=8.0, growth=1.5)  # between two looks for one of them
 _UNDO = "The attempt has marked the pair: the next plan detaches it and attaches it again. Run again."
 
 
@@ -95,7 +96,7 @@ async def lost(session: Session, operation: Operation, *, claim: str = "", deadl
     doesn't see it at once.
     """
     kind = session.kind(operation.resource.address)
-    search, pause = _Search(session, operation, kind, deadline), _LIST_GAP
+    search, pause = _Search(session, operation, kind, deadline), 0.0
     end = session.clock.monotonic() + session.observer.grace
     while (made := await search.look(claim)) is None:
         if not session.is_patient:
@@ -104,8 +105,8 @@ async def lost(session: Session, operation: Operation, *, claim: str = "", deadl
         left = end - session.clock.monotonic()
         if left <= 0:
             break
+        pause = _LOOKS.after(pause)
         await session.clock.sleep(min(pause, left))
-        pause = min(pause * 1.5, _LONGEST_PAUSE)
     if made is None:
         if busy := await parts_busy(session, operation.resource, deadline=deadline):
             raise StepContinues(f"{busy}, perhaps by a create whose answer was lost")

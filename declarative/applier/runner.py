@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from declarative.applier.session import Session, StepContinues, StepFailed
 from declarative.applier.steps import carry_out
+from declarative.backoff import Backoff
 from declarative.concurrency import ANSWERS, heard
 from declarative.errors import OutcomeUnknown, ProviderError, StateError, Unauthorized
 from declarative.model import Action, Event, Health, Operation, Put, Result, Step, StepOutcome
@@ -18,6 +19,7 @@ from declarative.observation import as_shown
 T = TypeVar("T")
 
 _QUOTA_USED_UP = frozenset({"SDRS.0305", "SDRS.0306"})
+_READ_BACK = Backoff(first=1.0, longest=5.0)  # between looks at an object that a step has just made
 _OWN_CALL = frozenset({Action.CREATE, Action.UPDATE, Action.ENABLE, Action.DISABLE, Action.ADOPT})
 
 
@@ -268,15 +270,15 @@ class Runner:
         if resource is None:
             return
         kind, deadline = session.kind(step.address), session.until(session.observer.grace + 30.0)
-        age, pause = session.clock.monotonic() - since, 1.0
+        age, pause = session.clock.monotonic() - since, 0.0
         while True:
             look = await session.observer.look(kind, resource.id, max_age=age, deadline=deadline)
             if (observed := look.shown) is not None:
                 break
+            age, pause = 0.0, _READ_BACK.after(pause)
             if session.clock.monotonic() - since + pause > session.observer.grace:
                 raise StepContinues(f"{kind.noun} {resource.id} was created but can't be read")
             await session.clock.sleep(pause)
-            age, pause = 0.0, min(pause * 2, 5.0)
         if step.action is Action.UPDATE:
             session.ledger.learn(Put(as_shown(session.observer.notices, resource, observed)))
         else:

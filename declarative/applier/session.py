@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from declarative.applier.ledger import Ledger
+from declarative.backoff import Backoff
 from declarative.clock import Clock
 from declarative.kinds import KINDS
 from declarative.model import (
@@ -32,7 +33,8 @@ from declarative.provider import Provider, Slot
 
 T = TypeVar("T")
 
-_LONGEST_PAUSE = 15.0  # seconds
+_LOOKS = Backoff(first=1.0, longest=15.0, growth=1.5)
+_SENDS = Backoff(first=0.5, longest=15.0)
 MAX_SENDS = 8  # of one create within its deadline
 
 
@@ -73,28 +75,25 @@ class NotYet(StepContinues):
 
 @dataclass(slots=True, kw_only=True)
 class Patience:
-    """Pauses between looks or sends, each longer than the one before, until a deadline on the monotonic clock.
-
-    `pause`: seconds of the next one; `growth`: by how much the one after that is longer, up to 15 s.
-    """
+    """Pauses between looks or sends, each longer than the one before, until a deadline on the monotonic clock."""
 
     clock: Clock
     deadline: float
-    pause: float = 1.0
-    growth: float = 1.5
+    backoff: Backoff
     is_jittered: bool = False
+    _last: float = 0.0  # seconds of the last one
 
     @property
     def is_over(self) -> bool:
         """True when the deadline comes before the next pause has passed."""
-        return self.clock.monotonic() + self.pause >= self.deadline
+        return self.clock.monotonic() + self.backoff.after(self._last) >= self.deadline
 
     async def again(self) -> bool:
         """Pause, and return True; False, at once, when it is over."""
         if self.is_over:
             return False
-        await self.clock.sleep(self.clock.jitter(self.pause) if self.is_jittered else self.pause)
-        self.pause = min(self.pause * self.growth, _LONGEST_PAUSE)
+        self._last = self.backoff.after(self._last)
+        await self.clock.sleep(self.clock.jitter(self._last) if self.is_jittered else self._last)
         return True
 
 
@@ -145,11 +144,11 @@ class Session:
 
     def looks(self, deadline: float) -> Patience:
         """The patience of somebody who looks again until something has changed; none where the session has none."""
-        return Patience(clock=self.clock, deadline=deadline if self.is_patient else -math.inf)
+        return Patience(clock=self.clock, deadline=deadline if self.is_patient else -math.inf, backoff=_LOOKS)
 
     def sends(self, deadline: float) -> Patience:
         """The patience of somebody who sends again what had no effect, or no answer."""
-        return Patience(clock=self.clock, deadline=deadline, pause=0.5, growth=2.0, is_jittered=True)
+        return Patience(clock=self.clock, deadline=deadline, backoff=_SENDS, is_jittered=True)
 
     @contextmanager
     def at_rest(self) -> Iterator[None]:

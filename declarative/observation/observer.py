@@ -9,6 +9,7 @@ import asyncio
 import math
 from dataclasses import dataclass, field
 
+from declarative.backoff import Backoff
 from declarative.clock import Clock
 from declarative.model import Attributes, Json, Kind
 from declarative.observation.evidence import Evidence
@@ -25,6 +26,7 @@ _MOMENT = 0.75  # seconds for which those who aren't in a hurry wait for others 
 _SOON = 0.2  # likewise, for those who are
 _SHARED = 0.25  # seconds for which one look serves all who look at the same before they send
 _LISTS = 12  # how many times as long as it takes a list serves them: reading lists takes a twelfth of the time at most
+_UNTIL_SHOWN = Backoff(first=0.5, longest=5.0)  # between looks at a new object that is not shown yet
 _MOST_SIGHTINGS = 1000  # single looks that are remembered, until old ones are dropped
 
 
@@ -96,12 +98,12 @@ class Observer:
 
     async def object(self, kind: Kind, object_id: str, *, max_age: float, deadline: float) -> Attributes | None:
         """What `look` shows; but what this run has just made is not gone for not being shown yet."""
-        pause = 0.5
+        pause = 0.0
         while (
             observed := (await self.look(kind, object_id, max_age=max_age, deadline=deadline)).shown
         ) is None and self.is_new(object_id):
+            max_age, pause = 0.0, _UNTIL_SHOWN.after(pause)
             await self.clock.sleep(pause)
-            max_age, pause = 0.0, min(pause * 2, 5.0)
         return observed
 
     async def look(

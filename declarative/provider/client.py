@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from declarative.backoff import Backoff
 from declarative.clock import Clock
 from declarative.errors import EndpointError, NotFound, ProviderError, Rejected, Unauthorized, visible
 from declarative.model import Action, Attributes, Binding, Call, Kind
@@ -36,8 +37,7 @@ from declarative.provider.transport import Connection
 if TYPE_CHECKING:
     import httpx
 
-_LOOK_PAUSE = 1.0  # seconds after a look that failed; doubled up to
-_LOOK_PAUSE_CAP = 8.0
+_FAILED_LOOKS = Backoff(first=1.0, longest=8.0)
 _BLANK_LOOKS = 3  # at a job that is unknown, or can't be read, until that is believed
 _BLANK_PAUSE = 2.0  # seconds after the first of these; the third comes when the grace is over
 _UNKNOWN_JOB_CODES = frozenset({"SDRS.0408"})
@@ -249,7 +249,7 @@ class Provider:
                     continue
                 if isinstance(look, ProviderError):
                     trouble = look.summary
-                    poller.put_off(waiting_job, min(max(waiting_job.pause * 2, _LOOK_PAUSE), _LOOK_PAUSE_CAP))
+                    poller.put_off(waiting_job, _FAILED_LOOKS.after(waiting_job.pause))
                     continue
                 blanks.number, trouble = 0, ""
                 if progress is not None:

@@ -13,11 +13,10 @@ import math
 from collections import deque
 from dataclasses import dataclass, field
 
+from declarative.backoff import Backoff
 from declarative.clock import Clock
 
-_FIRST_PAUSE = 0.25  # seconds after a first look
-_GROWTH = 1.5
-_LONGEST_PAUSE = 15.0
+_PAUSES = Backoff(first=0.25, longest=15.0, growth=1.5)
 _SLACK = 0.02  # of the median; a look a little too early costs a second one
 _LONGEST_SLACK = 1.0
 _AGAIN = 0.05  # of the median, between the looks at a job that takes longer
@@ -69,7 +68,7 @@ class Poller:
         self._waiting: dict[WaitingJob, None] = {}  # oldest first; who is later than expected paces itself
         self._probe: WaitingJob | None = None
         self._probe_at = 0.0
-        self._probe_pause = _FIRST_PAUSE
+        self._probe_pause = _PAUSES.first
         self._successes = _Median()
         self._failures = _Median()
 
@@ -110,13 +109,13 @@ class Poller:
         now = self._clock.monotonic()
         waiting_job.looked = now - waiting_job.submitted
         if waiting_job not in self._waiting:
-            self.put_off(waiting_job, min(waiting_job.pause * _GROWTH, _LONGEST_PAUSE))
+            self.put_off(waiting_job, _PAUSES.after(waiting_job.pause))
         elif self._expected() is None:
             self._rotate(waiting_job, now)
         elif waiting_job.looked >= self._due_age():
-            self.put_off(waiting_job, min(max(_FIRST_PAUSE, _AGAIN * (self._expected() or 0.0)), _LONGEST_PAUSE))
+            self.put_off(waiting_job, min(max(_PAUSES.first, _AGAIN * (self._expected() or 0.0)), _PAUSES.longest))
         elif waiting_job is self._probe:
-            self._probe_at = now + min(_FIRST_PAUSE + waiting_job.looked * (_GROWTH - 1), _LONGEST_PAUSE)
+            self._probe_at = now + min(_PAUSES.first + waiting_job.looked * (_PAUSES.growth - 1), _PAUSES.longest)
 
     def put_off(self, waiting_job: WaitingJob, pause: float) -> None:
         """The job is looked at again in `pause` seconds, whatever the others do."""
@@ -173,7 +172,7 @@ class Poller:
         if self._probe is None:
             return
         now = self._clock.monotonic()
-        self._probe_pause = _FIRST_PAUSE
+        self._probe_pause = _PAUSES.first
         self._probe_at = now
         if self._expected() is not None:
             self._probe_at = self._probe.submitted + min(_probe_age(now - self._probe.submitted), soon)
@@ -185,7 +184,7 @@ class Poller:
         self._waiting[waiting_job] = None
         self._probe = next(iter(self._waiting))
         self._probe_at = now + self._probe_pause
-        self._probe_pause = min(self._probe_pause * _GROWTH, _LONGEST_PAUSE)
+        self._probe_pause = _PAUSES.after(self._probe_pause)
         self._probe.wake.set()
 
     async def _sleep(self, waiting_job: WaitingJob, seconds: float) -> None:
@@ -199,8 +198,8 @@ class Poller:
 
 def _probe_age(age: float) -> float:
     """The first age, from `age` on, at which a probe is looked at: 0, then after 0.25 s growing by half up to 15 s."""
-    at, pause = 0.0, _FIRST_PAUSE
+    at, pause = 0.0, 0.0
     while at < age:
+        pause = _PAUSES.after(pause)
         at += pause
-        pause = min(pause * _GROWTH, _LONGEST_PAUSE)
     return at

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
+from declarative.backoff import Backoff
 from declarative.clock import Clock
 from declarative.concurrency import all_of
 from declarative.errors import NotFound, Rejected, visible
@@ -25,7 +26,7 @@ _PAGES_AHEAD = 32  # pages fetched at a time on the word of `count` alone
 _MAX_LIST = 32 * 2**20  # bytes of a list page; a full one of groups has about 0.9 MB
 _EQUAL_READINGS = 3  # of a list that is shorter than its count says, until it is taken as it is
 _MOST_READINGS = 6
-_REREAD_PAUSE = 0.5  # seconds; doubled each time
+_REREADS = Backoff(first=0.5, longest=math.inf)
 _BARREN_PAGES = 2  # pages in a row without anything new, until the list is taken to repeat itself
 
 
@@ -230,14 +231,14 @@ class Reads:
         A list that is shorter than its own count says is read again, with pauses, until three readings are equal.
         """
         found = await self._once(listing, list_key, key, deadline=deadline)
-        readings, equal, pause = 1, 1, _REREAD_PAUSE
+        readings, equal, pause = 1, 1, _REREADS.after(0.0)
         while not found.is_complete and equal < _EQUAL_READINGS and readings < _MOST_READINGS:
             if not patient or found.repeats or self._clock.monotonic() + pause >= deadline:
                 break
             await self._clock.sleep(pause)
             before, found = found, await self._once(listing, list_key, key, deadline=deadline)
             equal = equal + 1 if found.objects.keys() == before.objects.keys() else 1
-            readings, pause = readings + 1, pause * 2
+            readings, pause = readings + 1, _REREADS.after(pause)
         if patient and not found.is_complete:
             self._notice(
                 f"the list of {listing.path[-1]} has no clear end: it shows {len(found.objects)} objects, and counts"

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from declarative.backoff import Backoff
 from declarative.clock import Clock
 from declarative.errors import EndpointError, NotSent, Rejected, Unanswered, Unauthorized
 from declarative.kinds import KINDS
@@ -22,9 +23,7 @@ from declarative.provider.transport import Connection, Limiter, Requests, connec
 if TYPE_CHECKING:
     import httpx
 
-_BACKOFF_BASE = 0.25  # seconds
-_BACKOFF_CAP = 8.0
-_BACKOFF_STEPS = 5  # doublings until the cap
+_BACKOFF = Backoff(first=0.25, longest=8.0)
 _SENSELESS_ANSWERS = 3  # to one call, until it is given up
 # Seconds in which an endpoint that has never answered is tried: most likely its address is wrong, and whoever wrote it
 # should not wait for the deadline to hear so.
@@ -135,15 +134,12 @@ class Sender:
                 return result
             tries += 1
             senseless += result.again is Again.UNREADABLE
-            pause = max(result.pause, self._backoff(tries))
+            pause = max(result.pause, self._clock.jitter(_BACKOFF.nth(tries)))
             if not _may_try_again(
                 result, outgoing, senseless=senseless
             ) or self._clock.monotonic() + pause >= self._end(outgoing, result):
                 raise result.error
             await self._clock.sleep(pause)
-
-    def _backoff(self, tries: int) -> float:
-        return self._clock.jitter(min(_BACKOFF_CAP, _BACKOFF_BASE * 2.0 ** min(tries - 1, _BACKOFF_STEPS)))
 
     def _end(self, outgoing: Outgoing, failure: Failure) -> float:
         """The moment from which on a call that failed so is not tried again."""

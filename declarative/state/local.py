@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from declarative.backoff import Backoff
 from declarative.errors import LockHeld, StateConflict, StateError, UsageError, visible
 from declarative.model import NAME_PATTERN, Begun, Record
 from declarative.state import journal, recovery_file, snapshot
@@ -33,7 +34,8 @@ RESERVE_BYTES = 64 * 1024
 _LEFT_ASIDE = re.compile(r"(?:state\.json|recovery-).*\.tmp\.[0-9]+")  # see `Files.write_aside`
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _UNSUPPORTED = frozenset({errno.EOPNOTSUPP, errno.EINVAL})
-_SHORTEST_PAUSE, _FIRST_JITTER, _LARGEST_JITTER = 0.02, 0.1, 1.0  # seconds
+_SHORTEST_PAUSE = 0.02  # seconds
+_JITTER = Backoff(first=0.1, longest=1.0)
 
 
 def open_local(place: Place) -> LocalStore:
@@ -322,7 +324,7 @@ class LocalStore:
                 self.files.remove(self.folder / name)
 
     def _acquire(self, holder: Holder, *, timeout: float, sleep: Callable[[float], None]) -> None:
-        waited, ceiling = 0.0, _FIRST_JITTER
+        waited, ceiling = 0.0, _JITTER.after(0.0)
         while not self._lock.acquire(holder):
             other = self._lock.holder()
             # Free again: it was given back just now, or somebody only looked. A second more for that.
@@ -331,7 +333,7 @@ class LocalStore:
             pause = min(_SHORTEST_PAUSE + self.jitter(ceiling), max(timeout - waited, _SHORTEST_PAUSE))
             sleep(pause)
             waited += pause
-            ceiling = min(2 * ceiling, _LARGEST_JITTER)
+            ceiling = _JITTER.after(ceiling)
 
     def _held(self, other: Holder) -> LockHeld:
         return LockHeld(
