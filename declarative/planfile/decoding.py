@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from enum import StrEnum
@@ -34,6 +35,7 @@ from declarative.model import (
 )
 from declarative.planner.consents import DESTROY, OPTION, is_possible
 from declarative.planner.steps import step_id
+from declarative.typed_json import array, boolean, mapping, number, text, texts, whole, word
 
 Value = TypeVar("Value")
 Word = TypeVar("Word", bound=StrEnum)
@@ -62,7 +64,7 @@ def read_plan(document: Json) -> Plan:
         output_changes=_list(_change, document, "output_changes"),
         warnings=_list(_warning, document, "warnings"),
         prerequisites=_list(_prerequisite, document, "prerequisites"),
-        max_deletes=_number(document, "max_deletes"),
+        max_deletes=whole(_member(document, "max_deletes"), "max_deletes", most=math.inf),
         timeouts=_timeouts(document),
     )
     _check_steps(plan.steps)
@@ -88,44 +90,37 @@ def _check_steps(steps: tuple[Step, ...]) -> None:
 # ---------------------------------------------------------------- values
 
 
-def _member(document: Json, name: str, kind: type[Value]) -> Value:
-    value = document.get(name) if isinstance(document, dict) else None
-    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-        raise ValueError(f"{name} is missing or of another type")
-    return value
+def _member(document: Json, name: str) -> Json:
+    """Return a member; None, which is of no type, where it is missing."""
+    return mapping(document, "document").get(name)
 
 
 def _text(document: Json, name: str) -> str:
-    return _member(document, name, str)
+    return text(_member(document, name), name)
 
 
 def _flag(document: Json, name: str) -> bool:
-    return _member(document, name, bool)
+    return boolean(_member(document, name), name)
 
 
-def _number(document: Json, name: str) -> int:
-    number = _member(document, name, int)
-    if number < 0:
-        raise ValueError(f"{name} is below zero")
-    return number
+def _count(document: Json, name: str) -> int:
+    return whole(_member(document, name), name)
 
 
 def _mapping(document: Json, name: str) -> Mapping[str, Json]:
-    return _member(document, name, dict)
+    return mapping(_member(document, name), name)
 
 
 def _list(read: Callable[[Json], Value], document: Json, name: str) -> tuple[Value, ...]:
-    return tuple([read(one) for one in _member(document, name, list)])
+    return tuple(array(_member(document, name), name, read))
 
 
-def _string(value: Json) -> str:
-    if not isinstance(value, str):
-        raise ValueError("not a text")
-    return value
+def _texts(document: Json, name: str) -> tuple[str, ...]:
+    return texts(_member(document, name), name)
 
 
 def _address(value: Json) -> Address:
-    return Address.parse(_string(value))
+    return Address.parse(text(value, "address"))
 
 
 def _maybe_address(document: Json, name: str = "address") -> Address | None:
@@ -133,7 +128,7 @@ def _maybe_address(document: Json, name: str = "address") -> Address | None:
 
 
 def _word(words: type[Word], document: Json, name: str) -> Word:
-    return words(_text(document, name))
+    return word(_member(document, name), name, words)
 
 
 # ---------------------------------------------------------------- members
@@ -149,33 +144,29 @@ def _basis(document: Json) -> Basis:
         inputs=_mapping(document, "inputs"),
         binding=Binding(_text(binding, "project_id"), _text(binding, "region"), _text(binding, "host")),
         lineage=_lineage(_text(document, "lineage")),
-        serial=_number(document, "serial"),
+        serial=_count(document, "serial"),
         tool=_text(document, "tool"),
         created=_text(document, "created"),
         expires=_text(document, "expires"),
         destroy=_flag(document, "destroy"),
         refresh_only=_flag(document, "refresh_only"),
         refreshed=_flag(document, "refreshed"),
-        documents=_number(documents, "count"),
+        documents=_count(documents, "count"),
         guarded=_list(_address, documents, "prevent_destroy"),
-        targets=_list(_string, selectors, "target"),
-        excludes=_list(_string, selectors, "exclude"),
-        replaces=_list(_string, selectors, "replace"),
+        targets=_texts(selectors, "target"),
+        excludes=_texts(selectors, "exclude"),
+        replaces=_texts(selectors, "replace"),
     )
 
 
-def _lineage(text: str) -> str:
-    if not text or _ID.fullmatch(text) is None:
+def _lineage(lineage: str) -> str:
+    if not lineage or _ID.fullmatch(lineage) is None:
         raise ValueError("the lineage is of another form")
-    return text
+    return lineage
 
 
 def _timeouts(document: Json) -> Mapping[str, float]:
-    timeouts = _mapping(document, "timeouts")
-    for name in timeouts:
-        if isinstance(timeouts[name], bool) or not isinstance(timeouts[name], int | float) or timeouts[name] < 0:
-            raise ValueError(f"the timeout {name} is not a number of seconds")
-    return timeouts
+    return {name: number(seconds, name) for name, seconds in _mapping(document, "timeouts").items()}
 
 
 def _step(document: Json) -> Step:
@@ -187,11 +178,11 @@ def _step(document: Json) -> Step:
         reason=_word(Reason, document, "reason"),
         resource=resource,
         changes=_list(_change, document, "changes"),
-        requires=_list(_string, document, "requires"),
+        requires=_texts(document, "requires"),
         before=_mapping(document, "before"),
         source=_address(_text(document, "source")) if "source" in document else None,
-        leaves=_list(_string, document, "leaves") if "leaves" in document else (),
-        twins=_list(_string, document, "twins") if "twins" in document else (),
+        leaves=_texts(document, "leaves") if "leaves" in document else (),
+        twins=_texts(document, "twins") if "twins" in document else (),
     )
 
 
@@ -209,7 +200,7 @@ def _resource(document: Json) -> Resource:
         attributes=_mapping(document, "attributes"),
         lifecycle=Lifecycle(
             _flag(lifecycle, "prevent_destroy"),
-            _list(_string, lifecycle, "ignore_changes"),
+            _texts(lifecycle, "ignore_changes"),
             adopt=_flag(lifecycle, "adopt"),
         ),
         depends_on=_list(_address, document, "depends_on"),
@@ -275,11 +266,10 @@ def _output(document: Json) -> Output:
 
 
 def _part(document: Json) -> Json | Reference:
-    if not isinstance(document, dict):
-        raise ValueError("a part of an output is of another type")
-    if "address" in document:
-        return Reference(_address(document["address"]), _text(document, "attribute"))
-    return document.get("value")
+    part = mapping(document, "parts")
+    if "address" in part:
+        return Reference(_address(part["address"]), _text(part, "attribute"))
+    return part.get("value")
 
 
 def _prerequisite(document: Json) -> Prerequisite:
@@ -288,9 +278,9 @@ def _prerequisite(document: Json) -> Prerequisite:
 
 def _warning(document: Json) -> Diagnostic:
     position = None
-    if isinstance(document, dict) and document.get("position") is not None:
+    if _member(document, "position") is not None:
         place = _mapping(document, "position")
-        position = Position(_text(place, "file"), _number(place, "line"), _number(place, "column"))
+        position = Position(_text(place, "file"), _count(place, "line"), _count(place, "column"))
     return Diagnostic(
         summary=_text(document, "summary"),
         fix=_text(document, "fix"),

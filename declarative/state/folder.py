@@ -14,9 +14,9 @@ from declarative.errors import StateError, visible
 from declarative.model import Action, Address, Begun, Dropped, Put, Record, Resource
 from declarative.state import journal, snapshot
 from declarative.state.disk import Identity, Unfit, identify, look, read_file
-from declarative.state.shapes import Malformed
 from declarative.state.snapshot import NewerFormat, State
 from declarative.state.store import Point
+from declarative.typed_json import Malformed
 
 BACKUPS = 5
 _LOOKS = 50

@@ -16,8 +16,8 @@ from pathlib import Path
 
 from declarative.errors import Diagnostic, Severity, StateError, visible
 from declarative.state.disk import PRIVATE_FILE, PRIVATE_FOLDER, read_start
-from declarative.state.shapes import LARGEST_SERIAL
 from declarative.state.store import unheard
+from declarative.typed_json import text, whole
 
 _LONGEST = 4096
 _FIX = "Set XDG_STATE_HOME to a folder that this user can write to, by its whole path."
@@ -120,14 +120,12 @@ class HighWaterMarks:
                 self._path.unlink(missing_ok=True)
 
 
-def _decode(text: bytes) -> HighWaterMark | None:
+def _decode(line: bytes) -> HighWaterMark | None:
     try:
-        shape = json.loads(text)
-        lineage, serial = shape["lineage"], shape["serial"]
+        shape = json.loads(line)
+        return HighWaterMark(text(shape["lineage"], "lineage"), whole(shape["serial"], "serial"))
     except (ValueError, LookupError, TypeError, RecursionError):
         return None
-    whole = isinstance(lineage, str) and type(serial) is int and 0 <= serial <= LARGEST_SERIAL
-    return HighWaterMark(lineage, serial) if whole else None
 
 
 def refuse_rollback(

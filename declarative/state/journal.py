@@ -18,11 +18,13 @@ from dataclasses import dataclass
 from typing import TypeAlias
 from zlib import crc32
 
+from declarative import typed_json
 from declarative.errors import StateError, visible
 from declarative.model import Accepted, Begun, Closed, Dropped, Json, PreImage, Put, Record, RunEnded, RunStarted
 from declarative.state import shapes, torn
-from declarative.state.shapes import Malformed, dumps
+from declarative.state.shapes import dumps
 from declarative.state.snapshot import NewerFormat
+from declarative.typed_json import Malformed
 
 FORMAT = "declarative.journal/1"
 
@@ -166,7 +168,7 @@ def _parse(texts: list[bytes]) -> list[_Shape]:
     """Return the objects of the lines up to the first that isn't one. All at once, which is faster, if all are."""
     with contextlib.suppress(Malformed, UnicodeDecodeError):
         found = shapes.loads(f"[{b','.join(texts).decode('utf-8')}]", unique_keys=False)
-        if len(objects := shapes.array(found, "lines", _object)) == len(texts):
+        if len(objects := typed_json.array(found, "lines", _object)) == len(texts):
             return objects
     one_by_one: list[_Shape] = []
     with contextlib.suppress(Malformed, UnicodeDecodeError):
@@ -175,7 +177,7 @@ def _parse(texts: list[bytes]) -> list[_Shape]:
 
 
 def _object(shape: Json) -> _Shape:
-    return shapes.mapping(shape, "line")
+    return typed_json.mapping(shape, "line")
 
 
 def _judge_tail(tail: Sequence[bytes], whole: Journal, *, shown: str, used: int) -> int:
@@ -223,8 +225,8 @@ def _read_header(shape: _Shape, shown: str) -> tuple[str, int]:
             "Use the version of declarative that wrote it, or a later one.",
         )
     try:
-        header = shapes.fields(shape, required=_HEADER)
-        return shapes.text(header["lineage"], "lineage", empty=False), shapes.whole(header["after"], "after")
+        header = typed_json.fields(shape, required=_HEADER)
+        return typed_json.text(header["lineage"], "lineage", empty=False), typed_json.whole(header["after"], "after")
     except Malformed as error:
         raise Broken(f"{shown} line 1: {error.summary}", whole=Journal()) from error
 
@@ -257,22 +259,22 @@ def _batches(found: list[_Shape], *, after: int) -> tuple[list[Batch], int, str]
 
 
 def _record(shape: _Shape) -> Record:
-    reader = _READERS.get(shapes.text(shape.get("type"), "type"))
+    reader = _READERS.get(typed_json.text(shape.get("type"), "type"))
     if reader is None:
         raise Malformed(f"the type {visible(shape['type'], limit=64)} is unknown")
     required, read = reader
-    return read(shapes.fields(shape, required=required, optional=_LAST))
+    return read(typed_json.fields(shape, required=required, optional=_LAST))
 
 
 _LAST = frozenset({"last"})
 
 
 def _put(shape: _Shape) -> Record:
-    return Put(shapes.read_resource(shape["resource"]), shapes.text(shape["step"], "step"))
+    return Put(shapes.read_resource(shape["resource"]), typed_json.text(shape["step"], "step"))
 
 
 def _dropped(shape: _Shape) -> Record:
-    return Dropped(shapes.read_address(shape["address"]), shapes.text(shape["step"], "step"))
+    return Dropped(shapes.read_address(shape["address"]), typed_json.text(shape["step"], "step"))
 
 
 def _begun(shape: _Shape) -> Record:
@@ -280,15 +282,15 @@ def _begun(shape: _Shape) -> Record:
 
 
 def _accepted(shape: _Shape) -> Record:
-    return Accepted(shapes.text(shape["operation"], "operation"), shapes.text(shape["job_id"], "job_id"))
+    return Accepted(typed_json.text(shape["operation"], "operation"), typed_json.text(shape["job_id"], "job_id"))
 
 
 def _closed(shape: _Shape) -> Record:
-    return Closed(shapes.text(shape["operation"], "operation"))
+    return Closed(typed_json.text(shape["operation"], "operation"))
 
 
 def _pre_image(shape: _Shape) -> Record:
-    return PreImage(shapes.text(shape["kind"], "kind"), shapes.texts(shape["ids"], "ids"))
+    return PreImage(typed_json.text(shape["kind"], "kind"), typed_json.texts(shape["ids"], "ids"))
 
 
 def _run_started(shape: _Shape) -> Record:
@@ -297,7 +299,7 @@ def _run_started(shape: _Shape) -> Record:
 
 def _run_ended(shape: _Shape) -> Record:
     run = shapes.read_run(shape["run"])
-    return RunEnded(run, shapes.boolean(shape["done"], "done"), shapes.mapping(shape["outputs"], "outputs"))
+    return RunEnded(run, typed_json.boolean(shape["done"], "done"), typed_json.mapping(shape["outputs"], "outputs"))
 
 
 def _needs(*names: str) -> frozenset[str]:

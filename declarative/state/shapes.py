@@ -11,19 +11,12 @@ not be read again is not written either.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from typing import TypeVar
+from collections.abc import Mapping
 
 from declarative import strict_json
-from declarative.errors import StateError, visible
+from declarative.errors import visible
 from declarative.model import Action, Address, Binding, Json, Lifecycle, Operation, Resource, Run
-
-LARGEST_SERIAL = 2**63 - 1
-_Value = TypeVar("_Value")
-
-
-class Malformed(StateError):
-    """A recorded noun has another shape than ours; the summary says which part."""
+from declarative.typed_json import Malformed, array, boolean, fields, mapping, text, texts, whole, word
 
 
 def dumps(shape: Json) -> str:
@@ -51,66 +44,6 @@ def _plain(value: object) -> Json:
 _to_json = json.JSONEncoder(sort_keys=True, allow_nan=False, separators=(",", ":"), default=_plain).encode
 
 
-# ---------------------------------------------------------------- checks
-
-
-def fields(shape: Json, *, required: frozenset[str], optional: frozenset[str] = frozenset()) -> dict[str, Json]:
-    """Return `shape` if it is an object with all of `required` and nothing beyond `optional`."""
-    if type(shape) is not dict:
-        raise Malformed("must be an object")
-    if not required <= shape.keys():
-        raise Malformed(f"lacks '{min(required - shape.keys())}'")
-    if len(shape) > len(required) and not shape.keys() <= required | optional:
-        raise Malformed(f"has the unknown field '{visible(min(shape.keys() - required - optional), limit=64)}'")
-    return shape
-
-
-def text(value: Json, name: str, *, empty: bool = True) -> str:
-    """Return `value` if it is a text."""
-    if type(value) is not str or not (value or empty):
-        raise Malformed(f"'{name}' must be a text" + ("" if empty else " that isn't empty"))
-    return value
-
-
-def boolean(value: Json, name: str) -> bool:
-    """Return `value` if it is true or false."""
-    if type(value) is not bool:
-        raise Malformed(f"'{name}' must be true or false")
-    return value
-
-
-def whole(value: Json, name: str, *, least: int = 0) -> int:
-    """Return `value` if it is a whole number from `least` to 2^63 - 1."""
-    if type(value) is not int or not least <= value <= LARGEST_SERIAL:
-        raise Malformed(f"'{name}' must be a whole number from {least} to {LARGEST_SERIAL}")
-    return value
-
-
-def mapping(value: Json, name: str) -> dict[str, Json]:
-    """Return `value` if it is an object; its members may have any shape."""
-    if type(value) is not dict:
-        raise Malformed(f"'{name}' must be an object")
-    return value
-
-
-def array(value: Json, name: str, read: Callable[[Json], _Value]) -> list[_Value]:
-    """Return the members of `value`, each as `read` returns it; a fault names the member."""
-    if type(value) is not list:
-        raise Malformed(f"'{name}' must be an array")
-    found: list[_Value] = []
-    for number, member in enumerate(value):
-        try:
-            found.append(read(member))
-        except Malformed as error:
-            raise Malformed(f"{name}[{number}]: {error.summary}") from error
-    return found
-
-
-def texts(value: Json, name: str) -> tuple[str, ...]:
-    """Return the members of an array of texts."""
-    return tuple(array(value, name, lambda member: text(member, name)))
-
-
 # ---------------------------------------------------------------- nouns
 
 
@@ -124,8 +57,9 @@ def write_address(address: Address) -> str:
 
 def read_address(value: Json) -> Address:
     """Read an address's text."""
+    written = text(value, "address")
     try:
-        return Address.parse(text(value, "address"))
+        return Address.parse(written)
     except ValueError as error:
         raise Malformed(f"'{visible(value, limit=120)}' is no address: {error}") from error
 
@@ -221,14 +155,10 @@ def write_operation(operation: Operation) -> dict[str, Json]:
 def read_operation(value: Json) -> Operation:
     """Read what `write_operation` returns."""
     shape = fields(value, required=_OPERATION, optional=_OPERATION_MORE)
-    try:
-        action = Action(shape["action"])
-    except ValueError as error:
-        raise Malformed(f"'action' is unknown: {visible(shape['action'], limit=64)}") from error
     return Operation(
         text(shape["id"], "id", empty=False),
         text(shape["step"], "step"),
-        action,
+        word(shape["action"], "action", Action),
         read_resource(shape["resource"]),
         text(shape.get("job_id", ""), "job_id"),
         whole(shape.get("sends", 0), "sends"),

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
+from declarative import typed_json
 from declarative.errors import StateError, visible
 from declarative.model import (
     Accepted,
@@ -31,7 +32,8 @@ from declarative.model import (
     RunStarted,
 )
 from declarative.state import shapes
-from declarative.state.shapes import Malformed, dumps
+from declarative.state.shapes import dumps
+from declarative.typed_json import Malformed
 
 FORMAT = "declarative.state/1"
 HISTORY_LENGTH = 200
@@ -167,8 +169,8 @@ def encode(state: State) -> bytes:
 
     Raises StateError for a state that `decode` would refuse, such as two addresses with one object.
     """
-    shapes.text(state.lineage, "lineage", empty=False)
-    shapes.whole(state.serial, "serial")
+    typed_json.text(state.lineage, "lineage", empty=False)
+    typed_json.whole(state.serial, "serial")
     require_sound(state)
     members = [
         f'"format":{dumps(FORMAT)}',
@@ -278,23 +280,23 @@ def _read(document: Mapping[str, Json]) -> State:
     missing = _KNOWN - document.keys()
     if missing:
         raise Malformed(f"lacks '{min(missing)}'")
-    pre_images = shapes.mapping(document["pre_images"], "pre_images")
+    pre_images = typed_json.mapping(document["pre_images"], "pre_images")
     return State(
-        lineage=shapes.text(document["lineage"], "lineage", empty=False),
-        serial=shapes.whole(document["serial"], "serial"),
+        lineage=typed_json.text(document["lineage"], "lineage", empty=False),
+        serial=typed_json.whole(document["serial"], "serial"),
         binding=None if document["binding"] is None else shapes.read_binding(document["binding"]),
         resources=_read_resources(document["resources"]),
         operations=_read_operations(document["operations"]),
-        pre_images={kind: set(shapes.texts(ids, "pre_images")) for kind, ids in pre_images.items()},
-        outputs=shapes.mapping(document["outputs"], "outputs"),
-        history=shapes.array(document["history"], "history", shapes.read_run),
+        pre_images={kind: set(typed_json.texts(ids, "pre_images")) for kind, ids in pre_images.items()},
+        outputs=typed_json.mapping(document["outputs"], "outputs"),
+        history=typed_json.array(document["history"], "history", shapes.read_run),
         progress=None if document["progress"] is None else _read_progress(document["progress"]),
         unknown={name: value for name, value in document.items() if name not in _KNOWN},
     )
 
 
 def _read_resources(value: Json) -> dict[Address, Resource]:
-    listed = shapes.array(value, "resources", shapes.read_resource)
+    listed = typed_json.array(value, "resources", shapes.read_resource)
     found: dict[Address, Resource] = {}
     for resource in listed:
         if found.setdefault(resource.address, resource) is not resource:
@@ -304,7 +306,7 @@ def _read_resources(value: Json) -> dict[Address, Resource]:
 
 def _read_operations(value: Json) -> dict[str, Operation]:
     found: dict[str, Operation] = {}
-    for operation in shapes.array(value, "operations", shapes.read_operation):
+    for operation in typed_json.array(value, "operations", shapes.read_operation):
         if found.setdefault(operation.id, operation) is not operation:
             raise Malformed(f"records the operation {visible(operation.id, limit=64)} twice")
     return found
@@ -314,9 +316,9 @@ _PROGRESS = frozenset({"run", "done", "steps"})
 
 
 def _read_progress(value: Json) -> Progress:
-    shape = shapes.fields(value, required=_PROGRESS)
+    shape = typed_json.fields(value, required=_PROGRESS)
     return Progress(
         shapes.read_run(shape["run"]),
-        shapes.boolean(shape["done"], "done"),
-        set(shapes.texts(shape["steps"], "steps")),
+        typed_json.boolean(shape["done"], "done"),
+        set(typed_json.texts(shape["steps"], "steps")),
     )

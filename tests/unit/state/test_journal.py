@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from declarative.errors import StateError
 from declarative.model import Accepted, Address, Begun, Closed, Put
 from declarative.state.journal import Batch, Broken, Journal, decode, encode_batch, encode_header
-from declarative.state.shapes import Malformed
 from declarative.state.snapshot import NewerFormat
+from declarative.typed_json import Malformed
 from tests.scaffold import recorded as r
 
 BATCHES = (

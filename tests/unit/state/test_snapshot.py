@@ -27,8 +27,8 @@ from declarative.model import (
     RunStarted,
 )
 from declarative.state import snapshot
-from declarative.state.shapes import Malformed
 from declarative.state.snapshot import NewerFormat, Progress, State, decode, encode, fold, fresh
+from declarative.typed_json import Malformed
 from tests.scaffold import recorded as r
 
 SCHEMA = json.loads((Path(__file__).parents[3] / "schemas" / "state.json").read_text())
@@ -262,6 +262,11 @@ RUN = {"id": "r", "who": "me", "started": "now", "command": "apply"}
         pytest.param(sealed(resources=[{**RESOURCE, "x": 1}]), "unknown field 'x'", id="unknown-field-of-a-resource"),
         pytest.param(sealed(resources=[{**RESOURCE, "inputs": []}]), "'inputs' must be an object", id="inputs-a-list"),
         pytest.param(sealed(resources=[{**RESOURCE, "address": "a\x1b/b"}]), r"'a\x1b/b' is no address", id="address"),
+        pytest.param(
+            sealed(resources=[{**RESOURCE, "address": 5}]),
+            "resources[0]: 'address' must be a text",
+            id="address-a-number",
+        ),
         pytest.param(sealed(resources=["x"]), "resources[0]: must be an object", id="resource-a-text"),
         pytest.param(
             sealed(resources=[{**RESOURCE, "lifecycle": {"prevent_destroy": 1, "ignore_changes": []}}]),
