@@ -5,16 +5,17 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from enum import StrEnum
 from typing import TypeVar
 
+from declarative.codec import read_address, read_binding, read_resource
 from declarative.errors import Diagnostic, Position, Severity
 from declarative.kinds import KINDS
 from declarative.model import (
     Action,
     Address,
     Basis,
-    Binding,
     Change,
     Consent,
     Danger,
@@ -22,7 +23,6 @@ from declarative.model import (
     Drift,
     Hint,
     Json,
-    Lifecycle,
     OpenOperation,
     Output,
     Plan,
@@ -119,12 +119,12 @@ def _texts(document: Json, name: str) -> tuple[str, ...]:
     return texts(_member(document, name), name)
 
 
-def _address(value: Json) -> Address:
-    return Address.parse(text(value, "address"))
+def _address(document: Json, name: str = "address") -> Address:
+    return read_address(_member(document, name))
 
 
 def _maybe_address(document: Json, name: str = "address") -> Address | None:
-    return None if document.get(name) is None else _address(document[name])
+    return None if _member(document, name) is None else _address(document, name)
 
 
 def _word(words: type[Word], document: Json, name: str) -> Word:
@@ -135,14 +135,13 @@ def _word(words: type[Word], document: Json, name: str) -> Word:
 
 
 def _basis(document: Json) -> Basis:
-    binding = _mapping(document, "binding")
     documents, selectors = _mapping(document, "documents"), _mapping(document, "selectors")
     return Basis(
         stack=_text(document, "stack"),
         environment=_text(document, "environment"),
         desired=_text(document, "desired"),
         inputs=_mapping(document, "inputs"),
-        binding=Binding(_text(binding, "project_id"), _text(binding, "region"), _text(binding, "host")),
+        binding=read_binding(_member(document, "binding")),
         lineage=_lineage(_text(document, "lineage")),
         serial=_count(document, "serial"),
         tool=_text(document, "tool"),
@@ -152,7 +151,7 @@ def _basis(document: Json) -> Basis:
         refresh_only=_flag(document, "refresh_only"),
         refreshed=_flag(document, "refreshed"),
         documents=_count(documents, "count"),
-        guarded=_list(_address, documents, "prevent_destroy"),
+        guarded=_list(read_address, documents, "prevent_destroy"),
         targets=_texts(selectors, "target"),
         excludes=_texts(selectors, "exclude"),
         replaces=_texts(selectors, "replace"),
@@ -173,44 +172,33 @@ def _step(document: Json) -> Step:
     resource = _resource(_mapping(document, "resource"))
     return Step(
         id=_text(document, "id"),
-        address=_address(_text(document, "address")),
+        address=_address(document),
         action=_word(Action, document, "action"),
         reason=_word(Reason, document, "reason"),
         resource=resource,
         changes=_list(_change, document, "changes"),
         requires=_texts(document, "requires"),
         before=_mapping(document, "before"),
-        source=_address(_text(document, "source")) if "source" in document else None,
+        source=_address(document, "source") if "source" in document else None,
         leaves=_texts(document, "leaves") if "leaves" in document else (),
         twins=_texts(document, "twins") if "twins" in document else (),
     )
 
 
 def _resource(document: Json) -> Resource:
-    lifecycle, address = _mapping(document, "lifecycle"), _address(_text(document, "address"))
-    object_id = _text(document, "id")
-    kind = KINDS.get(address.kind)
+    """A resource that isn't written in full, as plans have it, is found by the caller, who writes it again."""
+    resource = read_resource(document)
+    kind = KINDS.get(resource.address.kind)
     form = _JOINT_ID if kind is not None and kind.relations.identity is not None else _ID
-    if form.fullmatch(object_id) is None:
+    if form.fullmatch(resource.id) is None:
         raise ValueError("an id is of another form")
-    return Resource(
-        address=address,
-        id=object_id,
-        inputs={name: _input(value) for name, value in _mapping(document, "inputs").items()},
-        attributes=_mapping(document, "attributes"),
-        lifecycle=Lifecycle(
-            _flag(lifecycle, "prevent_destroy"),
-            _texts(lifecycle, "ignore_changes"),
-            adopt=_flag(lifecycle, "adopt"),
-        ),
-        depends_on=_list(_address, document, "depends_on"),
-    )
+    return replace(resource, inputs={name: _input(value) for name, value in resource.inputs.items()})
 
 
 def _input(value: Json) -> Json | Reference:
     if not isinstance(value, dict) or "ref" not in value:
         return value
-    address = _address(value["ref"])
+    address = _address(value, "ref")
     return Reference(address, _text(value, "attribute")) if "attribute" in value else Reference(address)
 
 
@@ -231,11 +219,11 @@ def _danger(document: Json) -> Danger:
 
 
 def _hint(document: Json) -> Hint:
-    return Hint(_address(_text(document, "address")), _text(document, "message"), _list(_shift, document, "moves"))
+    return Hint(_address(document), _text(document, "message"), _list(_shift, document, "moves"))
 
 
 def _shift(document: Json) -> tuple[Address, Address]:
-    return _address(_text(document, "source")), _address(_text(document, "target"))
+    return _address(document, "source"), _address(document, "target")
 
 
 def _consent(document: Json) -> Consent:
@@ -246,19 +234,15 @@ def _consent(document: Json) -> Consent:
 
 
 def _withheld(document: Json) -> Withheld:
-    return Withheld(_address(_text(document, "address")), _word(Action, document, "action"), _text(document, "message"))
+    return Withheld(_address(document), _word(Action, document, "action"), _text(document, "message"))
 
 
 def _drift(document: Json) -> Drift:
-    return Drift(
-        _address(_text(document, "address")), _list(_change, document, "changes"), gone=_flag(document, "gone")
-    )
+    return Drift(_address(document), _list(_change, document, "changes"), gone=_flag(document, "gone"))
 
 
 def _open(document: Json) -> OpenOperation:
-    return OpenOperation(
-        _address(_text(document, "address")), _word(Action, document, "action"), _text(document, "message")
-    )
+    return OpenOperation(_address(document), _word(Action, document, "action"), _text(document, "message"))
 
 
 def _output(document: Json) -> Output:
@@ -268,12 +252,12 @@ def _output(document: Json) -> Output:
 def _part(document: Json) -> Json | Reference:
     part = mapping(document, "parts")
     if "address" in part:
-        return Reference(_address(part["address"]), _text(part, "attribute"))
+        return Reference(_address(part), _text(part, "attribute"))
     return part.get("value")
 
 
 def _prerequisite(document: Json) -> Prerequisite:
-    return Prerequisite(_address(_text(document, "address")), _text(document, "message"))
+    return Prerequisite(_address(document), _text(document, "message"))
 
 
 def _warning(document: Json) -> Diagnostic:

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 
 import declarative
-from declarative import strict_json
+from declarative import codec, strict_json
 from declarative.errors import Diagnostic, PlanRefused, visible
 from declarative.model import (
     Action,
@@ -138,11 +138,7 @@ def plan_document(plan: Plan) -> dict[str, Json]:
         "environment": basis.environment,
         "desired": basis.desired,
         "inputs": dict(basis.inputs),
-        "binding": {
-            "project_id": basis.binding.project_id,
-            "region": basis.binding.region,
-            "host": basis.binding.host,
-        },
+        "binding": codec.write_binding(basis.binding),
         "lineage": basis.lineage,
         "serial": basis.serial,
         "tool": basis.tool,
@@ -210,18 +206,8 @@ def _step(step: Step) -> dict[str, Json]:
 
 
 def _resource(resource: Resource) -> dict[str, Json]:
-    return {
-        "address": str(resource.address),
-        "id": resource.id,
-        "inputs": {name: _input(value) for name, value in resource.inputs.items()},
-        "attributes": dict(resource.attributes),
-        "lifecycle": {
-            "prevent_destroy": resource.lifecycle.prevent_destroy,
-            "ignore_changes": list(resource.lifecycle.ignore_changes),
-            "adopt": resource.lifecycle.adopt,
-        },
-        "depends_on": [str(address) for address in resource.depends_on],
-    }
+    inputs = {name: _input(value) for name, value in resource.inputs.items()}
+    return {**codec.resource_in_full(resource), "inputs": inputs}
 
 
 def _input(value: Json | Reference) -> Json:

@@ -18,11 +18,11 @@ from dataclasses import dataclass
 from typing import TypeAlias
 from zlib import crc32
 
-from declarative import typed_json
+from declarative import codec, typed_json
 from declarative.errors import StateError, visible
 from declarative.model import Accepted, Begun, Closed, Dropped, Json, PreImage, Put, Record, RunEnded, RunStarted
-from declarative.state import shapes, torn
-from declarative.state.shapes import dumps
+from declarative.state import torn
+from declarative.state.canonical import dumps, loads
 from declarative.state.snapshot import NewerFormat
 from declarative.typed_json import Malformed
 
@@ -93,11 +93,11 @@ def _line(shape: Mapping[str, Json]) -> bytes:
 def _write(record: Record) -> dict[str, Json]:
     match record:
         case Put(resource, step):
-            return {"type": "put", "resource": shapes.write_resource(resource), "step": step}
+            return {"type": "put", "resource": codec.resource_in_short(resource), "step": step}
         case Dropped(address, step):
-            return {"type": "dropped", "address": shapes.write_address(address), "step": step}
+            return {"type": "dropped", "address": codec.write_address(address), "step": step}
         case Begun(operation):
-            return {"type": "begun", "operation": shapes.write_operation(operation)}
+            return {"type": "begun", "operation": codec.operation_in_short(operation)}
         case Accepted(operation_id, job_id):
             return {"type": "accepted", "operation": operation_id, "job_id": job_id}
         case Closed(operation_id):
@@ -105,9 +105,9 @@ def _write(record: Record) -> dict[str, Json]:
         case PreImage(kind, ids):
             return {"type": "pre_image", "kind": kind, "ids": list(ids)}
         case RunStarted(run):
-            return {"type": "run_started", "run": shapes.write_run(run)}
+            return {"type": "run_started", "run": codec.run_in_short(run)}
         case RunEnded(run, done, outputs):
-            return {"type": "run_ended", "run": shapes.write_run(run), "done": done, "outputs": outputs}
+            return {"type": "run_ended", "run": codec.run_in_short(run), "done": done, "outputs": outputs}
 
 
 # ---------------------------------------------------------------- decode
@@ -167,12 +167,12 @@ def _checked(line: bytes) -> bytes | None:
 def _parse(texts: list[bytes]) -> list[_Shape]:
     """Return the objects of the lines up to the first that isn't one. All at once, which is faster, if all are."""
     with contextlib.suppress(Malformed, UnicodeDecodeError):
-        found = shapes.loads(f"[{b','.join(texts).decode('utf-8')}]", unique_keys=False)
+        found = loads(f"[{b','.join(texts).decode('utf-8')}]", unique_keys=False)
         if len(objects := typed_json.array(found, "lines", _object)) == len(texts):
             return objects
     one_by_one: list[_Shape] = []
     with contextlib.suppress(Malformed, UnicodeDecodeError):
-        one_by_one.extend(_object(shapes.loads(text.decode("utf-8"), unique_keys=False)) for text in texts)
+        one_by_one.extend(_object(loads(text.decode("utf-8"), unique_keys=False)) for text in texts)
     return one_by_one
 
 
@@ -270,15 +270,15 @@ _LAST = frozenset({"last"})
 
 
 def _put(shape: _Shape) -> Record:
-    return Put(shapes.read_resource(shape["resource"]), typed_json.text(shape["step"], "step"))
+    return Put(codec.read_resource(shape["resource"]), typed_json.text(shape["step"], "step"))
 
 
 def _dropped(shape: _Shape) -> Record:
-    return Dropped(shapes.read_address(shape["address"]), typed_json.text(shape["step"], "step"))
+    return Dropped(codec.read_address(shape["address"]), typed_json.text(shape["step"], "step"))
 
 
 def _begun(shape: _Shape) -> Record:
-    return Begun(shapes.read_operation(shape["operation"]))
+    return Begun(codec.read_operation(shape["operation"]))
 
 
 def _accepted(shape: _Shape) -> Record:
@@ -294,11 +294,11 @@ def _pre_image(shape: _Shape) -> Record:
 
 
 def _run_started(shape: _Shape) -> Record:
-    return RunStarted(shapes.read_run(shape["run"]))
+    return RunStarted(codec.read_run(shape["run"]))
 
 
 def _run_ended(shape: _Shape) -> Record:
-    run = shapes.read_run(shape["run"])
+    run = codec.read_run(shape["run"])
     return RunEnded(run, typed_json.boolean(shape["done"], "done"), typed_json.mapping(shape["outputs"], "outputs"))
 
 

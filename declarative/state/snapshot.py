@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from declarative import typed_json
+from declarative import codec, typed_json
 from declarative.errors import StateError, visible
 from declarative.model import (
     Accepted,
@@ -31,8 +31,7 @@ from declarative.model import (
     RunEnded,
     RunStarted,
 )
-from declarative.state import shapes
-from declarative.state.shapes import dumps
+from declarative.state.canonical import dumps, loads
 from declarative.typed_json import Malformed
 
 FORMAT = "declarative.state/1"
@@ -176,13 +175,13 @@ def encode(state: State) -> bytes:
         f'"format":{dumps(FORMAT)}',
         f'"lineage":{dumps(state.lineage)}',
         f'"serial":{state.serial}',
-        f'"binding":{dumps(shapes.write_binding(state.binding) if state.binding else None)}',
+        f'"binding":{dumps(codec.write_binding(state.binding) if state.binding else None)}',
         f'"progress":{dumps(_write_progress(state.progress) if state.progress else None)}',
         f'"outputs":{dumps(state.outputs)}',
         f'"pre_images":{dumps({kind: sorted(ids) for kind, ids in state.pre_images.items()})}',
-        _lines("history", (dumps(shapes.write_run(run)) for run in state.history)),
-        _lines("operations", sorted(dumps(shapes.write_operation(o)) for o in state.operations.values())),
-        _lines("resources", sorted(dumps(shapes.write_resource(r)) for r in state.resources.values())),
+        _lines("history", (dumps(codec.run_in_short(run)) for run in state.history)),
+        _lines("operations", sorted(dumps(codec.operation_in_short(o)) for o in state.operations.values())),
+        _lines("resources", sorted(dumps(codec.resource_in_short(r)) for r in state.resources.values())),
         *(f"{dumps(name)}:{dumps(state.unknown[name])}" for name in sorted(state.unknown.keys() - _KNOWN)),
     ]
     body = ("{\n" + ",\n".join(members)).encode("ascii")
@@ -202,7 +201,7 @@ _SEAL_LENGTH = len(_seal(b""))
 
 
 def _write_progress(progress: Progress) -> dict[str, Json]:
-    return {"run": shapes.write_run(progress.run), "done": progress.done, "steps": sorted(progress.steps)}
+    return {"run": codec.run_in_short(progress.run), "done": progress.done, "steps": sorted(progress.steps)}
 
 
 def require_sound(state: State) -> None:
@@ -246,7 +245,7 @@ def decode(data: bytes, *, source: str) -> State:
     if not data.strip():
         raise StateError(f"{shown} is empty", fix)
     try:
-        document = shapes.loads(data.decode("utf-8"), unique_keys=True)
+        document = loads(data.decode("utf-8"), unique_keys=True)
         found = _format_of(document)
         if data[-_SEAL_LENGTH:] != _seal(data[:-_SEAL_LENGTH]):
             raise Malformed("has been changed or damaged: its checksum does not match its content")
@@ -284,19 +283,19 @@ def _read(document: Mapping[str, Json]) -> State:
     return State(
         lineage=typed_json.text(document["lineage"], "lineage", empty=False),
         serial=typed_json.whole(document["serial"], "serial"),
-        binding=None if document["binding"] is None else shapes.read_binding(document["binding"]),
+        binding=None if document["binding"] is None else codec.read_binding(document["binding"]),
         resources=_read_resources(document["resources"]),
         operations=_read_operations(document["operations"]),
         pre_images={kind: set(typed_json.texts(ids, "pre_images")) for kind, ids in pre_images.items()},
         outputs=typed_json.mapping(document["outputs"], "outputs"),
-        history=typed_json.array(document["history"], "history", shapes.read_run),
+        history=typed_json.array(document["history"], "history", codec.read_run),
         progress=None if document["progress"] is None else _read_progress(document["progress"]),
         unknown={name: value for name, value in document.items() if name not in _KNOWN},
     )
 
 
 def _read_resources(value: Json) -> dict[Address, Resource]:
-    listed = typed_json.array(value, "resources", shapes.read_resource)
+    listed = typed_json.array(value, "resources", codec.read_resource)
     found: dict[Address, Resource] = {}
     for resource in listed:
         if found.setdefault(resource.address, resource) is not resource:
@@ -306,7 +305,7 @@ def _read_resources(value: Json) -> dict[Address, Resource]:
 
 def _read_operations(value: Json) -> dict[str, Operation]:
     found: dict[str, Operation] = {}
-    for operation in typed_json.array(value, "operations", shapes.read_operation):
+    for operation in typed_json.array(value, "operations", codec.read_operation):
         if found.setdefault(operation.id, operation) is not operation:
             raise Malformed(f"records the operation {visible(operation.id, limit=64)} twice")
     return found
@@ -318,7 +317,7 @@ _PROGRESS = frozenset({"run", "done", "steps"})
 def _read_progress(value: Json) -> Progress:
     shape = typed_json.fields(value, required=_PROGRESS)
     return Progress(
-        shapes.read_run(shape["run"]),
+        codec.read_run(shape["run"]),
         typed_json.boolean(shape["done"], "done"),
         set(typed_json.texts(shape["steps"], "steps")),
     )

@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 
+from declarative import codec
 from declarative.errors import shown
 from declarative.model import Json, Operation, Resource, Run
 from declarative.state import Holder, Point, State
@@ -40,9 +41,7 @@ class StateView:
             {
                 "lineage": state.lineage,
                 "serial": state.serial,
-                "project_id": bound.project_id if bound else None,
-                "region": bound.region if bound else None,
-                "host": bound.host if bound else None,
+                **(codec.write_binding(bound) if bound else dict.fromkeys(codec.BINDING)),
                 "resources": [resource_json(state.resources[address]) for address in sorted(state.resources)],
                 "operations": [operation_json(one) for one in state.operations.values()],
                 "outputs": dict(state.outputs),
@@ -136,19 +135,8 @@ def resource_lines(resource: Resource) -> list[Line]:
 
 def resource_json(resource: Resource) -> Json:
     """`{address, kind, id, inputs, attributes, lifecycle, depends_on}`."""
-    return {
-        "address": str(resource.address),
-        "kind": resource.address.kind,
-        "id": resource.id,
-        "inputs": dict(resource.inputs),
-        "attributes": dict(resource.attributes),
-        "lifecycle": {
-            "prevent_destroy": resource.lifecycle.prevent_destroy,
-            "ignore_changes": list(resource.lifecycle.ignore_changes),
-            "adopt": resource.lifecycle.adopt,
-        },
-        "depends_on": [str(address) for address in resource.depends_on],
-    }
+    shape = codec.resource_in_full(resource)
+    return {"address": shape["address"], "kind": resource.address.kind, **shape}
 
 
 def listing_lines(resources: Iterable[Resource]) -> list[Line]:
@@ -209,13 +197,4 @@ def _counts(run: Run) -> str:
 
 def run_json(run: Run) -> Json:
     """`{id, who, started, ended, command, plan, consents, counts}`; a run that has not ended has a null `ended`."""
-    return {
-        "id": run.id,
-        "who": run.who,
-        "started": run.started,
-        "ended": run.ended or None,
-        "command": run.command,
-        "plan": run.plan or None,
-        "consents": list(run.consents),
-        "counts": dict(run.counts),
-    }
+    return {**codec.run_in_full(run), "ended": run.ended or None, "plan": run.plan or None}

@@ -114,6 +114,22 @@ def test_unknown_value_is_left_out():
     assert change == {"field": "n", "old": None, "new_known": False}
 
 
+@pytest.mark.parametrize(
+    "edit",
+    [
+        pytest.param(lambda one: one.pop("depends_on"), id="without-a-member"),
+        pytest.param(lambda one: one["lifecycle"].pop("adopt"), id="with-a-lifecycle-in-short"),
+        pytest.param(lambda one: one.update(brought=["x"]), id="with-what-only-the-state-has"),
+        pytest.param(lambda one: one.update(more=1), id="with-an-unknown-member"),
+    ],
+)
+def test_a_resource_that_is_not_written_as_plans_have_it_is_refused(edit):
+    document = json.loads(TEXT)
+    edit(document["steps"][0]["resource"])
+    with pytest.raises(PlanRefused, match="edited or is damaged"):
+        decode_plan(sealed(document), source="p")
+
+
 def test_one_newline_at_the_end_is_no_edit():
     assert decode_plan(TEXT + "\n", source="p")[0] == FULL
     with pytest.raises(PlanRefused):

@@ -1,50 +1,22 @@
-"""The recorded nouns as JSON and back; the snapshot and the journal both write them so.
+"""The nouns that are written down, as JSON and back: the one place that knows which members each of them has.
 
-Shapes (described in full by `schemas/state.json`): an address is its text, `Kind/name[key]`; a resource, an operation,
-a run and a binding are objects with the names of their dataclass fields. Fields at their default are left out. JSON is
-written in ASCII with sorted keys, so that equal nouns give equal bytes and no text of others can break a line.
+An address is its text, `Kind/name[key]`; every other noun is an object with the names of its dataclass's fields. *In
+full*, as plans and views have it, each member is there. *In short*, as the state has it, what is at its default is left
+out. What is read may be either.
 
-What is read is checked strictly: an unknown or missing field, or one of another type, is a `Malformed`. What would
-not be read again is not written either.
+What is read is checked strictly: an unknown or missing member, or one of another type, is `Malformed`. What would not
+be read again is not written in short either.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Callable
 
-from declarative import strict_json
 from declarative.errors import visible
 from declarative.model import Action, Address, Binding, Json, Lifecycle, Operation, Resource, Run
 from declarative.typed_json import Malformed, array, boolean, fields, mapping, text, texts, whole, word
 
-
-def dumps(shape: Json) -> str:
-    """Return `shape` as one line of ASCII JSON. Raises Malformed when JSON can't express it (NaN, cycles, depth)."""
-    try:
-        return _to_json(shape)
-    except (TypeError, ValueError, RecursionError) as error:
-        raise Malformed(f"a value can't be recorded as JSON: {visible(error, limit=200)}") from error
-
-
-def loads(text: str, *, unique_keys: bool) -> Json:
-    """Parse JSON. Raises Malformed for all that isn't, NaN, infinite numbers and, if asked, duplicate keys."""
-    try:
-        return strict_json.loads(text, unique_keys=unique_keys)
-    except ValueError as error:
-        raise Malformed(f"is not JSON: {visible(error, limit=200)}") from error
-
-
-def _plain(value: object) -> Json:
-    if isinstance(value, Mapping):
-        return dict(value)
-    raise TypeError(f"{type(value).__name__} is no JSON value")
-
-
-_to_json = json.JSONEncoder(sort_keys=True, allow_nan=False, separators=(",", ":"), default=_plain).encode
-
-
-# ---------------------------------------------------------------- nouns
+# ---------------------------------------------------------------- address
 
 
 def write_address(address: Address) -> str:
@@ -64,21 +36,54 @@ def read_address(value: Json) -> Address:
         raise Malformed(f"'{visible(value, limit=120)}' is no address: {error}") from error
 
 
+# ---------------------------------------------------------------- lifecycle
+
+_PLAIN_LIFE = Lifecycle()
+_LIFECYCLE = frozenset({"prevent_destroy", "ignore_changes"})
+_LIFECYCLE_MORE = frozenset({"adopt"})
+
+
+def _lifecycle_in_full(lifecycle: Lifecycle) -> dict[str, Json]:
+    return {
+        "prevent_destroy": lifecycle.prevent_destroy,
+        "ignore_changes": list(lifecycle.ignore_changes),
+        "adopt": lifecycle.adopt,
+    }
+
+
+def _lifecycle_in_short(lifecycle: Lifecycle) -> dict[str, Json]:
+    """Return {} for a plain one; of any other, the first two members are always there."""
+    return {} if lifecycle == _PLAIN_LIFE else _in_short(_lifecycle_in_full(lifecycle), _LIFECYCLE)
+
+
+def _in_short(shape: dict[str, Json], always: frozenset[str]) -> dict[str, Json]:
+    return {name: value for name, value in shape.items() if value or name in always}
+
+
+def _read_lifecycle(value: Json) -> Lifecycle:
+    shape = fields(value, required=_LIFECYCLE, optional=_LIFECYCLE_MORE)
+    return Lifecycle(
+        boolean(shape["prevent_destroy"], "prevent_destroy"),
+        texts(shape["ignore_changes"], "ignore_changes"),
+        boolean(shape.get("adopt", False), "adopt"),
+    )
+
+
+# ---------------------------------------------------------------- resource
+
 _RESOURCE = frozenset({"address", "id"})
 _RESOURCE_MORE = frozenset({"inputs", "attributes", "lifecycle", "depends_on", "normalized", "brought"})
+_NORMALIZED = frozenset({"sent", "shown"})
 
 
-def write_resource(resource: Resource) -> dict[str, Json]:
+def resource_in_full(resource: Resource) -> dict[str, Json]:
+    """Return `{address, id, inputs, attributes, lifecycle, depends_on}`: all but what only the state has."""
+    return _resource(resource, str, _lifecycle_in_full)
+
+
+def resource_in_short(resource: Resource) -> dict[str, Json]:
     """Return `{address, id, inputs, attributes, lifecycle, depends_on, normalized, brought}`."""
-    shape: dict[str, Json] = {"address": write_address(resource.address), "id": resource.id}
-    if resource.inputs:
-        shape["inputs"] = resource.inputs
-    if resource.attributes:
-        shape["attributes"] = resource.attributes
-    if resource.lifecycle != _PLAIN_LIFE:
-        shape["lifecycle"] = _write_lifecycle(resource.lifecycle)
-    if resource.depends_on:
-        shape["depends_on"] = [write_address(address) for address in resource.depends_on]
+    shape = _in_short(_resource(resource, write_address, _lifecycle_in_short), _RESOURCE)
     if resource.normalized:
         shape["normalized"] = {
             name: {"sent": sent, "shown": shown} for name, (sent, shown) in resource.normalized.items()
@@ -88,8 +93,21 @@ def write_resource(resource: Resource) -> dict[str, Json]:
     return shape
 
 
+def _resource(
+    resource: Resource, address: Callable[[Address], str], lifecycle: Callable[[Lifecycle], dict[str, Json]]
+) -> dict[str, Json]:
+    return {
+        "address": address(resource.address),
+        "id": resource.id,
+        "inputs": dict(resource.inputs),
+        "attributes": dict(resource.attributes),
+        "lifecycle": lifecycle(resource.lifecycle),
+        "depends_on": [address(one) for one in resource.depends_on],
+    }
+
+
 def read_resource(value: Json) -> Resource:
-    """Read what `write_resource` returns."""
+    """Read a resource."""
     shape = fields(value, required=_RESOURCE, optional=_RESOURCE_MORE)
     return Resource(
         read_address(shape["address"]),
@@ -108,42 +126,19 @@ def _read_normalized(value: Json) -> dict[str, tuple[Json, Json]]:
     return {name: (pair["sent"], pair["shown"]) for name, pair in pairs.items()}
 
 
-_NORMALIZED = frozenset({"sent", "shown"})
-_PLAIN_LIFE = Lifecycle()
-_LIFECYCLE = frozenset({"prevent_destroy", "ignore_changes"})
-_LIFECYCLE_MORE = frozenset({"adopt"})
-
-
-def _write_lifecycle(lifecycle: Lifecycle) -> dict[str, Json]:
-    shape: dict[str, Json] = {
-        "prevent_destroy": lifecycle.prevent_destroy,
-        "ignore_changes": list(lifecycle.ignore_changes),
-    }
-    if lifecycle.adopt:
-        shape["adopt"] = True
-    return shape
-
-
-def _read_lifecycle(value: Json) -> Lifecycle:
-    shape = fields(value, required=_LIFECYCLE, optional=_LIFECYCLE_MORE)
-    return Lifecycle(
-        boolean(shape["prevent_destroy"], "prevent_destroy"),
-        texts(shape["ignore_changes"], "ignore_changes"),
-        boolean(shape.get("adopt", False), "adopt"),
-    )
-
+# ---------------------------------------------------------------- operation
 
 _OPERATION = frozenset({"id", "step", "action", "resource"})
 _OPERATION_MORE = frozenset({"job_id", "sends"})
 
 
-def write_operation(operation: Operation) -> dict[str, Json]:
+def operation_in_short(operation: Operation) -> dict[str, Json]:
     """Return `{id, step, action, resource, job_id, sends}`."""
     shape: dict[str, Json] = {
         "id": text(operation.id, "id", empty=False),
         "step": operation.step,
         "action": operation.action.value,
-        "resource": write_resource(operation.resource),
+        "resource": resource_in_short(operation.resource),
     }
     if operation.job_id:
         shape["job_id"] = operation.job_id
@@ -153,7 +148,7 @@ def write_operation(operation: Operation) -> dict[str, Json]:
 
 
 def read_operation(value: Json) -> Operation:
-    """Read what `write_operation` returns."""
+    """Read an operation."""
     shape = fields(value, required=_OPERATION, optional=_OPERATION_MORE)
     return Operation(
         text(shape["id"], "id", empty=False),
@@ -165,31 +160,34 @@ def read_operation(value: Json) -> Operation:
     )
 
 
+# ---------------------------------------------------------------- run
+
 _RUN = frozenset({"id", "who", "started", "command"})
 _RUN_MORE = frozenset({"plan", "consents", "ended", "counts"})
 
 
-def write_run(run: Run) -> dict[str, Json]:
-    """Return `{id, who, started, command, plan, consents, ended, counts}`."""
-    shape: dict[str, Json] = {
-        "id": text(run.id, "id", empty=False),
+def run_in_full(run: Run) -> dict[str, Json]:
+    """Return `{id, who, started, ended, command, plan, consents, counts}`."""
+    return {
+        "id": run.id,
         "who": run.who,
         "started": run.started,
+        "ended": run.ended,
         "command": run.command,
+        "plan": run.plan,
+        "consents": list(run.consents),
+        "counts": dict(run.counts),
     }
-    if run.plan:
-        shape["plan"] = run.plan
-    if run.consents:
-        shape["consents"] = list(run.consents)
-    if run.ended:
-        shape["ended"] = run.ended
-    if run.counts:
-        shape["counts"] = run.counts
-    return shape
+
+
+def run_in_short(run: Run) -> dict[str, Json]:
+    """Return the same. Raises Malformed for a run without an id."""
+    text(run.id, "id", empty=False)
+    return _in_short(run_in_full(run), _RUN)
 
 
 def read_run(value: Json) -> Run:
-    """Read what `write_run` returns."""
+    """Read a run."""
     shape = fields(value, required=_RUN, optional=_RUN_MORE)
     counts = mapping(shape.get("counts", {}), "counts")
     return Run(
@@ -204,7 +202,10 @@ def read_run(value: Json) -> Run:
     )
 
 
-_BINDING = frozenset({"project_id", "region", "host"})
+# ---------------------------------------------------------------- binding
+
+BINDING = ("project_id", "region", "host")
+_BINDING = frozenset(BINDING)
 
 
 def write_binding(binding: Binding) -> dict[str, Json]:
@@ -213,6 +214,6 @@ def write_binding(binding: Binding) -> dict[str, Json]:
 
 
 def read_binding(value: Json) -> Binding:
-    """Read what `write_binding` returns."""
+    """Read a binding."""
     shape = fields(value, required=_BINDING)
-    return Binding(*(text(shape[name], name) for name in ("project_id", "region", "host")))
+    return Binding(*(text(shape[name], name) for name in BINDING))
