@@ -10,7 +10,8 @@ be read again is not written in short either.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 from declarative.errors import visible
 from declarative.model import Action, Address, Binding, Json, Lifecycle, Operation, Resource, Run
@@ -39,6 +40,7 @@ def read_address(value: Json) -> Address:
 # ---------------------------------------------------------------- lifecycle
 
 _PLAIN_LIFE = Lifecycle()
+_AS_SENT: Mapping[str, tuple[Json, Json]] = MappingProxyType({})  # one for all, instead of one for each of thousands
 _LIFECYCLE = frozenset({"prevent_destroy", "ignore_changes"})
 _LIFECYCLE_MORE = frozenset({"adopt"})
 
@@ -116,7 +118,7 @@ def read_resource(value: Json) -> Resource:
         mapping(shape.get("attributes", {}), "attributes"),
         _read_lifecycle(shape["lifecycle"]) if "lifecycle" in shape else _PLAIN_LIFE,
         tuple(array(shape["depends_on"], "depends_on", read_address)) if "depends_on" in shape else (),
-        _read_normalized(shape["normalized"]) if "normalized" in shape else {},
+        _read_normalized(shape["normalized"]) if "normalized" in shape else _AS_SENT,
         texts(shape["brought"], "brought") if "brought" in shape else None,
     )
 

@@ -1,6 +1,8 @@
 """JSON as the standard has it: no NaN, no number that a float can't hold, and no key twice.
 
 Python's own reader takes all three, and what it then holds comes out of a later document as text that no reader takes.
+It also makes a text of its own of each value. Of a thousand groups, most have the same zones, domain and VPC: here
+equal values in the objects of one document are one text, which halves what a list or a state takes in memory.
 """
 
 from __future__ import annotations
@@ -20,9 +22,22 @@ def loads(text: str, *, unique_keys: bool = True) -> Json:
     `unique_keys`: False takes the last of two members with one key, as most writers of JSON expect.
     """
     try:
-        return (_UNIQUE if unique_keys else _LENIENT).decode(text)
+        return _decoder(unique_keys=unique_keys).decode(text)
     except RecursionError as error:
         raise ValueError("it is nested too deep") from error
+
+
+def _decoder(*, unique_keys: bool) -> json.JSONDecoder:
+    shared: dict[str, str] = {}
+    share = shared.setdefault
+
+    def members(pairs: Sequence[tuple[str, Json]]) -> dict[str, Json]:
+        found = {key: share(value, value) if value.__class__ is str else value for key, value in pairs}
+        if unique_keys and len(found) < len(pairs):
+            _refuse_repeated([key for key, _ in pairs])
+        return found
+
+    return json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite, object_pairs_hook=members)
 
 
 def _refuse_constant(word: str) -> NoReturn:
@@ -36,14 +51,6 @@ def _finite(digits: str) -> float:
     return number
 
 
-def _with_unique_keys(pairs: Sequence[tuple[str, Json]]) -> dict[str, Json]:
-    members = dict(pairs)
-    if len(members) < len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for number, key in enumerate(keys) if key in keys[:number])
-        raise ValueError(f"the key '{visible(twice, limit=80)}' is given twice")
-    return members
-
-
-_LENIENT = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite)
-_UNIQUE = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite, object_pairs_hook=_with_unique_keys)
+def _refuse_repeated(keys: Sequence[str]) -> NoReturn:
+    twice = next(key for number, key in enumerate(keys) if key in keys[:number])
+    raise ValueError(f"the key '{visible(twice, limit=80)}' is given twice")

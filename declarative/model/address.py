@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -44,4 +45,4 @@ class Address:
         match = _ADDRESS.fullmatch(text)
         if match is None:
             raise ValueError("an address reads Kind/name or Kind/name[key]")
-        return cls(match[1], match[2], match[3] or "")
+        return cls(sys.intern(match[1]), match[2], match[3] or "")  # there are few kinds, and many addresses

@@ -6,9 +6,10 @@ that any change to the text is noticed; a person who must change it uses the `st
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from declarative import codec, typed_json
@@ -193,7 +194,7 @@ def _lines(name: str, written: Iterable[str]) -> str:
     return f'"{name}":[\n{joined}\n]' if joined else f'"{name}":[]'
 
 
-def _seal(body: bytes) -> bytes:
+def _seal(body: bytes | memoryview) -> bytes:
     return b',\n"checksum":"sha256:' + hashlib.sha256(body).hexdigest().encode("ascii") + b'"\n}\n'
 
 
@@ -242,21 +243,57 @@ def decode(data: bytes, *, source: str) -> State:
     """
     shown = visible(source)
     fix = "Restore a copy of it that is whole, and run again."
-    if not data.strip():
+    if not data or data.isspace():  # strip would copy it
         raise StateError(f"{shown} is empty", fix)
     try:
-        document = loads(data.decode("utf-8"), unique_keys=True)
+        document, resources = _parsed(data)
         found = _format_of(document)
-        if data[-_SEAL_LENGTH:] != _seal(data[:-_SEAL_LENGTH]):
+        if data[-_SEAL_LENGTH:] != _seal(memoryview(data)[:-_SEAL_LENGTH]):
             raise Malformed("has been changed or damaged: its checksum does not match its content")
         _require_format(found, shown)
-        state = _read(document)
+        state = _read(document, resources)
         require_sound(state)
         return state
     except UnicodeDecodeError as error:
         raise StateError(f"{shown} is not UTF-8 text", fix) from error
     except Malformed as error:
         raise StateError(f"{shown} {error.summary}", error.fix or fix) from error
+
+
+def _parsed(data: bytes) -> tuple[Json, list[Resource] | None]:
+    """Return the JSON document, and the resources if they are read already; they are not in the document then.
+
+    Nearly all of a text is its resources, and as one tree of JSON they would take several times its memory. So those
+    that lie as `encode` puts them are read some at a time. A text that lies otherwise, or has a fault, is parsed whole.
+    """
+    start = data.find(_RESOURCES)
+    end = data.find(b"\n]", start)
+    if 0 <= start < end:
+        with contextlib.suppress(Malformed, UnicodeDecodeError):
+            document = _loads(data[:start] + b'\n"resources":null' + data[end + 2 :])
+            if isinstance(document, dict) and "resources" in document and document["resources"] is None:
+                listed = (
+                    one for piece in _pieces(data, start + len(_RESOURCES), end) for one in _loads(b"[%b]" % piece)
+                )
+                return document, [codec.read_resource(one) for one in listed]
+    return _loads(data), None
+
+
+_RESOURCES = b'\n"resources":[\n'  # no text within JSON holds a line break, so this is a member, of whatever object
+_PIECE = 1 << 20  # bytes that are parsed at a time
+
+
+def _pieces(data: bytes, start: int, end: int) -> Iterator[bytes]:
+    """Yield the lines from `start` to `end`, several together, without the comma behind the last of them."""
+    while start < end:
+        stop = data.find(b",\n", start + _PIECE, end)
+        stop = end if stop < 0 else stop
+        yield data[start:stop]
+        start = stop + 2
+
+
+def _loads(data: bytes) -> Json:
+    return loads(data.decode("utf-8"), unique_keys=True)
 
 
 def _format_of(document: Json) -> int:
@@ -275,16 +312,18 @@ def _require_format(version: int, shown: str) -> None:
         )
 
 
-def _read(document: Mapping[str, Json]) -> State:
+def _read(document: Mapping[str, Json], resources: list[Resource] | None) -> State:
     missing = _KNOWN - document.keys()
     if missing:
         raise Malformed(f"lacks '{min(missing)}'")
+    if resources is None:
+        resources = typed_json.array(document["resources"], "resources", codec.read_resource)
     pre_images = typed_json.mapping(document["pre_images"], "pre_images")
     return State(
         lineage=typed_json.text(document["lineage"], "lineage", empty=False),
         serial=typed_json.whole(document["serial"], "serial"),
         binding=None if document["binding"] is None else codec.read_binding(document["binding"]),
-        resources=_read_resources(document["resources"]),
+        resources=_by_address(resources),
         operations=_read_operations(document["operations"]),
         pre_images={kind: set(typed_json.texts(ids, "pre_images")) for kind, ids in pre_images.items()},
         outputs=typed_json.mapping(document["outputs"], "outputs"),
@@ -294,8 +333,7 @@ def _read(document: Mapping[str, Json]) -> State:
     )
 
 
-def _read_resources(value: Json) -> dict[Address, Resource]:
-    listed = typed_json.array(value, "resources", codec.read_resource)
+def _by_address(listed: Iterable[Resource]) -> dict[Address, Resource]:
     found: dict[Address, Resource] = {}
     for resource in listed:
         if found.setdefault(resource.address, resource) is not resource:

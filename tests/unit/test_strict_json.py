@@ -33,3 +33,9 @@ def test_what_is_not_json_is_refused_with_the_reason(text, reason):
 
 def test_of_two_members_with_one_key_the_last_may_count():
     assert strict_json.loads('{"a": 1, "a": 2}', unique_keys=False) == {"a": 2}
+
+
+@pytest.mark.parametrize("unique_keys", [True, False])
+def test_equal_values_of_a_document_are_one_text(unique_keys):
+    one, other = strict_json.loads('[{"zone": "eu de 01"}, {"az": "eu de 01"}]', unique_keys=unique_keys)
+    assert one["zone"] is other["az"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import tracemalloc
 from pathlib import Path
 from types import MappingProxyType
 
@@ -195,6 +196,69 @@ def test_each_object_has_a_line_of_its_own():
     lines = [line for line in encode(state).splitlines() if b'"address"' in line]
     assert len(lines) == 2
     assert encode(state).isascii()
+
+
+@pytest.mark.parametrize("bytes_at_a_time", [1, 200, 10_000])
+def test_resources_are_read_the_same_however_many_at_a_time(monkeypatch, bytes_at_a_time):
+    state = folded(*(r.put(number) for number in range(20)))
+    monkeypatch.setattr(snapshot, "_PIECE", bytes_at_a_time)
+    assert decode(encode(state), source="state.json") == state
+
+
+@pytest.mark.parametrize(
+    "layout",
+    [
+        pytest.param({}, id="one-line"),
+        pytest.param({"indent": 2}, id="indented"),
+        pytest.param({"indent": 0, "separators": (",", ":")}, id="almost-ours"),
+    ],
+)
+def test_a_text_that_is_laid_out_otherwise_is_read_too(layout):
+    resources = [{**RESOURCE, "depends_on": ["ProtectionGroup/b"], "attributes": {"resources": [{"a": [1]}, {}]}}]
+    document = {**json.loads(encode(r.small())), "resources": resources, "operations": []}
+    del document["checksum"]
+    (found,) = decode(seal(json.dumps(document, **layout)), source="state.json").resources.values()
+    assert found.attributes == {"resources": [{"a": [1]}, {}]}
+
+
+@pytest.mark.parametrize("nested", ["first", "last"])
+def test_resources_within_another_member_are_not_those_of_the_state(nested):
+    document = json.loads(encode(r.small()))
+    del document["checksum"]
+    own, inner = document.pop("resources"), {"resources": [{"a": 1}]}
+    members = [("x-mine", inner), *document.items()] if nested == "first" else [*document.items(), ("x-mine", inner)]
+    text = json.dumps({**dict(members), "resources": own}, indent=0, separators=(",", ":"))
+    state = decode(seal(text), source="state.json")
+    assert state.unknown["x-mine"] == inner
+    assert state.resources == r.small().resources
+
+
+def test_a_fault_in_a_resource_names_its_place_among_them():
+    text = encode(folded(Put(r.resource()), Put(r.resource(r.DATABASE, "id-db")))).decode()
+    faulty = text.replace('"id":"id-web"', '"id":1').rpartition(",\n")[0] + "}"
+    with pytest.raises(StateError, match=r"resources\[1\]: 'id' must be a text"):
+        decode(seal(faulty), source="state.json")
+
+
+def test_reading_a_state_takes_less_memory_beside_it_than_half_of_its_text():
+    text = encode(folded(*(r.put(number) for number in range(20_000))))
+    tracemalloc.start()
+    try:
+        state = decode(text, source="state.json")
+        kept, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(state.resources) == 20_000
+    assert peak - kept < len(text) / 2 + 4 * snapshot._PIECE
+
+
+def test_equal_values_of_recorded_objects_are_one_text():
+    objects = (r.resource(zone="eu de 01"), r.resource(r.DATABASE, "id-db", zone="eu de 01"))
+    read = decode(encode(folded(*map(Put, objects))), source="state.json")
+    one, other = read.resources.values()
+    assert one.attributes["zone"] is other.attributes["zone"]
+    assert one.normalized is other.normalized
+    assert one.address.kind is other.address.kind
 
 
 def test_unknown_members_at_the_top_are_kept():
