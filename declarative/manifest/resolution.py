@@ -196,6 +196,7 @@ class _Resolution:
     _said: set[tuple[int, Path, str]] = field(default_factory=set)
     _named: dict[int, set[Address]] = field(default_factory=dict)  # by document
     _needs: dict[tuple[int, tuple[Address, ...]], tuple[Address, ...]] = field(default_factory=dict)
+    _labels: dict[tuple[tuple[str, str], ...], Mapping[str, str]] = field(default_factory=dict)
 
     def view(self, documents: Sequence[Document]) -> DesiredView | None:
         """Return what the documents want; None when the Stack's settings can't be told. Raises Exhausted."""
@@ -391,9 +392,14 @@ class _Resolution:
             spec=made.spec,
             lifecycle=_lifecycle(content["lifecycle"]) if "lifecycle" in content else _NO_LIFECYCLE,
             depends_on=self._dependencies(made) if made.refers or "depends_on" in content else (),
-            labels=content["metadata"].get("labels", _NO_LABELS),
-            locate=made.document.source.position,
+            labels=self._labels_of(made.document),
+            locate=made.document.source,
         )
+
+    def _labels_of(self, document: Document) -> Mapping[str, str]:
+        """The labels of a document; those of many documents are equal, and then are one map."""
+        labels: Mapping[str, str] = document.content["metadata"].get("labels", _NO_LABELS)
+        return self._labels.setdefault(tuple(labels.items()), labels)
 
     def _dependencies(self, made: Made) -> tuple[Address, ...]:
         """What an object depends on; objects of one document that name the same share one tuple. Raises Exhausted."""

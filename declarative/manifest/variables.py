@@ -16,7 +16,7 @@ from declarative.errors import Diagnostic, Position, Severity, UsageError, did_y
 from declarative.manifest.expressions import texts_with_expressions
 from declarative.manifest.files import read_named
 from declarative.manifest.findings import quoted, retyped
-from declarative.manifest.nodes import MAX_BYTES, Reader, Source, decode, plain, unfit
+from declarative.manifest.nodes import MAX_BYTES, PackedText, Reader, Source, decode, plain, unfit
 from declarative.manifest.patterns import MAX_TEXT, BadPattern, Pattern, compile_pattern
 from declarative.manifest.schemas import canonical
 from declarative.model import Json, Problem
@@ -268,8 +268,8 @@ def _from_file(file: str, content: bytes, findings: list[Diagnostic]) -> Iterato
     if isinstance(text, Diagnostic):
         findings.append(text)
         return
-    source = Source(file, text, 0, len(text))
-    value = _parsed(source, findings)
+    source = Source(file, PackedText.of(text), 0, len(text))
+    value = _parsed(file, text, findings)
     if value is None:
         return
     if not isinstance(value, dict):
@@ -283,21 +283,21 @@ def _from_file(file: str, content: bytes, findings: list[Diagnostic]) -> Iterato
         yield Given(name, inner, "", position=source.position((name,), key=True), place=place)
 
 
-def _parsed(source: Source, findings: list[Diagnostic]) -> Json:
+def _parsed(file: str, text: str, findings: list[Diagnostic]) -> Json:
     """Return what the file holds, read as JSON when it is some; None: nothing, or a finding says why."""
-    if source.text.lstrip()[:1] == "{":
+    if text.lstrip()[:1] == "{":
         try:
-            return strict_json.loads(source.text)
+            return strict_json.loads(text)
         except json.JSONDecodeError as error:
-            if source.file.endswith(".json"):
-                where = Position(source.file, error.lineno, error.colno)
+            if file.endswith(".json"):
+                where = Position(file, error.lineno, error.colno)
                 findings.append(Diagnostic(f"the JSON can't be read: {error.msg}", "", where))
                 return None
         except ValueError as error:
-            twice = Reader().read_text(source.file, source.text).findings  # which knows where a key stands twice
-            findings.extend(twice or [Diagnostic(f"the JSON can't be read: {error}", "", Position(source.file))])
+            twice = Reader().read_text(file, text).findings  # which knows where a key stands twice
+            findings.extend(twice or [Diagnostic(f"the JSON can't be read: {error}", "", Position(file))])
             return None
-    reading = Reader().read_text(source.file, source.text)
+    reading = Reader().read_text(file, text)
     findings.extend(reading.findings)
     if len(reading.nodes) > 1:
         second = reading.nodes[1].source.position(())

@@ -7,6 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from declarative.errors import DeclarativeError
+from declarative.manifest import nodes
 from declarative.manifest.nodes import MAX_BYTES, MAX_DEPTH, MAX_NODES, Reader, plain
 
 
@@ -124,6 +125,13 @@ def test_equal_texts_of_all_files_are_kept_once():
     (first,), (second,) = (reader.read(name, b"some_key: some-value\n").nodes for name in ("a.yaml", "b.yaml"))
     assert first.value["some_key"] is second.value["some_key"]
     assert next(iter(first.value)) is next(iter(second.value))
+
+
+def test_values_are_read_the_same_when_too_many_are_known_to_be_shared(monkeypatch):
+    monkeypatch.setattr(nodes, "_MAX_SHARED", 0)
+    reader = Reader()
+    values = [reader.read(name, b"a: true\nb:\nc: 1\nd: x\n").nodes[0].value for name in ("a.yaml", "b.yaml")]
+    assert values == [{"a": True, "b": None, "c": 1, "d": "x"}] * 2
 
 
 def test_places_are_those_of_values_and_of_the_keys_of_collections():

@@ -2,6 +2,7 @@ import gc
 import json
 import subprocess
 import sys
+import types
 
 import pytest
 
@@ -17,6 +18,7 @@ from declarative.manifest import (
     stack_of,
     validate,
 )
+from declarative.manifest.loading import Document
 from declarative.model import Address, Reference, Stack
 
 STACK = "apiVersion: sdrs/v1\nkind: Stack\nmetadata: {name: shop-dr}\n"
@@ -375,3 +377,38 @@ def test_nothing_is_imported_before_it_is_needed(stack):
     folder = stack(a=group("a", name="'x-${environment}'"))
     found = subprocess.run([sys.executable, "-c", script], cwd=folder, capture_output=True, check=True, text=True)
     assert json.loads(found.stdout) == [[], [], ["yaml"], ["yaml"]]
+
+
+def reachable(root):
+    """All objects that `root` keeps alive, less code."""
+    found, waiting = {}, [root]
+    while waiting:
+        one = waiting.pop()
+        if id(one) not in found and not isinstance(one, type | types.ModuleType | types.FunctionType):
+            found[id(one)] = one
+            waiting += gc.get_referents(one)
+    return found.values()
+
+
+def test_what_is_resolved_holds_neither_texts_nor_documents(stack):
+    texts = {f"f{file}": "---\n".join(group(f"g{file}-{number}") for number in range(50)) for file in range(2)}
+    view, _ = resolve(load(stack(**texts)))
+    held = reachable(view)
+    assert max(len(one) for one in held if isinstance(one, str)) < 100
+    assert sum(len(one) for one in held if isinstance(one, bytes)) < len("".join(texts.values())) / 4
+    assert not any(isinstance(one, Document) for one in held)
+
+
+def test_a_further_object_costs_only_what_is_its_own(stack):
+    """Its address and name, its fields, itself, its source with three numbers, and a text for each field of its own."""
+
+    def count(groups):
+        text = "---\n".join(group(f"g{number:03}").replace("}\n", ", labels: {tier: gold}}\n") for number in groups)
+        return len(reachable(resolve(load(stack(a=text)))[0]))
+
+    assert (count(range(400, 800)) - count(range(400, 600))) / 200 <= 9
+
+
+def test_a_place_is_told_from_a_file_whose_text_is_packed(stack):
+    view, _ = resolve(load(stack(a="# é €\n" + group("a") + "---\n" + group("b", description="é"))))
+    assert str(view.resources[Address("ProtectionGroup", "b")].position("spec", "description")).endswith("a.yaml:21:16")
