@@ -95,10 +95,19 @@ async def read_kinds(observer: Observer, recorded: Collection[Resource], planned
     for resource, shown in zip(missing, found, strict=True):
         if shown is not None:
             objects[resource.address.kind][resource.id] = shown
+    _share_recorded(objects, recorded)
     pairs = zip(missing, found, strict=True)
     gone = ((resource.address.kind, resource.id) for resource, shown in pairs if shown is None)
     partial = frozenset(name for name, listing in listings.items() if not listing.is_complete)
     return Observed(objects, frozenset(gone), partial=partial)
+
+
+def _share_recorded(objects: Mapping[str, dict[str, Attributes]], recorded: Iterable[Resource]) -> None:
+    """Let an object that is shown just as it is recorded be the recorded one: of many thousands, most are."""
+    for resource in recorded:
+        shown = objects.get(resource.address.kind)
+        if shown is not None and shown.get(resource.id) == resource.attributes:
+            shown[resource.id] = resource.attributes
 
 
 async def _confirmed(observer: Observer, resource: Resource, *, deadline: float) -> Attributes | None:

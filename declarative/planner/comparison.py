@@ -40,7 +40,9 @@ def compare(
     inputs: dict[Address, Attributes] = {}
     problems: dict[Address, list[Diagnostic]] = {}
     for address, one in desired.items():
-        inputs[address], findings = _completed(one, recorded.get(address), observed)
+        known = recorded.get(address)
+        wanted, findings = _completed(one, known, observed)
+        inputs[address] = known.inputs if known is not None and known.inputs == wanted else wanted  # one for both views
         if findings:
             problems[address] = findings
     live_objects = live_objects_of(inputs, recorded, observed, refreshed=refreshed)

@@ -37,7 +37,8 @@ async def plan(project: Project, request: PlanRequest) -> Plan:
             state, open_ = await _recovered_in_memory(project, observer, desired.stack, state)
         observed = await observe(request, desired, observer, state.resources)
         shown = first_shown(observer.notices, state.resources.values(), observed)
-        state = replace(state, resources={**state.resources, **{one.address: one for one in shown}})
+        if shown:
+            state = replace(state, resources={**state.resources, **{one.address: one for one in shown}})
         return await make(project, request, desired, observer, state, observed, open_=open_, warnings=warnings)
 
 

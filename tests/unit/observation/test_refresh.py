@@ -1,6 +1,7 @@
 """Which lists a plan reads, and what becomes of a recorded object that no list shows."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -104,6 +105,15 @@ def test_a_recorded_kind_needs_the_same(kind, lists):
     cloud = Cloud()
     read(cloud, recorded(kind))
     assert set(cloud.asked) & LISTS == lists
+
+
+def test_an_object_that_is_shown_as_recorded_is_not_held_twice():
+    same, changed = recorded("ProtectionGroup", "g1"), recorded("ProtectionGroup", "g2", "b")
+    cloud = Cloud(server_groups=[{"id": "g1", "status": "available"}, {"id": "g2", "status": "protected"}])
+    same = replace(same, attributes={"id": "g1", "status": "available"})
+    shown = read(cloud, same, changed).objects["ProtectionGroup"]
+    assert shown["g1"] is same.attributes
+    assert shown["g2"] == {"id": "g2", "status": "protected"}
 
 
 def test_nothing_in_use_reads_nothing():

@@ -16,6 +16,7 @@ from declarative.model import (
     Reason,
     Resource,
 )
+from declarative.planner.comparison import compare
 from declarative.planner.differences import field_changes, seen_inputs
 from declarative.planner.planner import make_plan
 from declarative.planner.selection import PlanRequest
@@ -509,3 +510,11 @@ def test_warnings_of_others_come_first():
 def test_nested_values_tell_the_parts_that_differ(old, new, changes):
     found = field_changes(old, old=old, new=new)
     assert [(change.field, change.old, change.new) for change in found] == changes
+
+
+def test_inputs_that_are_as_recorded_are_not_held_twice():
+    wanted, known = (desired("a"), desired("b", name="other")), (recorded("a"), recorded("b", "id-2"))
+    views = [{one.address: one for one in side} for side in (wanted, known)]
+    compared = compare(*views, cloud(*(one.attributes for one in known)), refreshed=True)
+    assert compared.inputs[at("a")] is known[0].inputs
+    assert compared.inputs[at("b")] == inputs(name="other")
