@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 import sys
 from collections.abc import Iterable, Mapping
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, TextIO, cast
 if TYPE_CHECKING:
     from declarative.views.text import Line
 
+_LINES = 1000  # that are held as text at a time; a plan may have a million
 _COLOURS = {"strong": "1", "faint": "2", "add": "32", "change": "33", "remove": "31"}
 
 
@@ -44,11 +46,11 @@ class Screen:
         self._write(sys.stderr, text, name="stderr")
 
     def show(self, lines: Iterable[Line], *, to_stderr: bool = False) -> None:
-        """Write lines at once, coloured where the stream is a terminal."""
-        stream = sys.stderr if to_stderr else sys.stdout
-        text = paint(lines) if self.colours(stream) else _plain(lines)
-        if text:
-            (self.err if to_stderr else self.out)(text)
+        """Write lines, many at a time, coloured where the stream is a terminal."""
+        form = paint if self.colours(sys.stderr if to_stderr else sys.stdout) else _plain
+        left = iter(lines)
+        while some := tuple(itertools.islice(left, _LINES)):
+            (self.err if to_stderr else self.out)(form(some))
 
     def present(self, view: object, output_format: str, *, taken: bool = False) -> None:
         """Write a view in the format that was asked for.

@@ -58,7 +58,7 @@ class OutputView:
 
 def outcome_lines(outcome: Outcome) -> list[Line]:
     """The end report of a run: what failed and why, what goes on, what was not begun, counts and outputs."""
-    lines = block("Failed:", _ends(outcome, Result.FAILED, Tone.REMOVE))
+    lines = [*block("Failed:", _ends(outcome, Result.FAILED, Tone.REMOVE))]
     lines += block("Continues in the cloud:", _ends(outcome, Result.CONTINUES, Tone.CHANGE))
     lines += block("Not started:", _ends(outcome, Result.NOT_STARTED, Tone.FAINT))
     lines += block("Withheld, because a disaster recovery is in progress there:", withheld_lines(outcome.withheld))

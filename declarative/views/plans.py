@@ -38,9 +38,10 @@ class PlanView:
     plan: Plan
     digest: str = ""
 
-    def text(self) -> list[Line]:
-        lines = plan_lines(self.plan, missing=unconsented(self.plan))
-        return [*lines, line(f"Digest: {self.digest}", Tone.FAINT)] if self.digest else lines
+    def text(self) -> Iterator[Line]:
+        yield from plan_lines(self.plan, missing=unconsented(self.plan))
+        if self.digest:
+            yield line(f"Digest: {self.digest}", Tone.FAINT)
 
     def json(self) -> str:
         return encode_plan(self.plan)
@@ -88,18 +89,22 @@ _SAID = {
 }
 
 
-def plan_lines(plan: Plan, *, missing: Sequence[Danger]) -> list[Line]:
-    """The plan for a reader who has to judge it. `missing`: the dangers that lack a consent."""
-    lines = _head(plan)
-    lines += block("Still open from earlier runs; apply goes on with these first:", _open(plan))
-    lines += block("Drift, what the cloud shows other than recorded:", drift_lines(plan.drift))
-    lines += block("Steps:", _steps(plan))
-    lines += block("Withheld, because a disaster recovery is in progress there:", withheld_lines(plan.withheld))
-    lines += block("Outputs:", _output_changes(plan))
-    lines += block("To have ready in other services, which SDRS can't be asked about:", _prerequisites(plan))
-    lines += block("Warnings:", [line(f"  ! {finding(warning)}", Tone.CHANGE) for warning in plan.warnings])
-    lines += block("Dangers:", _dangers(plan, missing))
-    return [*lines, line(), line(summary(plan), Tone.STRONG)]
+def plan_lines(plan: Plan, *, missing: Sequence[Danger]) -> Iterator[Line]:
+    """Yield the plan for a reader who has to judge it. `missing`: the dangers that lack a consent.
+
+    Lines are made as they are taken: of 100,000 steps there are a million.
+    """
+    yield from _head(plan)
+    yield from block("Still open from earlier runs; apply goes on with these first:", _open(plan))
+    yield from block("Drift, what the cloud shows other than recorded:", drift_lines(plan.drift))
+    yield from block("Steps:", _steps(plan))
+    yield from block("Withheld, because a disaster recovery is in progress there:", withheld_lines(plan.withheld))
+    yield from block("Outputs:", _output_changes(plan))
+    yield from block("To have ready in other services, which SDRS can't be asked about:", _prerequisites(plan))
+    yield from block("Warnings:", (line(f"  ! {finding(warning)}", Tone.CHANGE) for warning in plan.warnings))
+    yield from block("Dangers:", _dangers(plan, missing))
+    yield line()
+    yield line(summary(plan), Tone.STRONG)
 
 
 def summary(plan: Plan) -> str:
@@ -158,14 +163,12 @@ def _open(plan: Plan) -> list[Line]:
     ]
 
 
-def _steps(plan: Plan) -> list[Line]:
-    lines: list[Line] = []
+def _steps(plan: Plan) -> Iterator[Line]:
     written = {one.address: one.position.file for one in plan.warnings if one.position}
     for entry in entries(plan.steps):
         ends = entry.verb in ("delete", "forget")
-        lines.append(_entry_line(entry, written.get(str(entry.step.address), "") if ends else ""))
-        lines += _change_lines(entry)
-    return lines
+        yield _entry_line(entry, written.get(str(entry.step.address), "") if ends else "")
+        yield from _change_lines(entry)
 
 
 def _entry_line(entry: Entry, written: str) -> Line:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -72,8 +72,13 @@ def finding(diagnostic: Diagnostic) -> str:
     return text if text[:1].isalnum() or text[:1] in "._/-" else f"./{text}"
 
 
-def block(title: str, content: Sequence[Line]) -> list[Line]:
-    return [line(), line(title, Tone.STRONG), *content] if content else []
+def block(title: str, content: Iterable[Line]) -> Iterator[Line]:
+    """Yield lines under a title; of no lines, nothing."""
+    for number, one in enumerate(content):
+        if not number:
+            yield line()
+            yield line(title, Tone.STRONG)
+        yield one
 
 
 def many(count: int, noun: str) -> str:

@@ -7,7 +7,7 @@ colour; what is for a program, such as `json`, returns one text.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 from declarative.model import Json
 from declarative.views.text import Line
@@ -18,7 +18,7 @@ def document(content: Json) -> str:
     return json.dumps(content, indent=2)
 
 
-def formatted(view: object, output_format: str) -> Sequence[Line] | str:
+def formatted(view: object, output_format: str) -> Iterable[Line] | str:
     """The view in a format that it has: lines for a reader, or one text for everything else."""
-    content: Sequence[Line] | str = getattr(view, output_format)()
+    content: Iterable[Line] | str = getattr(view, output_format)()
     return content

@@ -105,3 +105,28 @@ def test_with_both_streams_closed_from_the_start_the_work_goes_on(monkeypatch):
     screen.show(LINES, to_stderr=True)
     screen.flush()
     assert screen.lost == ""
+
+
+def test_lines_are_written_while_others_are_still_to_be_made(monkeypatch):
+    made, seen_at_first = [], []
+
+    class Out(io.StringIO):
+        def write(self, text):
+            seen_at_first.append(len(made))
+            return super().write(text)
+
+    def lines():
+        for number in range(5000):
+            made.append(number)
+            yield line(f"line {number}")
+
+    out = Out()
+    monkeypatch.setattr(sys, "stdout", out)
+    Screen().show(lines())
+    assert out.getvalue() == "".join(f"line {number}\n" for number in range(5000))
+    assert seen_at_first[0] <= 1000
+
+
+def test_no_lines_write_nothing(capsys):
+    Screen().show([])
+    assert capsys.readouterr().out == ""

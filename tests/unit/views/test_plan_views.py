@@ -1,5 +1,6 @@
 """What a reader sees of a plan and of its outcome."""
 
+import tracemalloc
 from dataclasses import replace
 
 import pytest
@@ -309,3 +310,16 @@ def test_ten_thousand_steps_not_started_are_not_all_listed():
 
 def test_nothing_done_leaves_the_report_empty():
     assert outcome_lines(Outcome()) == []
+
+
+def test_lines_of_a_large_plan_are_not_held():
+    changes = tuple(Change(f"field-{number}", None, number) for number in range(10))
+    plan = replace(PLAN, steps=tuple(step(Action.CREATE, f"g{number}", changes=changes) for number in range(1000)))
+    tracemalloc.start()
+    try:
+        count = sum(1 for _ in plan_lines(plan, missing=()))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert count > 11_000
+    assert peak < 50 * count  # bytes; a line alone takes more
