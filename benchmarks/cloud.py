@@ -28,10 +28,14 @@ _SEED = 20_231_123  # of ids and of chance, so that two runs meet the same fault
 
 @dataclass(frozen=True, slots=True)
 class CloudSettings:
-    """How the cloud behaves. `job_seconds` None: jobs end at once; `faults`: see `declarative simulator serve`."""
+    """How the cloud behaves. `job_seconds` None: jobs end at once; `faults`: see `declarative simulator serve`.
+
+    `applied`: the folder of a stack that is there from the beginning, as its apply leaves it.
+    """
 
     job_seconds: float | None = None
     faults: tuple[str, ...] = ()
+    applied: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +93,7 @@ class Cloud:
 
 
 def _serve(settings: CloudSettings) -> None:
+    from benchmarks.applied import stand
     from declarative.simulator import Origin, Rules, World, running
 
     world = World.open(
@@ -99,6 +104,8 @@ def _serve(settings: CloudSettings) -> None:
         seed=_SEED,
     )
     with world, running(world) as address:
+        if settings.applied:
+            stand(world, address, Path(settings.applied))
         variables = {"SDRS_ENDPOINT": address, "SDRS_PROJECT_ID": world.project_id, "OS_AUTH_TOKEN": world.preset_token}
         print(json.dumps(variables), flush=True)
         for _ in sys.stdin:

@@ -54,6 +54,7 @@ class Scale:
 
     some: int = 1000  # groups
     many: int = 10_000
+    most: int = 100_000  # as many as a stack may hold
     waiting: int = 200  # groups whose jobs take
     job_seconds: float = 5.0
     at_once: int = 64  # the command's usual --max-jobs

@@ -150,6 +150,16 @@ def _plan_many(bench: Bench) -> Iterator[Figure]:
     yield Figure(what=f"{what}: requests", value=requests, limit=pages + 2)
 
 
+def _plan_most(bench: Bench) -> Iterator[Figure]:
+    with Site(bench.place(), bench.scale.most, applied=True) as site:
+        ran = site.plan()
+    what = f"plan of {bench.scale.most:,} unchanged groups"
+    yield _time(what, [ran])
+    yield _memory(what, [ran], limit=500.0)
+    times = ran.seconds / _seconds(bench.many_planned[0])
+    yield Figure(what=f"{what}: time, in times that of {bench.scale.many:,}", value=times, limit=12.0)
+
+
 def _jobs(bench: Bench) -> Iterator[Figure]:
     scale = bench.scale
     with bench.site(scale.waiting, CloudSettings(job_seconds=scale.job_seconds)) as site:
@@ -231,6 +241,7 @@ ROWS = (
     Row("apply-1000", _apply_some, quick=True),
     Row("apply-10000", _apply_many),
     Row("plan-10000", _plan_many),
+    Row("plan-100000", _plan_most),
     Row("jobs", _jobs, quick=True),
     Row("destroy-1000", _destroy, quick=True),
     Row("changes", _changes, quick=True),

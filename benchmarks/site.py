@@ -23,14 +23,19 @@ def installed(name: str = "declarative") -> Path:
 
 
 class Site:
-    """Everything for one measurement, below `folder`, as a context manager."""
+    """Everything for one measurement, below `folder`, as a context manager.
 
-    def __init__(self, folder: Path, groups: int, settings: CloudSettings | None = None) -> None:
+    `applied`: all groups are there and recorded from the beginning.
+    """
+
+    def __init__(
+        self, folder: Path, groups: int, settings: CloudSettings | None = None, *, applied: bool = False
+    ) -> None:
         self.groups = groups
         self._folder = folder
         self.stack = folder / "stack"
         write_stack(self.stack, groups)
-        self.cloud = Cloud(settings or CloudSettings())
+        self.cloud = Cloud(settings or CloudSettings(applied=str(self.stack) if applied else ""))
 
     def __enter__(self) -> Self:
         return self

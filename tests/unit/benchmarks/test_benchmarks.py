@@ -13,10 +13,11 @@ from benchmarks.cloud import Cloud, CloudSettings
 from benchmarks.command import CommandFailed, clean_environment, run
 from benchmarks.figures import Figure, Measured, Scale, Verdict
 from benchmarks.machine import Surroundings, look_around, share_busy
+from benchmarks.site import Site
 from benchmarks.stack import write_stack
 from declarative import manifest
 
-TINY = Scale(some=3, many=4, waiting=3, job_seconds=0.05, at_once=2, faulty=2, repeats=1, short_repeats=1)
+TINY = Scale(some=3, many=4, most=5, waiting=3, job_seconds=0.05, at_once=2, faulty=2, repeats=1, short_repeats=1)
 QUIET = Surroundings(0.0, 0.0, 0.1)
 
 
@@ -200,3 +201,10 @@ def test_a_row_that_fails_is_told_and_the_others_go_on(tmp_path, monkeypatch, ca
     assert written["version"]["failure"] == "it has no version"
     assert len(written["validate"]["figures"]) == 1
     assert "it has no version" in capsys.readouterr().err
+
+
+def test_a_stack_that_stands_from_the_beginning_is_as_an_apply_leaves_it(tmp_path):
+    with Site(tmp_path / "x", 3, applied=True) as site:
+        site.plan()
+        assert site.cloud.numbers().groups == 3
+        assert site.requests_of(site.apply)[1] <= 5
