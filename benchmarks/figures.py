@@ -60,4 +60,5 @@ class Scale:
     at_once: int = 64  # the command's usual --max-jobs
     faulty: int = 200  # groups that are made while requests fail
     repeats: int = 3  # of runs that take seconds
+    ratio_repeats: int = 5  # of pairs of runs that are told as a ratio
     short_repeats: int = 10  # of those that take less

@@ -182,6 +182,29 @@ def _faults(bench: Bench) -> Iterator[Figure]:
     yield _time(what, [ran])
 
 
+def _plain_client(bench: Bench) -> Iterator[Figure]:
+    """CPU seconds alone: how long all wait for the cloud says nothing of them. One after the other, again and again."""
+    groups, ours = bench.scale.some, []
+    plain: dict[str, list[float]] = {"each": [], "one": []}
+    for _ in range(bench.scale.ratio_repeats):
+        with bench.site(groups) as site:
+            ran, requests = site.requests_of(site.apply)
+        ours.append(ran.cpu_seconds)
+        for contexts, taken in plain.items():
+            with bench.site(groups) as site:
+                taken.append(site.plain_client(requests, contexts=contexts).cpu_seconds)
+    what = f"apply of {groups:,} new groups: CPU"
+    yield Figure(what=what, value=statistics.median(ours), unit="s", runs=tuple(ours))
+    yield _ratio(f"{what}, in times that of plain httpx clients", ours, plain["each"], limit=0.9)
+    yield _ratio(f"{what}, in times that of httpx clients with one TLS context", ours, plain["one"])
+
+
+def _ratio(what: str, ours: Sequence[float], others: Sequence[float], *, limit: float | None = None) -> Figure:
+    """The median over pairs of runs, each of which met the same machine."""
+    ratios = tuple(one / other for one, other in zip(ours, others, strict=True))
+    return Figure(what=what, value=statistics.median(ratios), limit=limit, runs=ratios)
+
+
 def _destroy(bench: Bench) -> Iterator[Figure]:
     with bench.site(bench.scale.some) as site:
         site.apply()
@@ -242,6 +265,7 @@ ROWS = (
     Row("apply-10000", _apply_many),
     Row("plan-10000", _plan_many),
     Row("plan-100000", _plan_most),
+    Row("plain-client", _plain_client),
     Row("jobs", _jobs, quick=True),
     Row("destroy-1000", _destroy, quick=True),
     Row("changes", _changes, quick=True),

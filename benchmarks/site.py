@@ -13,6 +13,9 @@ from benchmarks.cloud import Cloud, CloudSettings
 from benchmarks.command import CommandFailed, Ran, clean_environment, run
 from benchmarks.stack import write_stack
 
+_ROOT = Path(__file__).parents[1]
+_LOOKUPS = 2  # calls of an apply that are neither a create, a look at a job nor a list: domains, quotas
+
 
 def installed(name: str = "declarative") -> Path:
     """The command as it is installed beside the Python that runs this. CommandFailed if it isn't."""
@@ -51,6 +54,20 @@ class Site:
         found = self.cloud.numbers().groups
         if found != self.groups:
             raise CommandFailed(f"apply made {found} groups, not {self.groups}.")
+        return ran
+
+    def plain_client(self, requests: int, *, contexts: str) -> Ran:
+        """Let plain clients make the calls of an apply that took `requests`; see `plain_client` for `contexts`.
+
+        CommandFailed unless they took as many.
+        """
+        lists = requests - 2 * self.groups - _LOOKUPS
+        client = [sys.executable, "-m", "benchmarks.plain_client", str(self.groups), str(lists), contexts]
+        environ = {**clean_environment(), **self.cloud.variables}
+        ran = run(client, cwd=_ROOT, environ=environ, output=self._folder / "output")
+        numbers = self.cloud.numbers()
+        if (numbers.groups, numbers.requests) != (self.groups, requests):
+            raise CommandFailed(f"the plain client made {numbers.groups} groups with {numbers.requests} requests.")
         return ran
 
     def plan(self) -> Ran:

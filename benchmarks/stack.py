@@ -21,14 +21,25 @@ metadata:
   name: group-%(number)05d
   labels: {tier: gold}
 spec:
-  name: shop-%(number)05d
-  description: servers of shop %(number)d
-  source_availability_zone: eu-de-01
-  target_availability_zone: eu-de-02
   domain: ActiveactiveDomain
-  source_vpc_id: 6f8f5e0c-3d0b-4b59-9d0c-7b0a3c1d2e4f
-  dr_type: migration
 """
+
+
+def group_fields(number: int) -> dict[str, str]:
+    """The fields of a group, but for its domain, as the stack has them and as a create sends them."""
+    return {
+        "name": f"shop-{number:05d}",
+        "description": f"servers of shop {number}",
+        "source_availability_zone": "eu-de-01",
+        "target_availability_zone": "eu-de-02",
+        "source_vpc_id": "6f8f5e0c-3d0b-4b59-9d0c-7b0a3c1d2e4f",
+        "dr_type": "migration",
+    }
+
+
+def _group(number: int) -> str:
+    fields = "".join(f"  {name}: {value}\n" for name, value in group_fields(number).items())
+    return _GROUP % {"number": number} + fields
 
 
 _MEMBERS = {
@@ -87,5 +98,5 @@ def write_stack(folder: Path, groups: int, *, per_file: int = PER_FILE) -> None:
     folder.mkdir(parents=True)
     (folder / "stack.yaml").write_text(_STACK)
     for first in range(0, groups, per_file):
-        documents = [_GROUP % {"number": number} for number in range(first, min(first + per_file, groups))]
+        documents = [_group(number) for number in range(first, min(first + per_file, groups))]
         (folder / f"groups-{first // per_file:03d}.yaml").write_text("---\n".join(documents))
