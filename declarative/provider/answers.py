@@ -11,7 +11,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 
 from declarative import strict_json
 from declarative.errors import (
@@ -270,6 +269,8 @@ def read_retry_after(text: str, *, now: datetime) -> float:
         return 0.0
     if text.isascii() and text.isdigit():
         return min(float(text[:9]), RETRY_AFTER_CAP)
+    from email.utils import parsedate_to_datetime
+
     try:
         date = parsedate_to_datetime(text)
     except (ValueError, OverflowError):

@@ -132,8 +132,11 @@ class Provider:
     @asynccontextmanager
     async def slot(self) -> AsyncIterator[Slot]:
         """Wait for a send slot, and hold it: what is done inside can be sent without further waiting."""
-        async with self._sender.connection() as connection:
+        connection = await self._sender.take()
+        try:
             yield Slot(self._sender, connection, reads=self._reads_on, max_body=self._max_body)
+        finally:
+            self._sender.give_back(connection)
 
     def _reads_on(self, connection: Connection) -> Reads:
         return Reads(

@@ -6,10 +6,10 @@ import asyncio
 import json
 import math
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from declarative.backoff import Backoff
 from declarative.clock import Clock
@@ -18,7 +18,8 @@ from declarative.kinds import KINDS
 from declarative.model import Attributes, Call, Json
 from declarative.provider.access import Access
 from declarative.provider.answers import Again, Failure, judge, member, request_line, verb
-from declarative.provider.transport import Connection, Limiter, Requests, connector, unanswered
+from declarative.provider.transport import Connection, Limiter, Messages, connector, lent, unanswered, unsent
+from declarative.provider.wire import Broken, Unsent
 
 if TYPE_CHECKING:
     import httpx
@@ -94,7 +95,8 @@ class Sender:
         call_timeout: float,
     ) -> None:
         self._clock = clock
-        self._requests = Requests(access)
+        self._host = urlsplit(access.endpoint).netloc
+        self._messages = Messages(access)
         self._limiter = Limiter(_connections(access, parallelism, transport), clock=clock)
         self._call_timeout = call_timeout
         self._unauthorized: Unauthorized | None = None
@@ -108,14 +110,13 @@ class Sender:
         """Close all connections."""
         await self._limiter.aclose()
 
-    @asynccontextmanager
-    async def connection(self) -> AsyncIterator[Connection]:
-        """Wait for a connection, and hold it."""
-        connection = await self._limiter.take()
-        try:
-            yield connection
-        finally:
-            self._limiter.give_back(connection)
+    async def take(self) -> Connection:
+        """Wait for a connection, to be given back."""
+        return await self._limiter.take()
+
+    def give_back(self, connection: Connection) -> None:
+        """Let the next one have the connection."""
+        self._limiter.give_back(connection)
 
     async def send(self, outgoing: Outgoing, connection: Connection | None = None) -> Answer:
         """Send until there is an answer, and return it; on `connection`, or on a new one for each attempt."""
@@ -128,8 +129,11 @@ class Sender:
             if connection is not None:
                 result = await self._attempt(outgoing, connection)
             else:
-                async with self._connection_for(outgoing) as taken:
+                taken = await self._connection_for(outgoing)
+                try:
                     result = await self._attempt(outgoing, taken)
+                finally:
+                    self.give_back(taken)
             if not isinstance(result, Failure):
                 return result
             tries += 1
@@ -147,21 +151,16 @@ class Sender:
             return outgoing.last_send
         return min(outgoing.last_send, self._began + _FIRST_CONTACT)
 
-    @asynccontextmanager
-    async def _connection_for(self, outgoing: Outgoing) -> AsyncIterator[Connection]:
-        """A connection for one attempt. It is given back during a 429 pause, so that waiters are not starved."""
+    async def _connection_for(self, outgoing: Outgoing) -> Connection:
+        """A connection for one attempt. None is held during a 429 pause, so that waiters are not starved."""
         while True:
             await self._calm(outgoing)
-            connection = await self._take(outgoing)
+            connection = await self._take_in_time(outgoing)
             if not self._limiter.pause():
-                break
-            self._limiter.give_back(connection)
-        try:
-            yield connection
-        finally:
-            self._limiter.give_back(connection)
+                return connection
+            self.give_back(connection)
 
-    async def _take(self, outgoing: Outgoing) -> Connection:
+    async def _take_in_time(self, outgoing: Outgoing) -> Connection:
         connection = self._limiter.take_now()
         if connection is not None:
             return connection
@@ -207,19 +206,19 @@ class Sender:
             )
 
     async def _exchange(self, outgoing: Outgoing, connection: Connection, *, seconds: float) -> Attributes | Failure:
-        import httpx
-
         call = outgoing.call
-        request = self._requests.make(call, outgoing.body, timeout=seconds)
+        message = self._messages.make(call, outgoing.body, timeout=seconds)
         self.statistics[_route(call)] += 1
         self._began = self._clock.monotonic() if self._began is None else self._began
         try:
             async with asyncio.timeout(seconds):
-                reply = await connection.exchange(request, max_body=outgoing.max_body)
+                reply = await connection.exchange(message, max_body=outgoing.max_body)
         except TimeoutError:
             return unanswered(call, f"nothing whole within {seconds:.3g} s", cls=Unanswered)
-        except httpx.RequestError as error:
-            return self._requests.failure(error, call)
+        except Unsent as error:
+            return unsent(error, call, host=self._host)
+        except Broken as error:
+            return unanswered(call, str(error))
         self._answered = True
         result = judge(reply, call, gone=outgoing.gone, now=self._clock.utcnow())
         return result if isinstance(result, Failure) else _complete(result, outgoing)
@@ -235,11 +234,8 @@ def _complete(answer: Attributes, outgoing: Outgoing) -> Attributes | Failure:
 
 
 def _connections(access: Access, parallelism: int, transport: httpx.AsyncBaseTransport | None) -> list[Connection]:
-    if transport is None:
-        connect = connector(access)
-        return [Connection(connect, owned=True) for _ in range(parallelism)]
-    shared = transport
-    return [Connection(lambda: shared, owned=False) for _ in range(parallelism)]
+    connect = connector(access) if transport is None else lent(access, transport)
+    return [Connection(connect) for _ in range(parallelism)]
 
 
 def _may_try_again(failure: Failure, outgoing: Outgoing, *, senseless: int) -> bool:

@@ -1,8 +1,8 @@
 """Send slots, each with a connection of its own, and the limit on how many are in use.
 
 One connection per slot, because a shared pool costs more the more requests wait, and its cancelled requests can
-block it for good. A slot's transport is used directly, not through an httpx client: nothing follows a redirect,
-keeps a cookie, unpacks a body or logs a URL, and a call costs a third less.
+block it for good. No httpx client is above it: nothing follows a redirect, keeps a cookie, unpacks a body or logs a
+URL. What a call costs on which way is in docs/decisions/0003.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import asyncio
 import errno
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode, urlsplit
 
 from declarative import __version__
@@ -20,6 +20,7 @@ from declarative.errors import NotSent, OutcomeUnknown, UsageError, visible
 from declarative.model import Call
 from declarative.provider.access import Access, is_loopback
 from declarative.provider.answers import Again, Failure, Reply, request_line, verb
+from declarative.provider.wire import Carrier, Lent, Message, Unsent
 
 if TYPE_CHECKING:
     import ssl
@@ -39,22 +40,23 @@ _QUIET_WINDOW = 1.0  # seconds without a 429 after which one more call may be in
 class Connection:
     """One send slot's connection; it carries one exchange at a time.
 
-    What ends early (a cancelled call, an error, a body over the cap) takes its connection with it.
+    What ends early (a cancelled call, an error, a body over the cap) takes its carrier with it.
     """
 
-    def __init__(self, connect: Callable[[], httpx.AsyncBaseTransport], *, owned: bool) -> None:
+    def __init__(self, connect: Callable[[], Carrier]) -> None:
         self._connect = connect
-        self._owned = owned
-        self._transport: httpx.AsyncBaseTransport | None = None
+        self._carrier: Carrier | None = None
         self._closing: set[asyncio.Task[None]] = set()
 
-    async def exchange(self, request: httpx.Request, *, max_body: int) -> Reply:
-        """Send `request` and read the answer up to `max_body` bytes. Raises what httpx transports raise."""
-        if self._transport is None:
-            self._transport = self._connect()
+    async def exchange(self, message: Message, *, max_body: int) -> Reply:
+        """Send `message` and read the answer up to `max_body` bytes. Raises Unsent and Broken."""
+        if self._carrier is not None and self._carrier.is_spent:
+            self.drop()
+        if self._carrier is None:
+            self._carrier = self._connect()
         whole = False
         try:
-            reply = await _exchange(self._transport, request, max_body=max_body)
+            reply = await self._carrier.exchange(message, max_body=max_body)
             whole = not reply.cut
             return reply
         finally:
@@ -62,42 +64,18 @@ class Connection:
                 self.drop()
 
     async def aclose(self) -> None:
-        """Close the connection, unless it came from outside."""
+        """Close the connection."""
         self.drop()
         await asyncio.gather(*self._closing, return_exceptions=True)
 
     def drop(self) -> None:
         """Let go of the connection; the next exchange makes a new one."""
-        transport, self._transport = self._transport, None
-        if self._owned and transport is not None:
+        carrier, self._carrier = self._carrier, None
+        if carrier is not None:
             # In a task of its own: the call that ended early may be cancelled a second time.
-            task = asyncio.create_task(transport.aclose())
+            task = asyncio.create_task(carrier.aclose())
             self._closing.add(task)
             task.add_done_callback(self._closing.discard)
-
-
-async def _exchange(transport: httpx.AsyncBaseTransport, request: httpx.Request, *, max_body: int) -> Reply:
-    response = await transport.handle_async_request(request)
-    # The raw stream: a packed body stays packed, and can't grow in memory. An async transport's stream is async.
-    stream = cast("httpx.AsyncByteStream", response.stream)
-    pieces: list[bytes] = []
-    size = 0
-    try:
-        async for piece in stream:
-            size += len(piece)
-            if size > max_body:
-                break
-            pieces.append(piece)
-    finally:
-        await stream.aclose()
-    headers = response.headers
-    return Reply(
-        response.status_code,
-        b"".join(pieces),
-        retry_after=headers.get("retry-after", ""),
-        encoding=headers.get("content-encoding", "").lower(),
-        cut=size > max_body,
-    )
 
 
 class Limiter:
@@ -184,16 +162,14 @@ class Limiter:
                 waiter.set_result(self._free.pop())
 
 
-class Requests:
-    """Makes the requests of one access: URL, headers and body."""
+class Messages:
+    """Makes the messages of one access: path, headers and body."""
 
     def __init__(self, access: Access) -> None:
-        import httpx
-
-        self._httpx = httpx
-        self._root = f"{access.endpoint}/v1/{access.project_id}/"
+        parts = urlsplit(access.endpoint)
+        self._root = f"{parts.path}/v1/{access.project_id}/"
         self._headers = [
-            (b"Host", urlsplit(access.endpoint).netloc.encode("ascii")),
+            (b"Host", parts.netloc.encode("ascii")),
             (b"Accept", b"application/json"),
             (b"Accept-Encoding", b"identity"),
             (b"User-Agent", f"declarative/{__version__}".encode("ascii")),
@@ -201,35 +177,22 @@ class Requests:
             (b"X-Auth-Token", access.token.reveal().encode("ascii")),
         ]
 
-    def make(self, call: Call, body: bytes | None, *, timeout: float) -> httpx.Request:
-        """The request for `call`. `timeout`: seconds that the whole exchange may take."""
-        url = self._root + "/".join(quote(segment, safe="") for segment in call.path)
+    def make(self, call: Call, body: bytes | None, *, timeout: float) -> Message:
+        """The message for `call`. `timeout`: seconds that the whole exchange may take."""
+        target = self._root + "/".join(quote(segment, safe="") for segment in call.path)
         if call.query:
-            url = f"{url}?{urlencode(call.query)}"
+            target = f"{target}?{urlencode(call.query)}"
         headers = self._headers
         if body is not None:
             headers = [*headers, (b"Content-Type", b"application/json"), (b"Content-Length", b"%d" % len(body))]
         elif call.method in ("POST", "PUT"):
             headers = [*headers, (b"Content-Length", b"0")]
-        return self._httpx.Request(
-            call.method,
-            url,
-            headers=headers,
-            stream=self._httpx.ByteStream(body or b""),
-            extensions={"timeout": {"connect": min(_CONNECT_TIMEOUT, timeout * _CONNECT_SHARE)}},
-        )
-
-    def failure(self, error: httpx.RequestError, call: Call) -> Failure:
-        """What a broken exchange means for `call`. The error's own text is shown only where it can't hold a secret."""
-        httpx = self._httpx
-        unsent = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
-        if isinstance(error, unsent):
-            return _unsent(error, call, host=urlsplit(self._root).netloc)
-        return unanswered(call, type(error).__name__)
+        return Message(call.method, target, headers, body or b"", min(_CONNECT_TIMEOUT, timeout * _CONNECT_SHARE))
 
 
-def _unsent(error: Exception, call: Call, *, host: str) -> Failure:
-    reason = visible(error, limit=160) or type(error).__name__
+def unsent(error: Unsent, call: Call, *, host: str) -> Failure:
+    """The request has not left. The error's own text can't hold a secret."""
+    reason = visible(error, limit=160) or type(error.__cause__).__name__
     summary = f"{verb(call)} not sent: no connection to {host}: {reason}"
     fix = "Check the endpoint, the network and the proxy variables."
     again = Again.UNSENT
@@ -264,31 +227,33 @@ def unanswered(call: Call, reason: str, *, cls: type[OutcomeUnknown] = OutcomeUn
     return Failure(error, Again.TRANSIENT)
 
 
-def connector(access: Access) -> Callable[[], httpx.AsyncBaseTransport]:
-    """Return what opens a new single-connection transport to the endpoint; all share one TLS context.
+def connector(access: Access) -> Callable[[], Carrier]:
+    """Return what opens a new connection to the endpoint; all share one TLS context.
 
     Proxies and NO_PROXY, SSL_CERT_FILE and SSL_CERT_DIR come from the process's environment; loopback is never
     proxied. Raises UsageError when one of them can't be used.
     """
-    import httpx
+    from declarative.provider.line import Line
 
     proxy = _proxy(access.endpoint)
     context = _tls_context(access.endpoint)
-    limits = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=_KEEPALIVE)
+    return lambda: Line(access.endpoint, context=context, proxy=proxy, keepalive=_KEEPALIVE)
 
-    def connect() -> httpx.AsyncBaseTransport:
-        return httpx.AsyncHTTPTransport(verify=context, limits=limits, proxy=proxy)
 
-    return connect
+def lent(access: Access, transport: httpx.AsyncBaseTransport) -> Callable[[], Carrier]:
+    """Return what carries everything on a transport of somebody else, who closes it."""
+    parts = urlsplit(access.endpoint)
+    carrier = Lent(transport, f"{parts.scheme}://{parts.netloc}")
+    return lambda: carrier
 
 
 def _tls_context(endpoint: str) -> ssl.SSLContext:
     import ssl
 
-    import httpx
-
     if endpoint.startswith("http://"):
         return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # never used; a full one takes 20 ms
+    import httpx
+
     try:
         return httpx.create_ssl_context()
     except OSError as error:
@@ -299,17 +264,19 @@ def _tls_context(endpoint: str) -> ssl.SSLContext:
 
 
 def _proxy(endpoint: str) -> httpx.Proxy | None:
+    parts = urlsplit(endpoint)
+    if is_loopback(parts.hostname or ""):
+        return None
     from urllib.request import getproxies, proxy_bypass
 
-    import httpx
-
-    parts = urlsplit(endpoint)
-    if is_loopback(parts.hostname or "") or proxy_bypass(parts.netloc):
+    if proxy_bypass(parts.netloc):
         return None
     proxies = getproxies()
     url = proxies.get(parts.scheme) or proxies.get("all")
     if not url:
         return None
+    import httpx
+
     wrong = UsageError(
         f"the proxy variable for {parts.scheme} is not the URL of an HTTP proxy",
         "Write http://HOST:PORT, or name the endpoint's host in NO_PROXY.",

@@ -3,6 +3,7 @@
 import asyncio
 import ssl
 from contextlib import asynccontextmanager
+from pathlib import Path
 from types import SimpleNamespace
 
 import httpcore
@@ -12,6 +13,7 @@ import pytest
 from declarative.errors import EndpointError, NotSent, OutcomeUnknown, ProviderError, UsageError
 from declarative.model import Call
 from declarative.provider import Access, Secret
+from declarative.provider.sockets import Inbox
 from declarative.provider.transport import connector
 from tests.scaffold.scripted_cloud import ACCESS, CREATE, READ, TOKEN, Scripted, VirtualLoop, now, provider, run
 
@@ -94,7 +96,7 @@ class Server:
                 body = await reader.readexactly(int(length[0].split(b":")[1])) if length else b""
                 self.received.append(head + body)
                 behaviour = self.behaviours.pop(0) if len(self.behaviours) > 1 else self.behaviours[0]
-                await behaviour(writer)
+                await (behaviour(writer, reader) if behaviour.__code__.co_argcount == 2 else behaviour(writer))
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
         finally:
@@ -102,7 +104,7 @@ class Server:
 
 
 @asynccontextmanager
-async def serving(*behaviours):
+async def serving(*behaviours, context=None):
     server = Server(*behaviours)
     running: set[asyncio.Task] = set()
 
@@ -111,7 +113,7 @@ async def serving(*behaviours):
         running.add(task)
         task.add_done_callback(running.discard)
 
-    listener = await asyncio.start_server(accepted, "127.0.0.1", 0)
+    listener = await asyncio.start_server(accepted, "127.0.0.1", 0, ssl=context)
     server.port = listener.sockets[0].getsockname()[1]
     try:
         yield server
@@ -165,6 +167,62 @@ def test_a_connection_that_the_server_has_closed_is_not_used_for_a_create():
         assert server.connections == 2
 
     talk(work, answers_and_hangs_up, answers)
+
+
+def test_a_connection_on_which_more_came_than_was_asked_for_is_not_used_again():
+    async def answers_twice(writer):
+        writer.write(plain())
+        await writer.drain()
+        await asyncio.sleep(0.1)
+        writer.write(plain(b'{"job_id": "of somebody else"}'))
+
+    async def work(one, server):
+        assert await create(one) == {"job_id": "j1"}
+        await asyncio.sleep(0.5)
+        assert await create(one) == {"job_id": "j1"}
+        assert server.connections == 2
+
+    talk(work, answers_twice, answers)
+
+
+def test_a_request_leaves_in_one_piece():
+    pieces = []
+
+    async def accepted(reader, writer):
+        pieces.append(await reader.read(65536))
+        writer.write(plain())
+        writer.close()
+
+    async def main():
+        listener = await asyncio.start_server(accepted, "127.0.0.1", 0)
+        port = listener.sockets[0].getsockname()[1]
+        access = Access(f"http://127.0.0.1:{port}", "p1", "eu-de", Secret(TOKEN))
+        async with provider(None, access=access) as one:
+            assert await create(one) == {"job_id": "j1"}
+        listener.close()
+
+    run(main(), loop=VirtualLoop)
+    (request,) = pieces
+    assert request.endswith(b'\r\n\r\n{"server_group":{"name":"a"}}')
+
+
+def test_what_nobody_reads_stays_in_the_socket():
+    paused = []
+
+    class Transport:
+        def pause_reading(self):
+            paused.append(True)
+
+        def resume_reading(self):
+            paused.append(False)
+
+    inbox = Inbox()
+    inbox.connection_made(Transport())
+    for _ in range(5):
+        inbox.data_received(b"x" * 65536)
+    assert paused == [True]
+    assert inbox.take(65536) == b"x" * 65536
+    assert paused == [True, False]
 
 
 def test_a_connection_that_has_been_idle_for_long_is_not_used_again(monkeypatch):
@@ -255,6 +313,17 @@ def test_where_nobody_listens_nothing_is_sent():
     run(main(), loop=VirtualLoop)
 
 
+@pytest.mark.parametrize("host", ["sdrs..example.invalid", f"{'a' * 64}.example.invalid"])
+def test_to_a_host_that_cannot_exist_nothing_is_sent(host):
+    async def main():
+        access = Access(f"https://{host}", "p1", "eu-de", Secret(TOKEN))
+        async with provider(None, access=access) as one:
+            with pytest.raises(NotSent, match="no connection to"):
+                await create(one, deadline=now() + 0.1)
+
+    run(main(), loop=VirtualLoop)
+
+
 @pytest.mark.parametrize("status", [b"301 Moved", b"302 Found", b"303 See Other", b"307 Temporary", b"308 Permanent"])
 @pytest.mark.parametrize("call", [READ, CREATE])
 def test_the_token_does_not_follow_a_redirect(status, call):
@@ -318,6 +387,9 @@ def test_a_certificate_that_is_not_trusted_is_not_tried_again():
     assert len(cloud.requests) == 1
 
 
+CERTIFICATE = (
+    Path(__file__).parents[2] / "data" / "tls" / "localhost.pem"
+)  # with its key; of localhost and REMOTE's host
 REMOTE = Access("https://sdrs.example.com", "p1", "eu-de", Secret(TOKEN))
 
 
@@ -342,6 +414,93 @@ def test_a_proxy_of_the_environment_is_used_and_sees_no_token(environment):
             assert proxy.received[0].startswith(b"CONNECT sdrs.example.com:443 HTTP/1.1\r\n")
             assert TOKEN.encode() not in b"".join(proxy.received)
 
+    run(main(), loop=VirtualLoop)
+
+
+@asynccontextmanager
+async def serving_tls(*behaviours):
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(CERTIFICATE)
+    async with serving(*behaviours, context=context) as server:
+        yield server, Access(f"https://localhost:{server.port}", "p1", "eu-de", Secret(TOKEN))
+
+
+def test_calls_over_tls_share_a_connection(environment):
+    async def main():
+        async with serving_tls(answers) as (server, access), provider(None, access=access) as one:
+            for _ in range(3):
+                assert await create(one) == {"job_id": "j1"}
+            assert server.connections == 1
+
+    environment("SSL_CERT_FILE", str(CERTIFICATE))
+    run(main(), loop=VirtualLoop)
+
+
+@pytest.mark.parametrize("behaviour", [hangs_up, resets, cuts, ends_early, talks_nonsense])
+def test_a_create_whose_answer_is_broken_under_tls_is_unknown_and_sent_once(environment, behaviour):
+    async def main():
+        async with serving_tls(behaviour, answers) as (server, access), provider(None, access=access) as one:
+            with pytest.raises(OutcomeUnknown):
+                await create(one)
+            assert len(server.received) == 1
+            assert await create(one) == {"job_id": "j1"}
+
+    environment("SSL_CERT_FILE", str(CERTIFICATE))
+    run(main(), loop=VirtualLoop)
+
+
+def test_a_server_with_a_certificate_of_nobody_we_trust_gets_no_request(environment):
+    async def main():
+        async with serving_tls(answers) as (server, access), provider(None, access=access) as one:
+            with pytest.raises(NotSent) as caught:
+                await create(one)
+            assert "SSL_CERT_FILE" in caught.value.fix
+            assert (one.requests, server.received) == (1, [])
+
+    run(main(), loop=VirtualLoop)
+
+
+def test_a_server_that_does_not_answer_the_tls_handshake_gets_no_request():
+    async def main():
+        async with serving(answers) as server:
+            access = Access(f"https://localhost:{server.port}", "p1", "eu-de", Secret(TOKEN))
+            async with provider(None, access=access, call_timeout=5.0) as one:
+                with pytest.raises(NotSent, match="ConnectTimeout"):
+                    await create(one, deadline=now() + 5.0)
+            assert server.received == []
+
+    run(main(), loop=VirtualLoop)
+
+
+@pytest.mark.parametrize("is_tls", [False, True], ids=["http-proxy", "https-proxy"])
+def test_calls_reach_the_endpoint_through_a_proxy(environment, is_tls):
+    async def main():
+        async with serving_tls(answers) as (server, _):
+
+            async def connects(writer, reader):
+                writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+                from_there, there = await asyncio.open_connection("127.0.0.1", server.port)
+                try:
+                    await asyncio.gather(relay(reader, there), relay(from_there, writer))
+                finally:
+                    there.close()
+
+            proxying = serving_tls(connects) if is_tls else serving(connects)
+            async with proxying as given:
+                proxy = given[0] if is_tls else given
+                environment("HTTPS_PROXY", f"{'https' if is_tls else 'http'}://localhost:{proxy.port}")
+                async with provider(None, access=REMOTE) as one:
+                    for _ in range(2):
+                        assert await create(one) == {"job_id": "j1"}
+            assert len(proxy.received) == 1
+            assert len(server.received) == 2
+
+    async def relay(reader, writer):
+        while data := await reader.read(65536):
+            writer.write(data)
+        writer.close()
+
+    environment("SSL_CERT_FILE", str(CERTIFICATE))
     run(main(), loop=VirtualLoop)
 
 
@@ -373,7 +532,7 @@ def test_variables_that_cannot_be_used_are_refused_at_once(environment, variable
     for name, value in variables.items():
         environment(name, value)
     if fine:
-        assert isinstance(connector(REMOTE)(), httpx.AsyncHTTPTransport)
+        assert not connector(REMOTE)().is_spent
         return
     with pytest.raises(UsageError) as caught:
         connector(REMOTE)
