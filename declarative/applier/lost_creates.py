@@ -278,7 +278,7 @@ async def _creation_failed(session: Session, operation: Operation, job: Job, *, 
     closed = Closed(operation.id)
     if left is not None:
         resource = replace(operation.resource, id=left.id, attributes=left.shown)
-        fix = f"It left {kind.noun} {left.id} in status error, which is recorded: the next plan replaces it."
+        fix = f"It left {kind.noun} {left.id} in status error: the next apply replaces it."
         return CreateFailed(job_failed("create", job, fix), Put(resource), closed)
     fix = "Nothing was left behind: run again to create it anew." if kind.relations.identity is None else _UNDO
     return CreateFailed(job_failed("create", job, fix), closed)
