@@ -221,7 +221,8 @@ class ProviderError(DeclarativeError):
     """A call to the cloud did not end well.
 
     `status` is the HTTP status (0: no answer), `code` the service's code such as `SDRS.1013` (empty: none),
-    `message` the service's own words (untrusted), `request` the method and path of the call.
+    `message` the service's own words (untrusted), `request` the method and path of the call, `request_id` what the
+    service calls the exchange (untrusted).
     """
 
     def __init__(
@@ -233,12 +234,27 @@ class ProviderError(DeclarativeError):
         code: str = "",
         message: str = "",
         request: str = "",
+        request_id: str = "",
     ) -> None:
         super().__init__(summary, fix)
+        self.request_id = request_id
         self.status = status
         self.code = code
         self.message = message
         self.request = request
+
+    def words(self) -> str:
+        """What the service said, and in answer to what, for whoever reads the error; "" when there is no answer."""
+        if not self.status:
+            return ""
+        facts = [self.request, f"HTTP {self.status}", visible(self.code, limit=60)]
+        if self.request_id:
+            facts.append(f"request {visible(self.request_id, limit=80)}")
+        said = f"The service says: {visible(self.message, limit=300)} " if self.message else ""
+        return f"{said}({', '.join(fact for fact in facts if fact)})"
+
+    def diagnostics(self) -> Sequence[Diagnostic]:
+        return (Diagnostic(self.summary, " ".join(filter(None, (self.fix, self.words())))),)
 
 
 class NotSent(ProviderError):

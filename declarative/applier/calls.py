@@ -22,7 +22,6 @@ from declarative.errors import (
     Rejected,
     Unanswered,
     Unauthorized,
-    visible,
 )
 from declarative.kinds import KINDS
 from declarative.kinds.relations import GROUP
@@ -332,5 +331,4 @@ async def _ended_job(session: Session, job_id: str, *, deadline: float) -> Job:
 
 def refused(error: Rejected | NotSent) -> StepFailed:
     """The failure of a step whose call was turned away, in our words and the service's."""
-    words = f" The service says: {visible(error.message, limit=200)}" if error.message else ""
-    return StepFailed(error.summary, f"{error.fix}{words}".strip(), code=error.code)
+    return StepFailed(error.summary, " ".join(filter(None, (error.fix, error.words()))), code=error.code)

@@ -113,15 +113,11 @@ def _misused(error: click.ClickException, screen: Screen) -> int:
 
 
 def _failed(error: DeclarativeError, screen: Screen) -> int:
-    from declarative.errors import ProviderError, shown
     from declarative.views.findings import findings_lines
 
     if screen.failure:
         _tell_programs(error, screen)
     screen.show(findings_lines(error.diagnostics()), to_stderr=True)
-    if screen.verbose and isinstance(error, ProviderError):
-        facts = (error.request, f"HTTP {error.status}" if error.status else "", error.code, error.message)
-        screen.err("  answer to " + ", ".join(shown(fact) for fact in facts if fact))
     return error.exit_code
 
 

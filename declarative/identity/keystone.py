@@ -15,17 +15,14 @@ from typing import Literal, TypeAlias
 
 from declarative.errors import EndpointError, visible
 from declarative.model import Json
-from declarative.provider.access import Secret
-from declarative.provider.answers import Reply, Unreadable, is_id, read_object
+from declarative.provider.answers import Reply, Unreadable, is_id, missing_permission, read_object, spoken
+from declarative.provider.secret import Secret
 
 TOKENS = "POST /v3/auth/tokens"
 TEMPORARY_KEYS = "POST /v3.0/OS-CREDENTIAL/securitytokens"
 _KEY_SECONDS = range(900, 86_401)  # how long a temporary key may last
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)", re.ASCII)
-_REQUEST_IDS = ("x-request-id", "x-iam-trace-id", "x-openstack-request-id")
-_PERMISSION = re.compile(r"Policy doesn't allow (.{1,200}?) to be performed")
 _LONGEST_CODE = 64  # characters
-_LONGEST_MESSAGE = 500
 _LONGEST_ID = 128
 
 
@@ -224,9 +221,9 @@ def _id_or_name(named: User | TokenScope) -> dict[str, Json]:
     raise ValueError(f"{what} needs an id or a name")
 
 
-def subject_token(headers: Mapping[str, str]) -> Secret:
-    """Return the token of an answer's headers (names in lower case). Raises EndpointError."""
-    text = headers.get("x-subject-token", "")
+def subject_token(reply: Reply) -> Secret:
+    """Return the token of an answer's headers. Raises EndpointError."""
+    text = reply.headers.get("x-subject-token", "")
     if not text or not all("!" <= char <= "~" for char in text):
         raise _unusable(TOKENS, "the header X-Subject-Token is missing, or is not a token", 201)
     return Secret(text)
@@ -272,8 +269,8 @@ def read_temporary_key(reply: Reply) -> TemporaryKey:
         raise _unusable(TEMPORARY_KEYS, str(reason), reply.status) from reason
 
 
-def read_refusal(reply: Reply, headers: Mapping[str, str]) -> Refusal:
-    """Read an answer that is not a success; whatever it holds, something can be said. Header names in lower case."""
+def read_refusal(reply: Reply) -> Refusal:
+    """Read an answer that is not a success; whatever it holds, something can be said."""
     try:
         document = read_object(reply)
     except Unreadable:
@@ -282,16 +279,13 @@ def read_refusal(reply: Reply, headers: Mapping[str, str]) -> Refusal:
     said = inner if isinstance(inner, dict) else document
     code = _first(said, "error_code", "errorCode", "code")
     message = _first(said, "error_msg", "errorMsg", "message", "title")
-    # The gateway repeats the request that it has signed itself, and with it the security token.
-    message = message.partition("canonicalRequest")[0].rstrip(" ,")[:_LONGEST_MESSAGE]
-    permission = _PERMISSION.search(message)
-    ids = (*(headers.get(name, "") for name in _REQUEST_IDS), _first(document, "request_id"))
+    message = spoken(message)
     return Refusal(
         reply.status,
         "" if code == str(reply.status) else code[:_LONGEST_CODE],
         message,
-        permission[1] if permission else "",
-        next((one for one in ids if one), "")[:_LONGEST_ID],
+        missing_permission(message),
+        (reply.request_id or _first(document, "request_id"))[:_LONGEST_ID],
     )
 
 

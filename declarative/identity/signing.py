@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from declarative.errors import UsageError
-from declarative.provider.access import Secret
+from declarative.provider.secret import Secret
 
 _ALGORITHM = "SDK-HMAC-SHA256"
 _NOT_TO_BE_GIVEN = frozenset(

@@ -1,6 +1,7 @@
 """Talking: the only HTTP to the cloud. Calls in, attributes and jobs out; what goes wrong is a `ProviderError`."""
 
-from declarative.provider.access import Access, Secret, access_from
+from declarative.provider.access import Access, access_from
+from declarative.provider.authorization import Authorization, GivenToken, Refused
 from declarative.provider.client import Provider, Slot
 from declarative.provider.codes import CodeEntry, explain_code
 from declarative.provider.jobs import (
@@ -14,11 +15,14 @@ from declarative.provider.jobs import (
     job_id_of,
 )
 from declarative.provider.reads import Listing, Look
+from declarative.provider.secret import Secret
 
 __all__ = [
     "Access",
+    "Authorization",
     "CodeEntry",
     "FailedTask",
+    "GivenToken",
     "Job",
     "JobStatus",
     "JobTimeout",
@@ -27,6 +31,7 @@ __all__ = [
     "Listing",
     "Look",
     "Provider",
+    "Refused",
     "Secret",
     "Slot",
     "access_from",

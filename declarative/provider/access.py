@@ -10,36 +10,13 @@ from urllib.parse import SplitResult, urlsplit
 
 from declarative.errors import UsageError, visible
 from declarative.model import Binding
+from declarative.provider.authorization import Authorization, GivenToken
+from declarative.provider.secret import Secret
 
 _WORD = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _HOST = re.compile(r"[a-z0-9]([a-z0-9.-]{0,252})")
 _PATH = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
-
-
-class Secret:
-    """A text that shows itself only to `reveal`; printing, formatting or dumping it shows a mask."""
-
-    __slots__ = ("_value",)
-
-    def __init__(self, value: str) -> None:
-        self._value = value
-
-    def reveal(self) -> str:
-        """The secret itself: for a header, for nothing else."""
-        return self._value
-
-    def __repr__(self) -> str:
-        return "Secret(***)"
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Secret) and other._value == self._value
-
-    def __hash__(self) -> int:
-        return hash((Secret, self._value))
-
-    def __reduce__(self) -> str | tuple[object, ...]:
-        raise TypeError("a secret stays in memory")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +26,7 @@ class Access:
     endpoint: str
     project_id: str
     region: str
-    token: Secret
+    authorization: Authorization
 
     @property
     def binding(self) -> Binding:
@@ -100,7 +77,7 @@ def access_from(
         endpoint=_endpoint(where, _word(project, "project id")),
         project_id=project,
         region=_word(place, "region") if place else "",
-        token=_token(token),
+        authorization=GivenToken(_token(token)),
     )
 
 

@@ -9,7 +9,7 @@ import enum
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from declarative import strict_json
@@ -27,11 +27,15 @@ from declarative.model import Attributes, Call, Json, Kind
 from declarative.provider.codes import explain_code
 
 RETRY_AFTER_CAP = 60.0  # seconds
+REQUEST_IDS = ("x-request-id", "x-iam-trace-id", "x-openstack-request-id")
+KEPT_HEADERS = frozenset({"retry-after", "content-encoding", "date", "x-subject-token", *REQUEST_IDS})
 _MESSAGE_LIMIT = 500  # characters of the service's own words that are kept
 _UNAUTHORIZED_CODES = frozenset({"SDRS.0002"})
 _THROTTLED_CODES = frozenset({"APIGW.0308"})
 _REFUSALS = frozenset({403, 404, 405, 406, 413, 422})
+_FORBIDDEN = 403
 _NOT_IMPLEMENTED = 501  # the only 5xx that will be the same the next time
+_PERMISSION = re.compile(r"Policy doesn't allow (.{1,200}?) to be performed")
 _LONE_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _JOB_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
@@ -43,6 +47,7 @@ class Again(enum.Enum):
     NEVER = enum.auto()
     UNSENT = enum.auto()  # it never left: any call may
     NO_FILES = enum.auto()  # likewise, for want of a file descriptor: any call may, on fewer connections
+    REFUSED = enum.auto()  # it was refused for who we are, and nothing was done: any call may, signed in anew
     THROTTLED = enum.auto()  # the gateway turned it away: any call may, later
     TRANSIENT = enum.auto()  # the outcome is open: an idempotent call may
     UNREADABLE = enum.auto()  # an answer that makes no sense: an idempotent call may, a few times
@@ -50,22 +55,37 @@ class Again(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An HTTP answer, read whole. `encoding` is its Content-Encoding; `cut` means that it was longer than the cap."""
+    """An HTTP answer, read whole. `headers`: those of `KEPT_HEADERS` that it has, by their names in lower case.
+
+    `cut` means that it was longer than the cap.
+    """
 
     status: int
     body: bytes = b""
-    retry_after: str = ""
-    encoding: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)  # a token may be among them
     cut: bool = False
+
+    @property
+    def request_id(self) -> str:
+        """What the service calls this exchange; "" when it doesn't say."""
+        return next((self.headers[name] for name in REQUEST_IDS if self.headers.get(name)), "")
+
+    def date(self) -> datetime | None:
+        """The service's clock, when it answered; None when it doesn't tell."""
+        return _http_date(self.headers.get("date", ""))
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A call that did not end well: the error to raise, and whether to try again instead, after `pause` seconds."""
+    """A call that did not end well: the error to raise, and whether to try again instead, after `pause` seconds.
+
+    `date`: the service's clock, in the refusal of who we are.
+    """
 
     error: ProviderError
     again: Again
     pause: float = 0.0
+    date: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,11 +129,11 @@ def judge(reply: Reply, call: Call, *, gone: frozenset[str], now: datetime) -> A
         return _good(reply, call)
     fault = read_fault(reply.body) if not reply.cut else Fault()
     if reply.status == 401 or (reply.status == 400 and fault.code in _UNAUTHORIZED_CODES):
-        return Failure(_refusal(Unauthorized, reply, call, fault), Again.NEVER)
+        return Failure(_refusal(Unauthorized, reply, call, fault), Again.NEVER, date=reply.date())
     if fault.code in gone or (reply.status == 404 and fault.shaped):
         return Failure(_refusal(NotFound, reply, call, fault), Again.NEVER)
     if reply.status == 429 or fault.code in _THROTTLED_CODES:
-        pause = read_retry_after(reply.retry_after, now=now)
+        pause = read_retry_after(reply.headers.get("retry-after", ""), now=now)
         return Failure(_refusal(NotSent, reply, call, fault), Again.THROTTLED, pause)
     return _bad_for_reads(reply, call, fault, now) if call.idempotent else _bad_for_writes(reply, call, fault)
 
@@ -134,7 +154,7 @@ def _bad_for_reads(reply: Reply, call: Call, fault: Fault, now: datetime) -> Fai
         or reply.status == 408
         or (reply.status == 409 and not fault.code)
     ):
-        pause = read_retry_after(reply.retry_after, now=now)
+        pause = read_retry_after(reply.headers.get("retry-after", ""), now=now)
         return Failure(_refusal(OutcomeUnknown, reply, call, fault), Again.TRANSIENT, pause)
     if reply.status >= 400 and (fault.code or reply.status == 403) and not (reply.status == 404 and not fault.shaped):
         return Failure(_refusal(Rejected, reply, call, fault), Again.NEVER)
@@ -180,8 +200,10 @@ def _refusal(cls: type[ProviderError], reply: Reply, call: Call, fault: Fault) -
         what = f"HTTP {reply.status}"
     outcome = "had no clear answer" if cls is OutcomeUnknown else "refused"
     fix = entry.remedy if entry is not None else _REMEDIES.get(cls, "")
-    if cls is Unauthorized:
-        fix = _REMEDIES[cls]
+    if permission := missing_permission(fault.message):
+        fix = f"Ask whoever administers the account for the permission {visible(permission, limit=200)}."
+    elif reply.status == _FORBIDDEN and not fix:
+        fix = "Ask whoever administers the account whether you may do this in this project."
     return cls(
         f"{verb(call)} {outcome}: {what}",
         fix,
@@ -189,11 +211,11 @@ def _refusal(cls: type[ProviderError], reply: Reply, call: Call, fault: Fault) -
         code=fault.code,
         message=fault.message,
         request=request_line(call),
+        request_id=reply.request_id,
     )
 
 
 _REMEDIES: Mapping[type[ProviderError], str] = {
-    Unauthorized: "Get a new token for this project and set OS_AUTH_TOKEN; what was accepted goes on in the cloud.",
     NotSent: "The service wants fewer requests: run again later, or with fewer at once (--parallelism).",
     OutcomeUnknown: "Run again later; what was done is found then.",
 }
@@ -215,7 +237,7 @@ def read_object(reply: Reply) -> Attributes:
     """Return the JSON object of a body. Raises Unreadable: too long, packed, not JSON, or another type."""
     if reply.cut:
         raise Unreadable("the body is longer than this program reads")
-    if reply.encoding not in ("", "identity"):
+    if reply.headers.get("content-encoding", "").lower() not in ("", "identity"):
         raise Unreadable("the body is compressed, which was not asked for")
     document = _decode(reply.body)
     if not isinstance(document, dict):
@@ -257,9 +279,20 @@ def read_fault(body: bytes) -> Fault:
     return _fault(inner.get("code"), inner.get("message"), shaped=envelope == "itemNotFound")
 
 
+def spoken(message: str) -> str:
+    """The words of a refusal, cut. The gateway repeats a request that it refuses, and the security token with it."""
+    return message.partition("canonicalRequest")[0].rstrip(" ,")[:_MESSAGE_LIMIT]
+
+
+def missing_permission(message: str) -> str:
+    """The permission that a refusal says is missing, e.g. `sdrs:servergroup:create`; "" when it names none."""
+    found = _PERMISSION.search(message)
+    return found[1] if found else ""
+
+
 def _fault(code: Json, message: Json, *, shaped: bool = False) -> Fault:
     known = str(code) if isinstance(code, str | int) and not isinstance(code, bool) else ""
-    words = message[:_MESSAGE_LIMIT] if isinstance(message, str) else ""
+    words = spoken(message) if isinstance(message, str) else ""
     return Fault(known[:64], words, shaped or known.startswith("SDRS."))
 
 
@@ -269,14 +302,22 @@ def read_retry_after(text: str, *, now: datetime) -> float:
         return 0.0
     if text.isascii() and text.isdigit():
         return min(float(text[:9]), RETRY_AFTER_CAP)
+    date = _http_date(text)
+    if date is None:
+        return 0.0
+    return min(max((date - now).total_seconds(), 0.0), RETRY_AFTER_CAP)
+
+
+def _http_date(text: str) -> datetime | None:
+    if not text:
+        return None
     from email.utils import parsedate_to_datetime
 
     try:
         date = parsedate_to_datetime(text)
     except (ValueError, OverflowError):
-        return 0.0
-    date = date if date.tzinfo else date.replace(tzinfo=UTC)
-    return min(max((date - now).total_seconds(), 0.0), RETRY_AFTER_CAP)
+        return None
+    return date if date.tzinfo else date.replace(tzinfo=UTC)
 
 
 def member(document: Mapping[str, Json], key: str, cls: type, call: Call) -> Json:

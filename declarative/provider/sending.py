@@ -18,6 +18,7 @@ from declarative.kinds import KINDS
 from declarative.model import Attributes, Call, Json
 from declarative.provider.access import Access
 from declarative.provider.answers import Again, Failure, judge, member, request_line, verb
+from declarative.provider.authorization import Refused
 from declarative.provider.transport import Connection, Limiter, Messages, connector, lent, unanswered, unsent
 from declarative.provider.wire import Broken, Unsent
 
@@ -97,6 +98,7 @@ class Sender:
         self._clock = clock
         self._host = urlsplit(access.endpoint).netloc
         self._messages = Messages(access)
+        self._authorization = access.authorization
         self._limiter = Limiter(_connections(access, parallelism, transport), clock=clock)
         self._call_timeout = call_timeout
         self._unauthorized: Unauthorized | None = None
@@ -125,17 +127,21 @@ class Sender:
                 f"{verb(outgoing.call)} not sent: an id is empty or dots", request=request_line(outgoing.call)
             )
         tries = senseless = 0
+        refused = False
         while True:
             if connection is not None:
-                result = await self._attempt(outgoing, connection)
+                result = await self._attempt(outgoing, connection, refused=refused)
             else:
                 taken = await self._connection_for(outgoing)
                 try:
-                    result = await self._attempt(outgoing, taken)
+                    result = await self._attempt(outgoing, taken, refused=refused)
                 finally:
                     self.give_back(taken)
             if not isinstance(result, Failure):
                 return result
+            if result.again is Again.REFUSED:
+                refused = True
+                continue
             tries += 1
             senseless += result.again is Again.UNREADABLE
             pause = max(result.pause, self._clock.jitter(_BACKOFF.nth(tries)))
@@ -177,10 +183,12 @@ class Sender:
                 raise _too_late(outgoing.call)
             await self._clock.sleep(pause)
 
-    async def _attempt(self, outgoing: Outgoing, connection: Connection) -> Answer | Failure:
+    async def _attempt(self, outgoing: Outgoing, connection: Connection, *, refused: bool) -> Answer | Failure:
+        """One try. `refused`: an earlier one was, for who we are."""
         await self._calm(outgoing)
         if self._unauthorized is not None:
             raise _rejected_before(self._unauthorized, outgoing.call)
+        generation = await self._authorization.ready(deadline=outgoing.last_send)
         began = self._clock.monotonic()
         if began >= outgoing.last_send:
             raise _too_late(outgoing.call)
@@ -188,12 +196,22 @@ class Sender:
         if not isinstance(result, Failure):
             return Answer(result, began)
         if isinstance(result.error, Unauthorized):
-            self._unauthorized = result.error
+            return await self._refused(result, generation, outgoing, again=refused)
         if result.again is Again.THROTTLED:
             self._limiter.throttled(began=began, pause=result.pause)
         if result.again is Again.NO_FILES:
             self._use_fewer_connections()
         return result
+
+    async def _refused(self, failure: Failure, generation: int, outgoing: Outgoing, *, again: bool) -> Failure:
+        """Sign in again, once for all who were refused. `again`: this call was, before, with what was new then."""
+        refused = Refused(generation, failure.error.code, failure.date, self._clock.utcnow())
+        if not again and await self._authorization.renew(refused, deadline=outgoing.last_send):
+            return Failure(failure.error, Again.REFUSED)
+        failure.error.fix = self._authorization.remedy(refused)
+        if isinstance(failure.error, Unauthorized):
+            self._unauthorized = failure.error
+        return failure
 
     def _use_fewer_connections(self) -> None:
         """The system has no file descriptor left for a connection: make do with those that there are."""

@@ -163,31 +163,35 @@ class Limiter:
 
 
 class Messages:
-    """Makes the messages of one access: path, headers and body."""
+    """Makes the messages of one access: path, headers, what authorizes them, and body."""
 
     def __init__(self, access: Access) -> None:
         parts = urlsplit(access.endpoint)
         self._root = f"{parts.path}/v1/{access.project_id}/"
+        self._origin = f"{parts.scheme}://{parts.netloc}"
+        self._authorization = access.authorization
         self._headers = [
             (b"Host", parts.netloc.encode("ascii")),
             (b"Accept", b"application/json"),
             (b"Accept-Encoding", b"identity"),
             (b"User-Agent", f"declarative/{__version__}".encode("ascii")),
             (b"X-Language", b"en-us"),
-            (b"X-Auth-Token", access.token.reveal().encode("ascii")),
         ]
 
     def make(self, call: Call, body: bytes | None, *, timeout: float) -> Message:
         """The message for `call`. `timeout`: seconds that the whole exchange may take."""
         target = self._root + "/".join(quote(segment, safe="") for segment in call.path)
         if call.query:
-            target = f"{target}?{urlencode(call.query)}"
+            target = f"{target}?{urlencode(call.query, quote_via=quote)}"
         headers = self._headers
         if body is not None:
             headers = [*headers, (b"Content-Type", b"application/json"), (b"Content-Length", b"%d" % len(body))]
         elif call.method in ("POST", "PUT"):
             headers = [*headers, (b"Content-Length", b"0")]
-        return Message(call.method, target, headers, body or b"", min(_CONNECT_TIMEOUT, timeout * _CONNECT_SHARE))
+        more = self._authorization.headers(call.method, self._origin + target, headers, body or b"")
+        return Message(
+            call.method, target, [*headers, *more], body or b"", min(_CONNECT_TIMEOUT, timeout * _CONNECT_SHARE)
+        )
 
 
 def unsent(error: Unsent, call: Call, *, host: str) -> Failure:

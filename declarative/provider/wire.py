@@ -6,7 +6,7 @@ from collections.abc import AsyncIterable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, cast
 
-from declarative.provider.answers import Reply
+from declarative.provider.answers import KEPT_HEADERS, Reply
 
 if TYPE_CHECKING:
     import httpx
@@ -93,14 +93,9 @@ async def read_reply(
         if size > max_body:
             break
         pieces.append(piece)
-    kept = {b"retry-after": b"", b"content-encoding": b""}
-    for name, value in headers:
-        if (key := name.lower()) in kept:
-            kept[key] = b", ".join(filter(None, (kept[key], value)))
-    return Reply(
-        status,
-        b"".join(pieces),
-        retry_after=kept[b"retry-after"].decode("latin-1"),
-        encoding=kept[b"content-encoding"].decode("latin-1").lower(),
-        cut=size > max_body,
-    )
+    kept: dict[str, str] = {}
+    for raw, value in headers:
+        if (name := raw.lower().decode("latin-1")) in KEPT_HEADERS:
+            text = value.decode("latin-1")
+            kept[name] = f"{kept[name]}, {text}" if name in kept else text
+    return Reply(status, b"".join(pieces), kept, cut=size > max_body)

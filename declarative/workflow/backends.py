@@ -75,7 +75,7 @@ def new_uuid(clock: Clock) -> str:
 @asynccontextmanager
 async def cloud_of(project: Project, stack: Stack) -> AsyncIterator[Provider]:
     """The way to the cloud: the embedded one of `simulator: true`, else an endpoint with a token."""
-    from declarative.provider import Access, Provider, Secret, access_from
+    from declarative.provider import Access, GivenToken, Provider, Secret, access_from
 
     access: Access
     transport = project.transport
@@ -85,7 +85,10 @@ async def cloud_of(project: Project, stack: Stack) -> AsyncIterator[Provider]:
             raise UsageError("this stack wants the embedded simulator, and none is at hand", "Pass `embedded`.")
         embedded = project.embedded(project.folder)
         access = Access(
-            endpoint=_EMBEDDED_ENDPOINT, project_id=embedded.project_id, region=SIMULATOR, token=Secret(SIMULATOR)
+            endpoint=_EMBEDDED_ENDPOINT,
+            project_id=embedded.project_id,
+            region=SIMULATOR,
+            authorization=GivenToken(Secret(SIMULATOR)),
         )
         transport = embedded.transport
     else:

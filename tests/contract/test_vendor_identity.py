@@ -247,7 +247,7 @@ def asked(address, body):
         connection.request("POST", "/v3/auth/tokens", body, {"Content-Type": "application/json"})
         answer = connection.getresponse()
         headers = {name.lower(): value for name, value in answer.getheaders()}
-        return Reply(answer.status, answer.read()), headers
+        return Reply(answer.status, answer.read(), headers)
     finally:
         connection.close()
 
@@ -262,15 +262,15 @@ def asked(address, body):
     ids=["password", "password-by-ids", "application-credential"],
 )
 def test_simulator_gives_a_token(address, way, scope):
-    reply, headers = asked(address, token_request(way, scope))
-    found = read_token(reply, subject_token(headers), scope=scope)
+    reply = asked(address, token_request(way, scope))
+    found = read_token(reply, subject_token(reply), scope=scope)
     assert found.project.id == PROJECT
     assert [one.url for one in found.catalogue if one.service_type == "sdrs"] == [f"{address}/v1/{PROJECT}"]
 
 
 def test_simulator_refuses_another_project(address):
     user = User(name="anna", account=Account(name="A B"))
-    reply, headers = asked(address, token_request(Password(user, Secret("pass")), CloudProject(id="other")))
-    found = read_refusal(reply, headers)
+    reply = asked(address, token_request(Password(user, Secret("pass")), CloudProject(id="other")))
+    found = read_refusal(reply)
     assert (found.status, found.code) == (401, "")
     assert found.message == "The request you have made requires authentication."

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from declarative.identity.signing import signed
 from declarative.model import Call
-from declarative.provider import Access, Secret
+from declarative.provider import Access, GivenToken, Secret
 from declarative.provider.transport import Messages
 
 HOST = "sdrs.eu-de.example.com"
@@ -110,7 +110,7 @@ def test_signature_equals_the_one_of_the_vendors_sdk(segments, query, plus, cont
 @given(path=st.lists(SEGMENTS.filter(bool), min_size=1, max_size=4), query=QUERIES.map(dict), body=st.none() | BODIES)
 def test_signature_fits_the_requests_that_are_sent(path, query, body):
     """The SDK, given what a call means, agrees with a signature of the URL that is sent for it."""
-    access = Access(f"https://{HOST}", "p1", "eu-de", Secret("unused"))
+    access = Access(f"https://{HOST}", "p1", "eu-de", GivenToken(Secret("unused")))
     message = Messages(access).make(Call("POST", tuple(path), query=query), body, timeout=5.0)
     who = {
         "access_key": "AK",

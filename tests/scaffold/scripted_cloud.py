@@ -14,11 +14,11 @@ import httpx
 from declarative.clock import Clock
 from declarative.kinds import KINDS
 from declarative.model import Call
-from declarative.provider import Access, Provider, Secret
+from declarative.provider import Access, GivenToken, Provider, Secret
 
 GROUP = KINDS["ProtectionGroup"]
 TOKEN = "canary-token-0123456789"
-ACCESS = Access("http://127.0.0.1:1", "p1", "eu-de", Secret(TOKEN))
+ACCESS = Access("http://127.0.0.1:1", "p1", "eu-de", GivenToken(Secret(TOKEN)))
 CREATE = Call("POST", ("server-groups",), {"server_group": {"name": "a"}}, idempotent=False)
 READ = Call("GET", ("server-groups", "g1"))
 

@@ -125,7 +125,7 @@ FINDINGS = InputError(
         pytest.param(
             Rejected("no", message="\x1b[2J", status=400, code="SDRS.1013", request="GET x"),
             1,
-            "error: no.\n",
+            "error: no. The service says: \\x1b[2J (GET x, HTTP 400, SDRS.1013).\n",
             id="provider",
         ),
         pytest.param(KeyboardInterrupt(), 130, "Interrupted.\n", id="interrupt"),
@@ -138,10 +138,12 @@ def test_an_error_becomes_text_and_an_exit_code(capsys, raising, error, code, te
     assert capsys.readouterr() == ("", text)
 
 
-def test_verbose_tells_what_the_service_said(capsys, raising):
-    raising(Rejected("no", message="\x1b[2J bad", status=400, code="SDRS.1013", request="GET server-groups"))
-    assert main(["-v", "version"]) == 1
-    assert capsys.readouterr().err == ("error: no.\n  answer to GET server-groups, HTTP 400, SDRS.1013, \\x1b[2J bad\n")
+def test_what_the_service_said_is_told_with_where_it_said_it(capsys, raising):
+    where = {"status": 400, "code": "SDRS.1013", "request": "GET server-groups", "request_id": "8f2\x07"}
+    raising(Rejected("no", message="\x1b[2J bad", **where))
+    assert main(["version"]) == 1
+    said = "error: no. The service says: \\x1b[2J bad (GET server-groups, HTTP 400, SDRS.1013, request 8f2\\x07).\n"
+    assert capsys.readouterr().err == said
 
 
 def test_a_defect_is_one_line_and_a_private_file_without_secrets(capsys, raising, monkeypatch, tmp_path):

@@ -235,7 +235,7 @@ def test_odd_token_is_not_used(changes, why):
         (reply({"token": TOKEN}, 202), "HTTP 202"),
         (reply({"token": TOKEN}, 302), "HTTP 302"),
         (reply({"token": TOKEN}, cut=True), "longer than this program reads"),
-        (reply({"token": TOKEN}, encoding="gzip"), "compressed"),
+        (reply({"token": TOKEN}, headers={"content-encoding": "gzip"}), "compressed"),
         (reply(b"<html>"), "not JSON"),
         (reply(b""), "empty"),
         (reply([TOKEN]), "no JSON object"),
@@ -326,12 +326,12 @@ def test_region_of_an_endpoint(place, region):
 @pytest.mark.parametrize("text", [None, "", "a b", "a, b", "a\r\nX: 1", "ä", "a\x7f"], ids=repr)
 def test_header_without_a_token_is_refused_and_not_shown(text):
     with pytest.raises(EndpointError, match="X-Subject-Token is missing, or is not a token") as caught:
-        subject_token({} if text is None else {"x-subject-token": text})
+        subject_token(Reply(201, headers={} if text is None else {"x-subject-token": text}))
     assert caught.value.status == 201
 
 
 def test_token_stands_in_the_header():
-    assert subject_token({"x-subject-token": "gAAA-_.~=/+"}) == Secret("gAAA-_.~=/+")
+    assert subject_token(Reply(201, headers={"x-subject-token": "gAAA-_.~=/+"})) == Secret("gAAA-_.~=/+")
 
 
 # ---------------------------------------------------------------- a temporary key
@@ -388,7 +388,7 @@ def test_temporary_key_with_a_part_missing_is_not_used(missing):
     ids=lambda value: str(value)[:40],
 )
 def test_refusal_is_told_in_the_services_own_words(document, code, message, permission):
-    found = read_refusal(reply(document, 401), {"x-request-id": "r1"})
+    found = read_refusal(reply(document, 401, headers={"x-request-id": "r1"}))
     assert found == Refusal(401, code, message, permission, "r1")
 
 
@@ -404,21 +404,23 @@ def test_refusal_is_told_in_the_services_own_words(document, code, message, perm
 )
 def test_request_id_comes_from_a_header_or_else_from_the_gateways_body(headers, expected):
     gateway = {"error_code": "APIGW.0301", "error_msg": "Incorrect IAM authentication information", "request_id": "r0"}
-    found = read_refusal(reply(gateway, 401), headers)
+    found = read_refusal(reply(gateway, 401, headers=headers))
     assert (found.request_id, found.code) == (expected, "APIGW.0301")
 
 
 def test_request_that_the_gateway_repeats_is_left_out():
     words = "Incorrect IAM authentication information: verify aksk signature fail"
     repeated = "canonicalRequest:GET|/v1/p1/||x-security-token:s3kr3t||x-security-token|e3b0"
-    found = read_refusal(reply({"error_code": "APIGW.0301", "error_msg": f"{words},{repeated}"}, 401), {})
+    found = read_refusal(reply({"error_code": "APIGW.0301", "error_msg": f"{words},{repeated}"}, 401))
     assert found.message == words
 
 
 def test_long_words_are_cut():
-    found = read_refusal(reply({"error_code": "C" * 999, "error_msg": "m" * 9999}, 500), {"x-request-id": "r" * 999})
+    found = read_refusal(
+        reply({"error_code": "C" * 999, "error_msg": "m" * 9999}, 500, headers={"x-request-id": "r" * 999})
+    )
     assert (len(found.code), len(found.message), len(found.request_id)) == (64, 500, 128)
 
 
 def test_refusal_that_is_too_long_has_a_status_still():
-    assert read_refusal(reply({"error_code": "IAM.0001"}, 500, cut=True), {}) == Refusal(500, "", "", "", "")
+    assert read_refusal(reply({"error_code": "IAM.0001"}, 500, cut=True)) == Refusal(500, "", "", "", "")

@@ -116,12 +116,12 @@ def test_project_and_region_are_plain_words(name, value):
 
 def test_a_secret_shows_itself_to_reveal_alone():
     access = access_from(environ=ENVIRON)
-    shown = f"{access} {access!r} {access.token} {access.token!r} {copy.copy(access)}"
+    shown = f"{access} {access!r} {access.authorization} {access.authorization!r} {copy.copy(access)}"
     assert TOKEN not in shown
-    assert access.token.reveal() == TOKEN
+    assert access.authorization.headers("GET", "", (), b"") == ((b"X-Auth-Token", TOKEN.encode()),)
     assert access == access_from(environ=ENVIRON)
     assert access != access_from(environ={**ENVIRON, "OS_AUTH_TOKEN": "other"})
-    assert len({access.token, access_from(environ=ENVIRON).token}) == 1
+    assert len({access.authorization, access_from(environ=ENVIRON).authorization}) == 1
     with pytest.raises(TypeError):
         pickle.dumps(access)
 

@@ -1,6 +1,7 @@
 import asyncio
 import errno
 import json
+from dataclasses import replace
 
 import httpx
 import pytest
@@ -16,8 +17,22 @@ from declarative.errors import (
 )
 from declarative.kinds import KINDS
 from declarative.model import Call
-from declarative.provider import job_id_of
-from tests.scaffold.scripted_cloud import CREATE, GROUP, READ, TOKEN, Scripted, answer, error, now, provider, query, run
+from declarative.provider import Provider, job_id_of
+from tests.scaffold.scripted_cloud import (
+    ACCESS,
+    CREATE,
+    GROUP,
+    READ,
+    TOKEN,
+    Scripted,
+    answer,
+    clock,
+    error,
+    now,
+    provider,
+    query,
+    run,
+)
 
 JOB = answer({"job_id": "j1"})
 UNSENT = [
@@ -59,7 +74,7 @@ def test_the_request_is_as_the_reference_says():
     call = Call("POST", ("server-groups", "a/b é", "action"), {"x": "é"}, idempotent=False, query={"q": "a&b c"})
     assert send(cloud, call)[0] == {"job_id": "j1"}
     (request,) = cloud.requests
-    assert request.url.raw_path == b"/v1/p1/server-groups/a%2Fb%20%C3%A9/action?q=a%26b+c"
+    assert request.url.raw_path == b"/v1/p1/server-groups/a%2Fb%20%C3%A9/action?q=a%26b%20c"
     assert request.read() == '{"x":"é"}'.encode()
     headers = dict(request.headers)
     assert headers.pop("user-agent").startswith("declarative/")
@@ -291,6 +306,103 @@ def test_a_storm_of_429_lowers_the_number_in_flight_and_nothing_is_lost():
             assert cloud.most_in_flight == 16
 
     run(main())
+
+
+class Tokens:
+    """Signs in as often as it is asked to, slowly; the number of the token is its generation."""
+
+    def __init__(self, lasting=None):
+        self.generation = 1
+        self.lasting = lasting  # tokens that can be had
+
+    async def ready(self, *, deadline):
+        return self.generation
+
+    def headers(self, method, url, headers, body):
+        return ((b"X-Auth-Token", b"token-%d" % self.generation),)
+
+    async def renew(self, refused, *, deadline):
+        if refused.generation == self.generation:
+            if self.generation == self.lasting:
+                return False
+            self.generation += 1
+            await asyncio.sleep(1.0)
+        return True
+
+    def remedy(self, refused):
+        return f"Ask for another user than that of generation {refused.generation}."
+
+
+class Guarded:
+    """A cloud that knows the tokens of some generations; it does nothing for anybody else."""
+
+    def __init__(self, *good, refusal):
+        self.good = {f"token-{number}" for number in good}
+        self.refusal = refusal
+        self.seen = []
+        self.done = 0
+
+    async def handle_async_request(self, request):
+        self.seen.append(request.headers["X-Auth-Token"])
+        await asyncio.sleep(0.1)
+        if self.seen[-1] not in self.good:
+            return self.refusal
+        self.done += 1
+        return answer({"job_id": "j1"})
+
+
+def guarded(cloud, tokens):
+    return Provider(replace(ACCESS, authorization=tokens), clock=clock(), transport=cloud)
+
+
+REFUSALS = [answer(status=401), error("SDRS.0002")]
+
+
+@pytest.mark.parametrize("refusal", REFUSALS)
+def test_a_refused_token_is_renewed_once_for_all_who_wait(refusal):
+    cloud, tokens = Guarded(2, refusal=refusal), Tokens()
+
+    async def create(one):
+        async with one.slot() as slot:
+            return await slot.send(CREATE, deadline=60.0)
+
+    async def main():
+        async with guarded(cloud, tokens) as one:
+            assert await asyncio.gather(*(create(one) for _ in range(16))) == [{"job_id": "j1"}] * 16
+
+    run(main())
+    assert (tokens.generation, cloud.done) == (2, 16)
+    assert cloud.seen.count("token-1") == 16
+
+
+@pytest.mark.parametrize("refusal", REFUSALS)
+def test_what_a_new_token_is_refused_too_ends_everything_with_what_to_do(refusal):
+    cloud, tokens = Guarded(refusal=refusal), Tokens()
+
+    async def main():
+        async with guarded(cloud, tokens) as one:
+            with pytest.raises(Unauthorized) as caught:
+                await one.get(GROUP, "g1", deadline=60.0)
+            assert caught.value.fix == "Ask for another user than that of generation 2."
+            with pytest.raises(Unauthorized, match="not sent"):
+                await one.get(GROUP, "g1", deadline=60.0)
+
+    run(main())
+    assert cloud.seen == ["token-1", "token-2"]
+
+
+def test_a_token_that_is_refused_again_much_later_is_renewed_again():
+    cloud, tokens = Guarded(1, refusal=answer(status=401)), Tokens()
+
+    async def main():
+        async with guarded(cloud, tokens) as one:
+            for generation in (1, 2, 3):
+                cloud.good = {f"token-{generation}"}
+                async with one.slot() as slot:
+                    assert await slot.send(CREATE, deadline=600.0) == {"job_id": "j1"}
+
+    run(main())
+    assert cloud.seen == ["token-1", "token-1", "token-2", "token-2", "token-3"]
 
 
 @pytest.mark.parametrize("given", [answer(status=401), error("SDRS.0002")])

@@ -12,7 +12,7 @@ import pytest
 
 from declarative.errors import EndpointError, NotSent, OutcomeUnknown, ProviderError, UsageError
 from declarative.model import Call
-from declarative.provider import Access, Secret
+from declarative.provider import Access, GivenToken, Secret
 from declarative.provider.sockets import Inbox
 from declarative.provider.transport import connector
 from tests.scaffold.scripted_cloud import ACCESS, CREATE, READ, TOKEN, Scripted, VirtualLoop, now, provider, run
@@ -85,7 +85,7 @@ class Server:
 
     @property
     def access(self):
-        return Access(f"http://127.0.0.1:{self.port}", "p1", "eu-de", Secret(TOKEN))
+        return Access(f"http://127.0.0.1:{self.port}", "p1", "eu-de", GivenToken(Secret(TOKEN)))
 
     async def serve(self, reader, writer):
         self.connections += 1
@@ -196,7 +196,7 @@ def test_a_request_leaves_in_one_piece():
     async def main():
         listener = await asyncio.start_server(accepted, "127.0.0.1", 0)
         port = listener.sockets[0].getsockname()[1]
-        access = Access(f"http://127.0.0.1:{port}", "p1", "eu-de", Secret(TOKEN))
+        access = Access(f"http://127.0.0.1:{port}", "p1", "eu-de", GivenToken(Secret(TOKEN)))
         async with provider(None, access=access) as one:
             assert await create(one) == {"job_id": "j1"}
         listener.close()
@@ -316,7 +316,7 @@ def test_where_nobody_listens_nothing_is_sent():
 @pytest.mark.parametrize("host", ["sdrs..example.invalid", f"{'a' * 64}.example.invalid"])
 def test_to_a_host_that_cannot_exist_nothing_is_sent(host):
     async def main():
-        access = Access(f"https://{host}", "p1", "eu-de", Secret(TOKEN))
+        access = Access(f"https://{host}", "p1", "eu-de", GivenToken(Secret(TOKEN)))
         async with provider(None, access=access) as one:
             with pytest.raises(NotSent, match="no connection to"):
                 await create(one, deadline=now() + 0.1)
@@ -390,7 +390,7 @@ def test_a_certificate_that_is_not_trusted_is_not_tried_again():
 CERTIFICATE = (
     Path(__file__).parents[2] / "data" / "tls" / "localhost.pem"
 )  # with its key; of localhost and REMOTE's host
-REMOTE = Access("https://sdrs.example.com", "p1", "eu-de", Secret(TOKEN))
+REMOTE = Access("https://sdrs.example.com", "p1", "eu-de", GivenToken(Secret(TOKEN)))
 
 
 @pytest.fixture
@@ -422,7 +422,7 @@ async def serving_tls(*behaviours):
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(CERTIFICATE)
     async with serving(*behaviours, context=context) as server:
-        yield server, Access(f"https://localhost:{server.port}", "p1", "eu-de", Secret(TOKEN))
+        yield server, Access(f"https://localhost:{server.port}", "p1", "eu-de", GivenToken(Secret(TOKEN)))
 
 
 def test_calls_over_tls_share_a_connection(environment):
@@ -463,7 +463,7 @@ def test_a_server_with_a_certificate_of_nobody_we_trust_gets_no_request(environm
 def test_a_server_that_does_not_answer_the_tls_handshake_gets_no_request():
     async def main():
         async with serving(answers) as server:
-            access = Access(f"https://localhost:{server.port}", "p1", "eu-de", Secret(TOKEN))
+            access = Access(f"https://localhost:{server.port}", "p1", "eu-de", GivenToken(Secret(TOKEN)))
             async with provider(None, access=access, call_timeout=5.0) as one:
                 with pytest.raises(NotSent, match="ConnectTimeout"):
                     await create(one, deadline=now() + 5.0)
@@ -541,7 +541,7 @@ def test_variables_that_cannot_be_used_are_refused_at_once(environment, variable
 
 def test_a_call_to_the_root_of_a_prefixed_endpoint():
     cloud = Scripted(httpx.Response(200, content=b"{}"))
-    access = Access("https://gate.example.com:8443/sdrs", "p1", "eu-de", Secret(TOKEN))
+    access = Access("https://gate.example.com:8443/sdrs", "p1", "eu-de", GivenToken(Secret(TOKEN)))
 
     async def main():
         async with provider(cloud, access=access) as one:
