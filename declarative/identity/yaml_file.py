@@ -30,6 +30,7 @@ from yaml.events import (
 from declarative.errors import Diagnostic, InputError, Position, visible
 from declarative.manifest.nodes import MAX_BYTES, MAX_DEPTH, MAX_NODES, decode
 
+_MAX_FINDINGS = 100
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 _TEXT_TAGS = frozenset({"!", "tag:yaml.org,2002:str"})
 _OPEN = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
@@ -237,6 +238,8 @@ class _Reader:
 
     def _tell(self, event: _Event, summary: str, fix: str) -> None:
         self._findings.append(Diagnostic(summary, fix, self._place(event)))
+        if len(self._findings) >= _MAX_FINDINGS:
+            raise InputError(self._findings)
 
     def _stop(self, event: _Event, summary: str, fix: str) -> NoReturn:
         self._tell(event, summary, fix)

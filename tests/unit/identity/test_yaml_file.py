@@ -103,6 +103,10 @@ def test_an_alias_counts_as_all_that_it_stands_for():
     assert "holds more than 50,000 values" in refused(text)[0]
 
 
+def test_findings_have_a_limit():
+    assert len(refused(f"[{'!x a, ' * 10_000}]")) == 100
+
+
 def test_a_link_is_followed(tmp_path):
     (tmp_path / "real.yaml").write_text("a: 1")
     (tmp_path / "clouds.yaml").symlink_to("real.yaml")
