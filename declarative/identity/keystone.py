@@ -19,6 +19,8 @@ from declarative.provider.answers import Reply, Unreadable, is_id, missing_permi
 from declarative.provider.secret import Secret
 
 TOKENS = "POST /v3/auth/tokens"
+PROJECTS = "GET /v3/projects"
+CATALOGUE = "GET /v3/auth/catalog"
 TEMPORARY_KEYS = "POST /v3.0/OS-CREDENTIAL/securitytokens"
 _KEY_SECONDS = range(900, 86_401)  # how long a temporary key may last
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)", re.ASCII)
@@ -254,6 +256,30 @@ def read_token(reply: Reply, secret: Secret, *, scope: TokenScope | None, reques
         )
     except Unreadable as reason:
         raise _unusable(request, str(reason), reply.status) from reason
+
+
+def read_projects(reply: Reply) -> list[CloudProject]:
+    """Read a list of projects, without those that are disabled. Raises EndpointError."""
+    try:
+        listed = _success(reply).get("projects")
+        if not isinstance(listed, list):
+            raise Unreadable("projects is missing or not a list")
+        return [
+            CloudProject(one["id"], one["name"], Account(str(one.get("domain_id") or "")))
+            for one in listed
+            if isinstance(one, dict) and is_id(one.get("id")) and isinstance(one.get("name"), str)
+            if one.get("enabled") is not False
+        ]
+    except Unreadable as reason:
+        raise _unusable(PROJECTS, str(reason), reply.status) from reason
+
+
+def read_catalogue(reply: Reply) -> tuple[Endpoint, ...]:
+    """Read a catalogue by itself. Raises EndpointError."""
+    try:
+        return tuple(_endpoints(_success(reply).get("catalog")))
+    except Unreadable as reason:
+        raise _unusable(CATALOGUE, str(reason), reply.status) from reason
 
 
 def read_temporary_key(reply: Reply) -> TemporaryKey:

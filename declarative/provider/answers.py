@@ -222,7 +222,9 @@ _REMEDIES: Mapping[type[ProviderError], str] = {
 
 
 def verb(call: Call) -> str:
-    """What a call does, in a word."""
+    """What a call does, in a word. Those below `v3` are IAM's."""
+    if call.path[0] == "v3":
+        return "sign-in"
     if call.method == "POST":
         return "create" if len(call.path) == 1 else "action"
     return {"GET": "read", "PUT": "update", "DELETE": "delete"}.get(call.method, call.method.lower())

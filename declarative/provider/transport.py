@@ -231,7 +231,7 @@ def unanswered(call: Call, reason: str, *, cls: type[OutcomeUnknown] = OutcomeUn
     return Failure(error, Again.TRANSIENT)
 
 
-def connector(access: Access) -> Callable[[], Carrier]:
+def connector(endpoint: str) -> Callable[[], Carrier]:
     """Return what opens a new connection to the endpoint; all share one TLS context.
 
     Proxies and NO_PROXY, SSL_CERT_FILE and SSL_CERT_DIR come from the process's environment; loopback is never
@@ -239,14 +239,14 @@ def connector(access: Access) -> Callable[[], Carrier]:
     """
     from declarative.provider.line import Line
 
-    proxy = _proxy(access.endpoint)
-    context = _tls_context(access.endpoint)
-    return lambda: Line(access.endpoint, context=context, proxy=proxy, keepalive=_KEEPALIVE)
+    proxy = _proxy(endpoint)
+    context = _tls_context(endpoint)
+    return lambda: Line(endpoint, context=context, proxy=proxy, keepalive=_KEEPALIVE)
 
 
-def lent(access: Access, transport: httpx.AsyncBaseTransport) -> Callable[[], Carrier]:
+def lent(endpoint: str, transport: httpx.AsyncBaseTransport) -> Callable[[], Carrier]:
     """Return what carries everything on a transport of somebody else, who closes it."""
-    parts = urlsplit(access.endpoint)
+    parts = urlsplit(endpoint)
     carrier = Lent(transport, f"{parts.scheme}://{parts.netloc}")
     return lambda: carrier
 

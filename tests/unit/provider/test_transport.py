@@ -532,10 +532,10 @@ def test_variables_that_cannot_be_used_are_refused_at_once(environment, variable
     for name, value in variables.items():
         environment(name, value)
     if fine:
-        assert not connector(REMOTE)().is_spent
+        assert not connector(REMOTE.endpoint)().is_spent
         return
     with pytest.raises(UsageError) as caught:
-        connector(REMOTE)
+        connector(REMOTE.endpoint)
     assert "hunter2" not in caught.value.summary + caught.value.fix
 
 

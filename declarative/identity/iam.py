@@ -1,0 +1,168 @@
+"""IAM over HTTP: tokens, projects and the catalogue. Nothing is sent to any other place, and no redirect is followed.
+
+Source: docs/sdrs-api.md, "Ways to sign in", "Projects and domains", "The catalogue", "Refusals of IAM and the gateway".
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode, urlsplit
+
+from declarative import __version__
+from declarative.backoff import Backoff
+from declarative.clock import Clock
+from declarative.errors import EndpointError, NotSent, OutcomeUnknown, ProviderError, Unauthorized, visible
+from declarative.identity.keystone import (
+    CloudProject,
+    Endpoint,
+    Token,
+    TokenScope,
+    Way,
+    read_catalogue,
+    read_projects,
+    read_refusal,
+    read_token,
+    subject_token,
+    token_request,
+)
+from declarative.model import Call
+from declarative.provider.answers import Again, Failure, Reply, read_retry_after, request_line
+from declarative.provider.authorization import Authorization
+from declarative.provider.codes import explain_code
+from declarative.provider.transport import Connection, connector, lent, unanswered, unsent
+from declarative.provider.wire import Broken, Message, Unsent
+
+if TYPE_CHECKING:
+    import httpx
+
+_SECONDS = 30.0  # for one request and its answer
+_TRIED_FOR = 60.0  # seconds, while IAM is away
+_MAX_BODY = 8 * 2**20  # bytes; a catalogue has a hundred services
+_CONNECT_TIMEOUT = 10.0
+_BACKOFF = Backoff(first=0.25, longest=8.0)
+_TOKENS = ("v3", "auth", "tokens")
+_THROTTLED = frozenset({"APIGW.0308", "APIG.0308", "IAM.0012"})
+_AWAY = frozenset({408, 500, 502, 503, 504})
+
+
+class Iam:
+    """IAM at `endpoint`: scheme, host, port and path prefix, without `/v3`.
+
+    `transport` carries all requests instead of a connection of its own, and is not closed. Deadlines are moments of
+    `clock.monotonic()`. Raises Unauthorized when IAM refuses, EndpointError when what answers is not IAM, NotSent or
+    OutcomeUnknown when nothing answers in time: a sign-in may be repeated, so both mean the same.
+    """
+
+    def __init__(self, endpoint: str, *, clock: Clock, transport: httpx.AsyncBaseTransport | None = None) -> None:
+        connect = connector(endpoint) if transport is None else lent(endpoint, transport)
+        parts = urlsplit(endpoint)
+        self._clock = clock
+        self._connection = Connection(connect)
+        self._host, self._prefix = parts.netloc, parts.path
+        self._origin = f"{parts.scheme}://{parts.netloc}"
+        self._turn = asyncio.Lock()
+
+    async def aclose(self) -> None:
+        """Close the connection."""
+        await self._connection.aclose()
+
+    async def token(
+        self, way: Way, scope: TokenScope | None, *, deadline: float, who: Authorization | None = None, hint: str = ""
+    ) -> Token:
+        """Sign in. `who` shows who asks, for an agency; `hint`: what a person checks when IAM refuses."""
+        call = Call("POST", _TOKENS)
+        reply = await self._ask(call, token_request(way, scope), who=who, hint=hint, deadline=deadline)
+        return read_token(reply, subject_token(reply), scope=scope)
+
+    async def projects(
+        self, who: Authorization, *, name: str = "", deadline: float, hint: str = ""
+    ) -> list[CloudProject]:
+        """The projects of this name, or all that the user can use."""
+        path = ("v3", "projects") if name else ("v3", "auth", "projects")
+        call = Call("GET", path, query={"name": name} if name else {})
+        return read_projects(await self._ask(call, None, who=who, hint=hint, deadline=deadline))
+
+    async def catalogue(self, who: Authorization, *, deadline: float, hint: str = "") -> tuple[Endpoint, ...]:
+        """The services and where they are."""
+        call = Call("GET", ("v3", "auth", "catalog"))
+        return read_catalogue(await self._ask(call, None, who=who, hint=hint, deadline=deadline))
+
+    async def _ask(
+        self, call: Call, body: bytes | None, *, who: Authorization | None, hint: str, deadline: float
+    ) -> Reply:
+        end, tries = min(deadline, self._clock.monotonic() + _TRIED_FOR), 0
+        async with self._turn:
+            while True:
+                tries += 1
+                result = await self._once(call, body, who=who, hint=hint, deadline=deadline)
+                if isinstance(result, Reply):
+                    return result
+                pause = max(result.pause, self._clock.jitter(_BACKOFF.nth(tries)))
+                if result.again is Again.NEVER or self._clock.monotonic() + pause >= end:
+                    raise result.error
+                await self._clock.sleep(pause)
+
+    async def _once(
+        self, call: Call, body: bytes | None, *, who: Authorization | None, hint: str, deadline: float
+    ) -> Reply | Failure:
+        seconds = min(_SECONDS, deadline - self._clock.monotonic())
+        if seconds <= 0:
+            return Failure(NotSent("sign-in not sent: its time was up", request=request_line(call)), Again.NEVER)
+        try:
+            async with asyncio.timeout(seconds):
+                reply = await self._connection.exchange(self._message(call, body, who, seconds), max_body=_MAX_BODY)
+        except TimeoutError:
+            return unanswered(call, f"nothing whole within {seconds:.3g} s")
+        except Unsent as error:
+            return unsent(error, call, host=self._host)
+        except Broken as error:
+            return unanswered(call, str(error))
+        return reply if 200 <= reply.status < 300 else self._refused(reply, call, hint)
+
+    def _message(self, call: Call, body: bytes | None, who: Authorization | None, seconds: float) -> Message:
+        target = "/".join((self._prefix, *call.path)) + (f"?{urlencode(call.query)}" if call.query else "")
+        headers = [
+            (b"Host", self._host.encode("ascii")),
+            (b"Accept", b"application/json"),
+            (b"Accept-Encoding", b"identity"),
+            (b"User-Agent", f"declarative/{__version__}".encode("ascii")),
+        ]
+        if body is not None:
+            headers += [(b"Content-Type", b"application/json"), (b"Content-Length", b"%d" % len(body))]
+        more = who.headers(call.method, self._origin + target, headers, body or b"") if who is not None else ()
+        return Message(call.method, target, [*headers, *more], body or b"", min(_CONNECT_TIMEOUT, seconds))
+
+    def _refused(self, reply: Reply, call: Call, hint: str) -> Failure:
+        """What an answer other than a success means. `hint`: as for `token`."""
+        refusal, where = read_refusal(reply), visible(self._host, limit=120)
+
+        def failure(cls: type[ProviderError], summary: str, fix: str, again: Again, pause: float = 0.0) -> Failure:
+            error = cls(
+                summary,
+                fix,
+                status=reply.status,
+                code=refusal.code,
+                message=refusal.message,
+                request=request_line(call),
+                request_id=refusal.request_id,
+            )
+            return Failure(error, again, pause)
+
+        if reply.status == 429 or refusal.code in _THROTTLED:
+            pause = read_retry_after(reply.headers.get("retry-after", ""), now=self._clock.utcnow())
+            summary = f"sign-in turned away by {where}: too many requests"
+            return failure(NotSent, summary, "Run again in a while.", Again.THROTTLED, pause)
+        if reply.status in _AWAY:
+            summary = f"sign-in had no clear answer: HTTP {reply.status} from {where}"
+            return failure(OutcomeUnknown, summary, "IAM is away: run again later.", Again.TRANSIENT)
+        if reply.status < 400 or not (refusal.code or refusal.message or reply.status == 401):
+            what = f"HTTP {reply.status}" + (", a redirect" if 300 <= reply.status < 400 else "")
+            fix = "Check the auth URL (OS_AUTH_URL, HW_AUTH_URL or auth_url); redirects are not followed."
+            return failure(EndpointError, f"what answers at {where} is not IAM: {what}", fix, Again.NEVER)
+        entry = explain_code(refusal.code)
+        what = f"{refusal.code} {entry.meaning}" if entry is not None else f"HTTP {reply.status}"
+        fix = (entry.remedy if entry is not None else "") or hint
+        if refusal.permission:
+            fix = f"Ask whoever administers the account for the permission {visible(refusal.permission, limit=200)}."
+        return failure(Unauthorized, f"sign-in refused by {where}: {what}", fix, Again.NEVER)
