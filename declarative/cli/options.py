@@ -148,6 +148,7 @@ _STATE = (
 )
 
 _CLOUD = (
+    option("cloud", "--cloud", metavar="NAME", help="The cloud of clouds.yaml to sign in to, instead of OS_CLOUD."),
     option("endpoint", "--endpoint", metavar="URL", help="The service's endpoint, instead of SDRS_ENDPOINT."),
     option("region", "--region", metavar="NAME", help="The region, instead of the stack's."),
     option("project_id", "--project-id", metavar="ID", help="The project, instead of SDRS_PROJECT_ID."),
@@ -200,7 +201,7 @@ _RUN = (
 _STACKS: dict[str, tuple[tuple[str, ...], Sequence[Callable[[Command], Command]]]] = {
     "variables": (("variables", "var_files"), _VARIABLES),
     "state": (("state", "accept_rollback"), _STATE),
-    "cloud": (("endpoint", "region", "project_id", "timeout"), _CLOUD),
+    "cloud": (("cloud", "endpoint", "region", "project_id", "timeout"), _CLOUD),
     "timeouts": (("timeouts",), _TIMEOUTS),
     "lock": (("lock_timeout",), _LOCK),
     "run": (("parallelism", "max_jobs", "fail_fast"), _RUN),

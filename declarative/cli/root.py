@@ -24,6 +24,7 @@ COMMANDS = {
     "show": ("plans:show", "Show the recorded state, or a saved plan."),
     "output": ("plans:output", "Print the recorded outputs, or one of them."),
     "graph": ("views:graph", "Draw the steps of the plan."),
+    "auth": ("auth:auth", "Show who signs in, with what, and what the service answers."),
     "state": ("states:state", "List, show, move, remove and restore what is recorded."),
     "lock": ("states:lock", "Show or break the lock of the state."),
     "import": ("runs:import_", "Record objects that exist in the cloud."),

@@ -16,14 +16,14 @@ from declarative.errors import DeclarativeError, Diagnostic, Severity, UsageErro
 from declarative.identity.environment import HUAWEI, OPENSTACK, SDRS, Environment
 from declarative.identity.values import Found, Values, Way, skips_verification
 from declarative.identity.ways import AGENCY_NAMES, PROOFS, Source, complete_way, missing, names_of
-from declarative.provider.access import is_loopback
+from declarative.provider.endpoint import is_loopback
 from declarative.provider.secret import Secret
 
 if TYPE_CHECKING:
     from declarative.identity.clouds import Cloud
 
 _MAX_LISTED = 20
-_THEN = "To see what is found, run `declarative auth check`."
+_THEN = "`declarative auth show-sources` shows what is found where, and `declarative auth check` tries it."
 _BESIDE_AUTH = frozenset({"region_name", "auth_type", "interface", "cacert", "cert", "key", "insecure"})
 # Values that need not be one's own: who the authorities are, is a matter of the machine.
 _OF_THE_MACHINE = ("cacert",)
@@ -65,7 +65,7 @@ def choose_cloud(
     warnings: tuple[Diagnostic, ...] = (),
 ) -> Credentials:
     """Make credentials of a cloud; loose variables stay unused. Raises UsageError when it is not complete."""
-    machine = {name: environment.openstack[name] for name in _OF_THE_MACHINE if name in environment.openstack}
+    machine = _of_the_machine(environment)
     what = f"the cloud '{visible(cloud.name, limit=80)}' of {visible(cloud.file)}"
     source = _source(what, {**machine, **cloud.values}, beside, _names_in_file())
     way = complete_way(source)
@@ -91,7 +91,8 @@ def choose_loose(environment: Environment, beside: Values, *, hint: str = "") ->
     Raises DeclarativeError when both are complete and differ, and UsageError when none is complete.
     """
     openstack = _source("the OS_* variables", environment.openstack, beside, _names_of(OPENSTACK))
-    huawei = _source("the HW_* variables", environment.huawei, beside, _names_of(HUAWEI))
+    theirs = {**_of_the_machine(environment), **environment.huawei}
+    huawei = _source("the HW_* variables", theirs, beside, _names_of(HUAWEI))
     way, other = complete_way(openstack), complete_way(huawei)
     if way is None and other is None:
         sources = [
@@ -112,6 +113,10 @@ def choose_loose(environment: Environment, beside: Values, *, hint: str = "") ->
     left = [value.source for value in environment.huawei.values()]
     notes = (*_about_unused(left, "the OS_* variables say the same"), *_about_environment(environment))
     return _credentials(openstack, way, notes)
+
+
+def _of_the_machine(environment: Environment) -> Values:
+    return {name: environment.openstack[name] for name in _OF_THE_MACHINE if name in environment.openstack}
 
 
 def _source(what: str, values: Values, beside: Values, names: Mapping[str, str]) -> Source:

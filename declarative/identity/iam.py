@@ -28,8 +28,10 @@ from declarative.identity.keystone import (
 )
 from declarative.model import Call
 from declarative.provider.answers import Again, Failure, Reply, read_retry_after, request_line
-from declarative.provider.authorization import Authorization
+from declarative.provider.authorization import Authorization, GivenToken, Headers
 from declarative.provider.codes import explain_code
+from declarative.provider.secret import Secret
+from declarative.provider.tls import Tls
 from declarative.provider.transport import Connection, connector, lent, unanswered, unsent
 from declarative.provider.wire import Broken, Message, Unsent
 
@@ -54,8 +56,10 @@ class Iam:
     OutcomeUnknown when nothing answers in time: a sign-in may be repeated, so both mean the same.
     """
 
-    def __init__(self, endpoint: str, *, clock: Clock, transport: httpx.AsyncBaseTransport | None = None) -> None:
-        connect = connector(endpoint) if transport is None else lent(endpoint, transport)
+    def __init__(
+        self, endpoint: str, *, clock: Clock, tls: Tls, transport: httpx.AsyncBaseTransport | None = None
+    ) -> None:
+        connect = connector(endpoint, tls) if transport is None else lent(endpoint, transport)
         parts = urlsplit(endpoint)
         self._clock = clock
         self._connection = Connection(connect)
@@ -75,6 +79,14 @@ class Iam:
         reply = await self._ask(call, token_request(way, scope), who=who, hint=hint, deadline=deadline)
         return read_token(reply, subject_token(reply), scope=scope)
 
+    async def describe(self, token: Secret, *, scope: TokenScope | None, deadline: float, hint: str = "") -> Token:
+        """What a token is good for, by the token itself."""
+        text = token.reveal().encode("ascii")
+        call = Call("GET", _TOKENS)
+        more = [(b"X-Subject-Token", text)]
+        reply = await self._ask(call, None, who=GivenToken(token), hint=hint, deadline=deadline, more=more)
+        return read_token(reply, token, scope=scope, request="GET /v3/auth/tokens")
+
     async def projects(
         self, who: Authorization, *, name: str = "", deadline: float, hint: str = ""
     ) -> list[CloudProject]:
@@ -89,13 +101,20 @@ class Iam:
         return read_catalogue(await self._ask(call, None, who=who, hint=hint, deadline=deadline))
 
     async def _ask(
-        self, call: Call, body: bytes | None, *, who: Authorization | None, hint: str, deadline: float
+        self,
+        call: Call,
+        body: bytes | None,
+        *,
+        who: Authorization | None,
+        hint: str,
+        deadline: float,
+        more: Headers = (),
     ) -> Reply:
         end, tries = min(deadline, self._clock.monotonic() + _TRIED_FOR), 0
         async with self._turn:
             while True:
                 tries += 1
-                result = await self._once(call, body, who=who, hint=hint, deadline=deadline)
+                result = await self._once(call, body, who=who, hint=hint, deadline=deadline, more=more)
                 if isinstance(result, Reply):
                     return result
                 pause = max(result.pause, self._clock.jitter(_BACKOFF.nth(tries)))
@@ -104,14 +123,22 @@ class Iam:
                 await self._clock.sleep(pause)
 
     async def _once(
-        self, call: Call, body: bytes | None, *, who: Authorization | None, hint: str, deadline: float
+        self,
+        call: Call,
+        body: bytes | None,
+        *,
+        who: Authorization | None,
+        hint: str,
+        deadline: float,
+        more: Headers,
     ) -> Reply | Failure:
         seconds = min(_SECONDS, deadline - self._clock.monotonic())
         if seconds <= 0:
             return Failure(NotSent("sign-in not sent: its time was up", request=request_line(call)), Again.NEVER)
         try:
             async with asyncio.timeout(seconds):
-                reply = await self._connection.exchange(self._message(call, body, who, seconds), max_body=_MAX_BODY)
+                message = self._message(call, body, who, seconds, more)
+                reply = await self._connection.exchange(message, max_body=_MAX_BODY)
         except TimeoutError:
             return unanswered(call, f"nothing whole within {seconds:.3g} s")
         except Unsent as error:
@@ -120,7 +147,9 @@ class Iam:
             return unanswered(call, str(error))
         return reply if 200 <= reply.status < 300 else self._refused(reply, call, hint)
 
-    def _message(self, call: Call, body: bytes | None, who: Authorization | None, seconds: float) -> Message:
+    def _message(
+        self, call: Call, body: bytes | None, who: Authorization | None, seconds: float, more: Headers
+    ) -> Message:
         target = "/".join((self._prefix, *call.path)) + (f"?{urlencode(call.query)}" if call.query else "")
         headers = [
             (b"Host", self._host.encode("ascii")),
@@ -130,8 +159,8 @@ class Iam:
         ]
         if body is not None:
             headers += [(b"Content-Type", b"application/json"), (b"Content-Length", b"%d" % len(body))]
-        more = who.headers(call.method, self._origin + target, headers, body or b"") if who is not None else ()
-        return Message(call.method, target, [*headers, *more], body or b"", min(_CONNECT_TIMEOUT, seconds))
+        shown = who.headers(call.method, self._origin + target, headers, body or b"") if who is not None else ()
+        return Message(call.method, target, [*headers, *shown, *more], body or b"", min(_CONNECT_TIMEOUT, seconds))
 
     def _refused(self, reply: Reply, call: Call, hint: str) -> Failure:
         """What an answer other than a success means. `hint`: as for `token`."""

@@ -38,7 +38,7 @@ def find_credentials(
     """
     asked = asked or Asked()
     environment = read_environment(environ)
-    named = _cloud(asked, environment)
+    named = cloud_named(asked, environment)
     beside = _beside(asked, environment)
     if named is None:
         return choose_loose(environment, beside, hint=_hint(environ, working_folder, stack_folder))
@@ -48,7 +48,8 @@ def find_credentials(
     return choose_cloud(cloud, environment, beside, named_by=named.source, warnings=tuple(files.warnings()))
 
 
-def _cloud(asked: Asked, environment: Environment) -> Found | None:
+def cloud_named(asked: Asked, environment: Environment) -> Found | None:
+    """The name of the cloud of clouds.yaml that is asked for, and who asks."""
     if asked.cloud:
         return Found(asked.cloud, "--cloud")
     if environment.cloud is not None:
@@ -56,15 +57,22 @@ def _cloud(asked: Asked, environment: Environment) -> Found | None:
     return Found(asked.stack_cloud, "`provider.cloud` of the Stack") if asked.stack_cloud else None
 
 
-def _beside(asked: Asked, environment: Environment) -> Values:
-    """The endpoint, region and project id that win over those of the source. Raises UsageError."""
-    values: dict[str, Found] = {}
-    if asked.stack_region:
-        values["region_name"] = Found(asked.stack_region, "`provider.region` of the Stack")
-    values.update(environment.sdrs)
+def said_by_options(asked: Asked) -> Values:
+    """What options say beside a cloud."""
     options = {"endpoint": asked.endpoint, "region_name": asked.region, "project_id": asked.project_id}
     names = {"endpoint": "--endpoint", "region_name": "--region", "project_id": "--project-id"}
-    values.update({name: found(name, text, names[name]) for name, text in options.items() if text})
+    return {name: found(name, text, names[name]) for name, text in options.items() if text}
+
+
+def said_by_stack(asked: Asked) -> Values:
+    """What the Stack says beside a cloud."""
+    region = asked.stack_region
+    return {"region_name": Found(region, "`provider.region` of the Stack")} if region else {}
+
+
+def _beside(asked: Asked, environment: Environment) -> Values:
+    """The endpoint, region and project id that win over those of the source. Raises UsageError."""
+    values = {**said_by_stack(asked), **environment.sdrs, **said_by_options(asked)}
     for name, value in values.items():
         if wrong := flaw(name, value.text):
             raise UsageError(f"{value.source} {wrong.summary}", wrong.fix)

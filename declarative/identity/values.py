@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from declarative.errors import UsageError, did_you_mean, visible
-from declarative.provider.access import is_loopback
+from declarative.provider.endpoint import is_loopback
 from declarative.provider.secret import Secret
 
 MAX_VALUE = 64 << 10  # characters; tokens of Open Telekom Cloud have up to 20,000
@@ -32,6 +32,7 @@ SECRETS = frozenset(
 
 _IN_HEADERS = frozenset({"access_key", "secret_key", "security_token", "token"})
 _FILES = frozenset({"cacert", "cert", "key"})
+_URLS = frozenset({"auth_url", "endpoint", "sdrs_endpoint_override"})
 _WORDS = frozenset({"project_id", "region_name"})
 _WORD = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _UNFIT = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
@@ -82,6 +83,15 @@ class Found:
 
 
 Values: TypeAlias = Mapping[str, Found]
+
+
+def printable(name: str, value: Found) -> str | None:
+    """The value as it may be shown; None for a secret, and for a URL that may hold one."""
+    if isinstance(value.value, Secret):
+        return None
+    if name in _URLS and any(mark in value.value for mark in "@?#"):
+        return None
+    return value.value
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ def settings(name: str, spec: Mapping[str, Json]) -> Stack:
     return Stack(
         name=name,
         region=provider.get("region", given.region),
+        cloud=provider.get("cloud", given.cloud),
         simulator=provider.get("simulator", given.simulator),
         state=spec.get("state", given.state),
         max_deletes=int(spec.get("guards", {}).get("max_deletes", given.max_deletes)),

@@ -58,10 +58,14 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """The `Stack` document. `timeouts` are seconds, by `create_grace` or `Kind.action`."""
+    """The `Stack` document. `cloud`: an entry in the clouds.yaml of whoever runs it.
+
+    `timeouts` are seconds, by `create_grace` or `Kind.action`.
+    """
 
     name: str
     region: str = ""
+    cloud: str = ""
     simulator: bool = False
     state: str = "local:.declarative"
     max_deletes: int = 10

@@ -1,6 +1,6 @@
 """Talking: the only HTTP to the cloud. Calls in, attributes and jobs out; what goes wrong is a `ProviderError`."""
 
-from declarative.provider.access import Access, access_from
+from declarative.provider.access import Access
 from declarative.provider.authorization import Authorization, GivenToken, Refused
 from declarative.provider.client import Provider, Slot
 from declarative.provider.codes import CodeEntry, explain_code
@@ -34,7 +34,6 @@ __all__ = [
     "Refused",
     "Secret",
     "Slot",
-    "access_from",
     "entity",
     "explain_code",
     "job_id_of",

@@ -61,4 +61,7 @@ class GivenToken:
 
     def remedy(self, refused: Refused) -> str:
         """As Authorization says."""
-        return "Get a new token for this project and set OS_AUTH_TOKEN; what was accepted goes on in the cloud."
+        return (
+            "Get a new token for this project and set OS_AUTH_TOKEN; what was accepted goes on in the cloud."
+            " `declarative auth check` shows what was found where."
+        )

@@ -170,6 +170,12 @@ class Provider:
         """Read all objects of several kinds, by the kind's name; kinds that share a list share its calls."""
         return await self._reads.listings(kinds, deadline=deadline)
 
+    async def glance(self, kind: Kind, *, deadline: float) -> None:
+        """Read one row of a kind's list, only to see whether the service answers."""
+        call = Call("GET", (kind.wire.collection,), query={"limit": "1", "offset": "0"})
+        answer = await self._reads.answer(call, deadline=deadline, holds=(kind.wire.list_key, list))
+        member(answer.document, kind.wire.list_key, list, call)
+
     async def domains(self, *, deadline: float) -> tuple[Attributes, ...]:
         """Read the active-active domains, each with at least an `id`."""
         call = Call("GET", ("active-domains",))

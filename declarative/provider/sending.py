@@ -252,7 +252,7 @@ def _complete(answer: Attributes, outgoing: Outgoing) -> Attributes | Failure:
 
 
 def _connections(access: Access, parallelism: int, transport: httpx.AsyncBaseTransport | None) -> list[Connection]:
-    connect = connector(access.endpoint) if transport is None else lent(access.endpoint, transport)
+    connect = connector(access.endpoint, access.tls) if transport is None else lent(access.endpoint, transport)
     return [Connection(connect) for _ in range(parallelism)]
 
 

@@ -18,13 +18,13 @@ from declarative import __version__
 from declarative.clock import Clock
 from declarative.errors import NotSent, OutcomeUnknown, UsageError, visible
 from declarative.model import Call
-from declarative.provider.access import Access, is_loopback
+from declarative.provider.access import Access
 from declarative.provider.answers import Again, Failure, Reply, request_line, verb
+from declarative.provider.endpoint import is_loopback
+from declarative.provider.tls import Tls
 from declarative.provider.wire import Carrier, Lent, Message, Unsent
 
 if TYPE_CHECKING:
-    import ssl
-
     import httpx
 
 # A server that closes an idle connection just as a request leaves makes the outcome of that request unknown. So a
@@ -202,7 +202,7 @@ def unsent(error: Unsent, call: Call, *, host: str) -> Failure:
     again = Again.UNSENT
     causes = tuple(_causes(error))
     if _is_untrusted(causes):
-        fix = "The certificate is not trusted: set SSL_CERT_FILE to the file of your authority."
+        fix = "The certificate is not trusted: set OS_CACERT or SSL_CERT_FILE to the file of your authority."
         again = Again.NEVER
     elif any(isinstance(cause, OSError) and cause.errno in _NO_FILES for cause in causes):
         again = Again.NO_FILES
@@ -231,16 +231,16 @@ def unanswered(call: Call, reason: str, *, cls: type[OutcomeUnknown] = OutcomeUn
     return Failure(error, Again.TRANSIENT)
 
 
-def connector(endpoint: str) -> Callable[[], Carrier]:
+def connector(endpoint: str, tls: Tls) -> Callable[[], Carrier]:
     """Return what opens a new connection to the endpoint; all share one TLS context.
 
     Proxies and NO_PROXY, SSL_CERT_FILE and SSL_CERT_DIR come from the process's environment; loopback is never
-    proxied. Raises UsageError when one of them can't be used.
+    proxied. Raises UsageError when one of them, or a file that `tls` names, can't be used.
     """
     from declarative.provider.line import Line
 
     proxy = _proxy(endpoint)
-    context = _tls_context(endpoint)
+    context = tls.context(endpoint)
     return lambda: Line(endpoint, context=context, proxy=proxy, keepalive=_KEEPALIVE)
 
 
@@ -249,22 +249,6 @@ def lent(endpoint: str, transport: httpx.AsyncBaseTransport) -> Callable[[], Car
     parts = urlsplit(endpoint)
     carrier = Lent(transport, f"{parts.scheme}://{parts.netloc}")
     return lambda: carrier
-
-
-def _tls_context(endpoint: str) -> ssl.SSLContext:
-    import ssl
-
-    if endpoint.startswith("http://"):
-        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # never used; a full one takes 20 ms
-    import httpx
-
-    try:
-        return httpx.create_ssl_context()
-    except OSError as error:
-        raise UsageError(
-            "the certificates named by SSL_CERT_FILE or SSL_CERT_DIR can't be read",
-            "Name a file of PEM certificates, or unset both.",
-        ) from error
 
 
 def _proxy(endpoint: str) -> httpx.Proxy | None:

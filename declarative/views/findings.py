@@ -31,21 +31,23 @@ def findings_lines(findings: Iterable[Diagnostic]) -> list[Line]:
 
 
 def findings_json(findings: Sequence[Diagnostic]) -> Json:
-    """`{valid, findings[{severity, summary, fix, file, line, column, address}]}`; no place is null."""
+    """`{valid, findings}`."""
     return {
         "valid": not any(one.severity is Severity.ERROR for one in findings),
-        "findings": [
-            {
-                "severity": one.severity.value,
-                "summary": one.summary,
-                "fix": one.fix,
-                "file": one.position.file if one.position else None,
-                "line": one.position.line if one.position else None,
-                "column": one.position.column if one.position else None,
-                "address": one.address or None,
-            }
-            for one in findings
-        ],
+        "findings": [finding_json(one) for one in findings],
+    }
+
+
+def finding_json(one: Diagnostic) -> Json:
+    """`{severity, summary, fix, file, line, column, address}`; no place is null."""
+    return {
+        "severity": one.severity.value,
+        "summary": one.summary,
+        "fix": one.fix,
+        "file": one.position.file if one.position else None,
+        "line": one.position.line if one.position else None,
+        "column": one.position.column if one.position else None,
+        "address": one.address or None,
     }
 
 

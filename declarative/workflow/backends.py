@@ -13,13 +13,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from declarative.clock import Clock
-from declarative.errors import Interrupted, StateError, UsageError
+from declarative.errors import Diagnostic, Interrupted, Severity, StateError, UsageError
 from declarative.model import Binding, Stack
 from declarative.state import Holder, State, Store, open_store
 from declarative.workflow.project import SIMULATOR, Project
 
 if TYPE_CHECKING:
-    from declarative.provider import Access, Provider
+    from declarative.identity.credentials import Credentials
+    from declarative.identity.opening import SignedIn
+    from declarative.identity.sources import Asked
+    from declarative.provider import Provider
 
 _EMBEDDED_ENDPOINT = "http://127.0.0.1"
 
@@ -74,39 +77,85 @@ def new_uuid(clock: Clock) -> str:
 
 @asynccontextmanager
 async def cloud_of(project: Project, stack: Stack) -> AsyncIterator[Provider]:
-    """The way to the cloud: the embedded one of `simulator: true`, else an endpoint with a token."""
-    from declarative.provider import Access, GivenToken, Provider, Secret, access_from
+    """The way to the cloud: the embedded one of `simulator: true`, else that of whoever signs in."""
+    from declarative.provider import Access, GivenToken, Provider, Secret
 
-    access: Access
-    transport = project.transport
-    if stack.simulator:
-        _refuse_two_clouds(project)
-        if project.embedded is None:
-            raise UsageError("this stack wants the embedded simulator, and none is at hand", "Pass `embedded`.")
-        embedded = project.embedded(project.folder)
-        access = Access(
-            endpoint=_EMBEDDED_ENDPOINT,
-            project_id=embedded.project_id,
-            region=SIMULATOR,
-            authorization=GivenToken(Secret(SIMULATOR)),
-        )
-        transport = embedded.transport
-    else:
-        access = access_from(
-            environ=project.environ,
-            endpoint=project.endpoint,
-            project_id=project.project_id,
-            region=project.region or stack.region or None,
-        )
-    async with Provider(access, parallelism=project.parallelism, clock=project.clock, transport=transport) as provider:
+    if not stack.simulator:
+        async with signed_in(project, credentials_of(project, stack)) as one, provider_of(project, one) as provider:
+            yield provider
+        return
+    _refuse_two_clouds(project)
+    if project.embedded is None:
+        raise UsageError("this stack wants the embedded simulator, and none is at hand", "Pass `embedded`.")
+    embedded = project.embedded(project.folder)
+    access = Access(_EMBEDDED_ENDPOINT, embedded.project_id, SIMULATOR, GivenToken(Secret(SIMULATOR)))
+    async with Provider(
+        access, parallelism=project.parallelism, clock=project.clock, transport=embedded.transport
+    ) as provider:
         yield provider
 
 
+def provider_of(project: Project, one: SignedIn) -> Provider:
+    """The way to the cloud for whoever has signed in."""
+    from declarative.provider import Provider
+
+    return Provider(one.access, parallelism=project.parallelism, clock=project.clock, transport=project.transport)
+
+
+def asked_of(project: Project, stack: Stack) -> Asked:
+    """What options and the stack say of the credentials."""
+    from declarative.identity.sources import Asked
+
+    return Asked(
+        endpoint=project.endpoint,
+        region=project.region,
+        project_id=project.project_id,
+        cloud=project.cloud,
+        stack_region=stack.region,
+        stack_cloud=stack.cloud,
+    )
+
+
+def credentials_of(project: Project, stack: Stack) -> Credentials:
+    """The credentials that are found; whoever runs the command is told what is not used of it."""
+    from declarative.identity.sources import find_credentials
+
+    credentials = find_credentials(
+        project.environ,
+        working_folder=project.working_folder,
+        stack_folder=project.folder,
+        asked=asked_of(project, stack),
+    )
+    for note in credentials.notes:
+        project.warn(note)
+    return credentials
+
+
+@asynccontextmanager
+async def signed_in(project: Project, credentials: Credentials) -> AsyncIterator[SignedIn]:
+    """Who has signed in with these credentials; a known end of that is said before anything begins."""
+    from declarative.identity.opening import open_access
+
+    one = await open_access(credentials, clock=project.clock, transport=project.transport)
+    try:
+        if one.ends is not None:
+            project.warn(_ends(one))
+        yield one
+    finally:
+        await one.close()
+
+
+def _ends(one: SignedIn) -> Diagnostic:
+    at = f"{one.ends:%Y-%m-%d %H:%M:%S} UTC"
+    summary = f"the sign-in ends at {at} and can't be renewed, since it is a {one.credentials.way}"
+    fix = "A run that takes longer ends before it is done, and the next one goes on with it."
+    return Diagnostic(summary, fix, severity=Severity.WARNING)
+
+
 def _refuse_two_clouds(project: Project) -> None:
-    named = [name for name in ("SDRS_ENDPOINT", "OS_AUTH_TOKEN") if project.environ.get(name)]
-    if project.endpoint:
-        named.insert(0, "--endpoint")
-    if any(name != "OS_AUTH_TOKEN" for name in named):
+    named = ["--endpoint"] if project.endpoint else []
+    named += ["SDRS_ENDPOINT"] if project.environ.get("SDRS_ENDPOINT") else []
+    if named:
         raise UsageError(
             f"the stack says `simulator: true`, and {named[0]} names another cloud",
             f"Remove `simulator: true` from the stack, or unset {named[0]}.",

@@ -35,6 +35,11 @@ def stack_of(project: Project) -> Stack:
         return manifest.stack_of(project.folder, environment=project.environment)
 
 
+def stack_here(project: Project) -> Stack:
+    """The settings of the folder's stack; empty ones where there is none."""
+    return stack_of(project) if manifest.holds_stack(project.folder) else Stack(name="")
+
+
 @contextmanager
 def _environment_known(project: Project) -> Iterator[None]:
     """Where the environment's file is gone and its objects are not, say so: they go on costing."""

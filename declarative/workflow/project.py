@@ -45,11 +45,13 @@ class Project:
     """Everything a command needs to know of its surroundings, as data. Times are seconds."""
 
     folder: Path
+    working_folder: Path = field(default_factory=Path.cwd)
     environment: str = "default"
     environ: Mapping[str, str] = field(default_factory=dict)
     var_files: tuple[Path, ...] = ()
     variables: tuple[str, ...] = ()
     state: str | None = None
+    cloud: str | None = None
     endpoint: str | None = None
     region: str | None = None
     project_id: str | None = None

@@ -14,7 +14,7 @@ from declarative.model import Lookups, Stack
 from declarative.observation.refresh import domains_of, read_kinds
 from declarative.workflow.addresses import recorded_address
 from declarative.workflow.backends import check_binding, cloud_of, store_of
-from declarative.workflow.manifests import stack_of
+from declarative.workflow.manifests import stack_here, stack_of
 from declarative.workflow.project import Project
 from declarative.workflow.sessions import observer_for
 
@@ -78,7 +78,7 @@ def _stack_to_export_from(project: Project, target: Path) -> tuple[Stack, str]:
             f"{visible(target)} holds other stacks, which would become a part of the new one",
             "Name a folder of its own, for example exported.",
         )
-    return (stack_of(project) if manifest.holds_stack(project.folder) else Stack(name="")), place.name
+    return stack_here(project), place.name
 
 
 def _is_of_a_stack(folder: Path, *, below: bool = False) -> bool:

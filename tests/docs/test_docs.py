@@ -14,6 +14,9 @@ import pytest
 from declarative.cli.main import main
 from declarative.cli.root import root
 from declarative.cli.setting import Setting
+from declarative.identity.environment import HUAWEI, OPENSTACK, SDRS
+from declarative.identity.sources import find_credentials
+from declarative.identity.values import Way
 from declarative.kinds import KINDS
 from declarative.manifest import VariableSources, validate
 from declarative.model import Danger, OnChange
@@ -35,9 +38,9 @@ again · 4 someone else holds or changed the state · 5 a danger without consent
 question where nobody can answer · 130 and 143 left at once after a second interrupt.
 
 `DECLARATIVE_<COMMAND>_<OPTION>` stands in for an option, several values parted by commas; but never for `--allow`,
-`--auto-approve`, `--plan-sha256`, `--target`, `--exclude`, `--replace` and `--var`. `SDRS_ENDPOINT`, `SDRS_PROJECT_ID`
-and `OS_AUTH_TOKEN` say which cloud, `DECLARATIVE_STATE` where the state is kept; `DECLARATIVE_VAR_<name>` gives a
-variable.
+`--auto-approve`, `--plan-sha256`, `--target`, `--exclude`, `--replace` and `--var`. `SDRS_*`,
+`OS_*` and `HW_*` say which cloud ([Accounts](accounts.md)), `DECLARATIVE_STATE` where the state is kept;
+`DECLARATIVE_VAR_<name>` gives a variable.
 """
 
 
@@ -214,6 +217,33 @@ def _by_yes(cls, policy):
     costly = policy.by_yes(Danger(cls, "", loses_protection=True))
     cheap = policy.by_yes(Danger(cls, ""))
     return "yes" if costly else "where no protection is lost" if cheap else "no"
+
+
+def test_every_variable_of_an_account_is_on_its_page():
+    page = (ROOT / "docs" / "accounts.md").read_text()
+    told = set(re.findall(r"`((?:OS|HW|SDRS)_[A-Z_]+)`", page.partition("| Value | Variables |")[2].split("\n\n")[0]))
+    assert told == {one for table in (OPENSTACK, HUAWEI, SDRS) for names in table.values() for one in names}
+
+
+@pytest.mark.parametrize("way", [*Way, "agency"])
+def test_the_example_of_each_way_in_is_complete(way, tmp_path):
+    part = (ROOT / "docs" / "accounts.md").read_text().partition(f"\n### {way[0].upper()}{way[1:]}\n")[2]
+    environ = dict(re.findall(r"^\$ export (\w+)=(\S+)$", part.split("\n#")[0], re.MULTILINE))
+    environ = {name: text.replace("…", "x") for name, text in environ.items()}
+    found = find_credentials(environ, working_folder=tmp_path, stack_folder=tmp_path)
+    assert (found.way, found.agency) == (way, False) if way in list(Way) else found.agency
+    assert found.notes == ()
+
+
+def test_the_clouds_yaml_of_the_page_is_complete_with_a_password(tmp_path):
+    (block,) = re.findall(r"^```yaml\n(.*?)^```", (ROOT / "docs" / "accounts.md").read_text(), re.MULTILINE | re.DOTALL)
+    folder = tmp_path / "home/.config/openstack"
+    folder.mkdir(parents=True)
+    (folder / "clouds.yaml").write_text(block)
+    (folder / "secure.yaml").write_text("clouds: {otc: {auth: {password: x}}}\n")
+    environ = {"HOME": str(tmp_path / "home"), "OS_CLOUD": "otc"}
+    found = find_credentials(environ, working_folder=tmp_path, stack_folder=tmp_path)
+    assert (found.way, found.text("auth_url")) == (Way.PASSWORD, "https://iam.eu-de.otc.t-systems.com/v3")
 
 
 _CITED = re.compile(r'docs/(\S+\.md), ((?:"[^"]+"(?:, | and )?)+)')

@@ -39,7 +39,8 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         ready = self._real_select(0)
         if ready or timeout == 0:
             return ready
-        ready = self._real_select(0.01)  # a loopback socket may need a moment of real time
+        # A loopback socket may need a moment of real time, and a busy machine more; with no timer there is only that.
+        ready = self._real_select(5.0 if timeout is None else 0.01)
         if not ready:
             assert timeout is not None, "everybody waits for ever"
             self._now += timeout

@@ -154,7 +154,7 @@ def test_a_url_that_is_not_safe_is_refused_and_not_repeated(url):
 def test_what_is_missing_ends_in_the_command_that_shows_it(variables):
     with pytest.raises(UsageError) as caught:
         loose(**variables)
-    assert str(caught.value.diagnostics()[0]).endswith("run `declarative auth check`.")
+    assert str(caught.value.diagnostics()[0]).endswith("and `declarative auth check` tries it.")
 
 
 def test_finding_an_account_loads_no_openstack_and_no_http():

@@ -10,6 +10,7 @@ from declarative.errors import EndpointError, NotSent, OutcomeUnknown, Unauthori
 from declarative.identity.iam import Iam
 from declarative.identity.keystone import Account, CloudProject, Password, User
 from declarative.provider import GivenToken, Secret
+from declarative.provider.tls import Tls
 from tests.scaffold.scripted_cloud import Scripted, answer, clock, now, run
 
 WAY = Password(User(name="anna", account=Account(name="OTC")), Secret("canary-password"))
@@ -38,7 +39,7 @@ def asked(*given, endpoint="http://127.0.0.1:1/iam", deadline=100.0, ask=None):
     cloud = Read(*given)
 
     async def main():
-        iam = Iam(endpoint, clock=clock(), transport=cloud)
+        iam = Iam(endpoint, clock=clock(), tls=Tls(), transport=cloud)
         try:
             return await (ask or (lambda one: one.token(WAY, EU_DE, deadline=deadline, hint="Check the password.")))(
                 iam
@@ -84,7 +85,7 @@ def test_what_does_not_pass_ends_with_the_deadline_or_after_a_minute(given, erro
     for deadline, least in ((20.0, 5.0), (10_000.0, 40.0)):
 
         async def main(deadline=deadline, least=least):
-            iam = Iam("http://127.0.0.1:1", clock=clock(), transport=Scripted(*[given] * 400))
+            iam = Iam("http://127.0.0.1:1", clock=clock(), tls=Tls(), transport=Scripted(*[given] * 400))
             with pytest.raises(error):
                 await iam.token(WAY, EU_DE, deadline=deadline)
             assert least <= now() <= min(deadline, 60.0)
@@ -113,7 +114,7 @@ def test_a_refusal_ends_at_once_with_what_to_do(given, summary, fix):
     cloud = Scripted(given)
 
     async def main():
-        iam = Iam("http://127.0.0.1:1", clock=clock(), transport=cloud)
+        iam = Iam("http://127.0.0.1:1", clock=clock(), tls=Tls(), transport=cloud)
         await iam.token(WAY, EU_DE, deadline=100.0, hint="Check the password.")
 
     with pytest.raises(Unauthorized) as caught:
@@ -175,7 +176,7 @@ def test_one_asks_after_the_other():
             return await super().handle_async_request(request)
 
     async def main():
-        iam = Iam("http://127.0.0.1:1", clock=clock(), transport=Slow(*[SIGNED_IN] * 3))
+        iam = Iam("http://127.0.0.1:1", clock=clock(), tls=Tls(), transport=Slow(*[SIGNED_IN] * 3))
         await asyncio.gather(*(iam.token(WAY, EU_DE, deadline=100.0) for _ in range(3)))
 
     run(main())

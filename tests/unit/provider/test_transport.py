@@ -14,6 +14,7 @@ from declarative.errors import EndpointError, NotSent, OutcomeUnknown, ProviderE
 from declarative.model import Call
 from declarative.provider import Access, GivenToken, Secret
 from declarative.provider.sockets import Inbox
+from declarative.provider.tls import Tls
 from declarative.provider.transport import connector
 from tests.scaffold.scripted_cloud import ACCESS, CREATE, READ, TOKEN, Scripted, VirtualLoop, now, provider, run
 
@@ -532,10 +533,10 @@ def test_variables_that_cannot_be_used_are_refused_at_once(environment, variable
     for name, value in variables.items():
         environment(name, value)
     if fine:
-        assert not connector(REMOTE.endpoint)().is_spent
+        assert not connector(REMOTE.endpoint, Tls())().is_spent
         return
     with pytest.raises(UsageError) as caught:
-        connector(REMOTE.endpoint)
+        connector(REMOTE.endpoint, Tls())
     assert "hunter2" not in caught.value.summary + caught.value.fix
 
 
