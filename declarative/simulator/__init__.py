@@ -8,6 +8,7 @@
     tables     a module for each kind of row, and the transaction that calls work in
     rules, settings   what can be set about a world, as text and as values
     estate     the servers and disks that a world is given
+    documents  how the files that describe those are read
     protocol   requests, answers and their fields, and what may go wrong on the way
 
 Nothing here is shared with the client: both are written from the same documentation, each by itself, and must agree.
