@@ -8,7 +8,8 @@
     tables     a module for each kind of row, and the transaction that calls work in
     rules, settings   what can be set about a world, as text and as values
     estate     the servers and disks that a world is given
-    documents  how the files that describe those are read
+    accounts   who may sign in to it
+    documents  how files of either are read
     protocol   requests, answers and their fields, and what may go wrong on the way
 
 Nothing here is shared with the client: both are written from the same documentation, each by itself, and must agree.
@@ -21,6 +22,17 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from declarative.simulator.accounts import (
+        AccessKey,
+        Account,
+        Accounts,
+        Agency,
+        ApplicationCredential,
+        CloudProject,
+        User,
+        UserStatus,
+        load_accounts,
+    )
     from declarative.simulator.estate import Disk, Estate, Server, ServerDisk, load_estate
     from declarative.simulator.protocol.faults import FAULT_HELP, Fault, parse_fault
     from declarative.simulator.routes import read_fault
@@ -34,6 +46,12 @@ if TYPE_CHECKING:
 __all__ = [
     "FAULT_HELP",
     "RULE_HELP",
+    "AccessKey",
+    "Account",
+    "Accounts",
+    "Agency",
+    "ApplicationCredential",
+    "CloudProject",
     "Disk",
     "Domain",
     "EmbeddedTransport",
@@ -44,9 +62,12 @@ __all__ = [
     "Rules",
     "Server",
     "ServerDisk",
+    "User",
+    "UserStatus",
     "World",
     "WorldError",
     "delete_world",
+    "load_accounts",
     "load_estate",
     "parse_fault",
     "read_fault",
@@ -58,6 +79,12 @@ __all__ = [
 _HOMES = {
     "FAULT_HELP": "protocol.faults",
     "RULE_HELP": "rules",
+    "AccessKey": "accounts",
+    "Account": "accounts",
+    "Accounts": "accounts",
+    "Agency": "accounts",
+    "ApplicationCredential": "accounts",
+    "CloudProject": "accounts",
     "Disk": "estate",
     "Domain": "settings",
     "EmbeddedTransport": "transport.embedded",
@@ -68,9 +95,12 @@ _HOMES = {
     "Rules": "settings",
     "Server": "estate",
     "ServerDisk": "estate",
+    "User": "accounts",
+    "UserStatus": "accounts",
     "World": "world",
     "WorldError": "settings",
     "delete_world": "tables.storage",
+    "load_accounts": "accounts",
     "load_estate": "estate",
     "parse_fault": "protocol.faults",
     "read_fault": "routes",

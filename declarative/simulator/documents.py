@@ -73,3 +73,17 @@ class Fields:
         if not isinstance(value, bool):
             raise ValueError(f"{self.where}.{key} must be true or false, not {value!r}.")
         return value
+
+    def choice(self, key: str, words: tuple[str, ...]) -> str:
+        """One of `words`, the first when it is left out."""
+        value = self.values.get(key, words[0])
+        if value not in words:
+            raise ValueError(f"{self.where}.{key} must be one of {', '.join(words)}, not {value!r}.")
+        return str(value)
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        """A list of texts, empty when it is left out."""
+        found = self.entries(key)
+        if not all(isinstance(one, str) and one for one in found):
+            raise ValueError(f"{self.where}.{key} must hold texts; put each in quotes.")
+        return tuple(map(str, found))
