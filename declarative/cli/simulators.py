@@ -52,6 +52,7 @@ class ServeCommand(click.Command):
 @option("token", "--token", metavar="TOKEN", help="A token that works; drawn when not given.")
 @option("quota", "--quota", type=click.IntRange(min=-1), help="Quota of protection groups; -1: none, of pairs neither.")
 @option("estate", "--estate", metavar="FILE", help="Servers and disks that exist, as YAML; else any id is fine.")
+@option("accounts", "--accounts", metavar="FILE", help="Who may sign in, as YAML; else everyone is let in.")
 @option("faults", "--fault", multiple=True, metavar="FAULT", help="What shall go wrong, see below. Repeatable.")
 @option("rules", "--rule", multiple=True, metavar="RULE", help="How the service behaves, see below. Repeatable.")
 @click.pass_obj
@@ -82,10 +83,11 @@ def _fresh_world(
     speed: float,
     quota: int | None,
     estate: str | None,
+    accounts: str | None,
     faults: tuple[str, ...],
     rules: tuple[str, ...],
 ) -> World:
-    from declarative.simulator import Origin, World, load_estate, read_fault, read_rules
+    from declarative.simulator import Origin, World, load_accounts, load_estate, read_fault, read_rules
 
     try:
         strikes = [read_fault(fault) for fault in faults]
@@ -94,9 +96,10 @@ def _fresh_world(
         raise UsageError(str(error), "`declarative simulator serve --help` lists the faults and rules.") from error
     try:
         known = None if estate is None else load_estate(setting.path(estate))
+        people = None if accounts is None else load_accounts(setting.path(accounts))
     except ValueError as error:
         raise UsageError(str(error)) from error
-    origin = Origin(project or "", estate=known)
+    origin = Origin(project or "", estate=known, accounts=people)
     if quota is not None:
         pairs = -1 if quota == -1 else origin.replication_quota
         origin = replace(origin, group_quota=quota, replication_quota=pairs)

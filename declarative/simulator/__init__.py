@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from declarative.simulator.protocol.faults import FAULT_HELP, Fault, parse_fault
     from declarative.simulator.routes import read_fault
     from declarative.simulator.rules import RULE_HELP, read_rules
-    from declarative.simulator.settings import Domain, NotFoundAs, Origin, Rules, WorldError
+    from declarative.simulator.settings import AgencyKey, Domain, NotFoundAs, Origin, Rules, WorldError
     from declarative.simulator.tables.storage import delete_world
     from declarative.simulator.transport.embedded import EmbeddedTransport
     from declarative.simulator.transport.server import running, serve
@@ -50,6 +50,7 @@ __all__ = [
     "Account",
     "Accounts",
     "Agency",
+    "AgencyKey",
     "ApplicationCredential",
     "CloudProject",
     "Disk",
@@ -83,6 +84,7 @@ _HOMES = {
     "Account": "accounts",
     "Accounts": "accounts",
     "Agency": "accounts",
+    "AgencyKey": "settings",
     "ApplicationCredential": "accounts",
     "CloudProject": "accounts",
     "Disk": "estate",

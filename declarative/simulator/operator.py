@@ -13,12 +13,12 @@ from types import MappingProxyType
 from typing import TypeVar
 
 from declarative.simulator import estate
+from declarative.simulator.accounts import UserStatus
 from declarative.simulator.calls import (
     attachments,
     discovery,
     drills,
     groups,
-    identity,
     instance_creation,
     instance_deletion,
     replications,
@@ -31,6 +31,7 @@ from declarative.simulator.tables import (
     compute,
     drill_rows,
     group_rows,
+    identity_rows,
     instance_rows,
     replication_rows,
 )
@@ -365,12 +366,20 @@ class Operator:
     def expire_tokens(self) -> None:
         """Let all tokens that IAM has given out expire now."""
         with self._open() as session:
-            identity.expire_tokens(session)
+            identity_rows.expire_tokens(session)
 
     def renew_token(self, token: str) -> None:
         """Let the preset or an accepted token work again after `expire-token` has met it."""
         with self._open() as session:
-            identity.renew_token(session, token)
+            identity_rows.forget_token(session, token)
+
+    def set_user_status(self, user_id: str, status: UserStatus) -> None:
+        """Disable, lock or let in again a user of a world with accounts; the tokens of one who isn't active end."""
+        with self._open() as session:
+            known = identity_rows.accounts(session)
+            user = _found(None if known is None else known.user(user_id), user_id)
+            if known is not None:
+                identity_rows.set_accounts(session, known.with_user(replace(user, status=status)))
 
 
 T = TypeVar("T")

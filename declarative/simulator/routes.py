@@ -15,13 +15,13 @@ from declarative.simulator.calls import (
     discovery,
     drills,
     groups,
-    identity,
     instances,
     jobs,
     keystone,
     nics,
     replications,
     resizing,
+    sign_in,
     statistics,
     tag_search,
     tags,
@@ -35,6 +35,7 @@ from declarative.simulator.tables import (
     drill_rows,
     group_rows,
     history,
+    identity_rows,
     instance_rows,
     replication_rows,
     task_rows,
@@ -43,7 +44,7 @@ from declarative.simulator.tables.session import Call
 
 TABLES = (
     history.TABLES,
-    identity.TABLES,
+    identity_rows.TABLES,
     discovery.TABLES,
     group_rows.TABLES,
     instance_rows.TABLES,
@@ -114,7 +115,7 @@ ROUTES = (
     Route("GET", "/", discovery.list_versions, is_open=True),
     Route("GET", "/v1", discovery.show_version, is_open=True),
     Route("GET", "/v3", keystone.show_version, is_open=True),
-    Route("POST", "/v3/auth/tokens", identity.sign_in, is_open=True),
+    Route("POST", "/v3/auth/tokens", sign_in.sign_in, is_open=True),
     Route("GET", "/v3/auth/tokens", keystone.show_token),
     Route("GET", "/v3/auth/catalog", keystone.list_catalog),
     Route("GET", "/v3/auth/projects", keystone.list_projects),
@@ -182,6 +183,11 @@ class Place:
     path: str
     project: str
     relative: str
+
+    @property
+    def is_iam(self) -> bool:
+        """Whether it is a path of IAM."""
+        return self.path.startswith(("/v3/", "/v3.0/")) or self.path == "/v3"
 
     @classmethod
     def of(cls, path: str) -> Place:

@@ -10,7 +10,7 @@ from typing import Any
 
 from declarative.simulator.protocol.fields import PAGE_LIMIT
 from declarative.simulator.protocol.wire import Envelope
-from declarative.simulator.settings import UNLIMITED, DevicePrefix, NotFoundAs, Rules, TaskId
+from declarative.simulator.settings import UNLIMITED, AgencyKey, DevicePrefix, NotFoundAs, Rules, TaskId
 
 RULE_HELP = """\
 A rule is NAME=VALUE, for example hand_made_pairs_stay=false. The rules, each with its usual value:
@@ -21,6 +21,8 @@ A rule is NAME=VALUE, for example hand_made_pairs_stay=false. The rules, each wi
   not_found=400               how a missing object is answered: 400, or 404 in the envelope E3
   unknown_job=404             how a job that isn't there is answered, with SDRS.0408: 404, 400 or 500
   bad_token=401               how a bad token is answered: 401 by the gateway, or 400 with SDRS.0002
+  iam_codes=false             IAM refuses with codes of its own (IAM.0062) in the envelope E4; else as Keystone does
+  agency_key=any              which member names an agency: any, agency_name or xrole_name
   accepted=200                how an asynchronous call is accepted: 200 or 202
   envelope=E1                 the envelope of the service's errors, E1 to E6
   stop_needs_copy=true        protection can't be disabled while pairs still copy (SDRS.1830)
@@ -127,4 +129,4 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "float": _seconds,
     "bool": _truth,
     "int": _limit,
-} | {words.__name__: _word(words) for words in (Envelope, NotFoundAs, DevicePrefix, TaskId)}
+} | {words.__name__: _word(words) for words in (AgencyKey, Envelope, NotFoundAs, DevicePrefix, TaskId)}

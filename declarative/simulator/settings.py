@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
+from declarative.simulator.accounts import Accounts
 from declarative.simulator.estate import Estate
 from declarative.simulator.protocol.wire import Envelope
 
@@ -37,6 +38,14 @@ class TaskId(enum.StrEnum):
     RESOURCE = "resource"
 
 
+class AgencyKey(enum.StrEnum):
+    """Which member holds an agency's name; whether each cloud takes both is unproven (docs/sdrs-api.md, "IAM")."""
+
+    ANY = "any"
+    AGENCY_NAME = "agency_name"
+    XROLE_NAME = "xrole_name"
+
+
 @dataclass(frozen=True, slots=True)
 class Domain:
     """An active-active domain: a pair of availability zones. An empty `id` is drawn when the world is made."""
@@ -55,6 +64,8 @@ class Origin:
     Without an `estate` any server or disk id is fine: an unknown server is taken as an active one with a system disk
     of 40 GB, an unknown disk as an available one of 100 GB, both where the group's production is and in its VPC. The
     disk turns out to be a shared one when a second instance gets its pair.
+
+    Without `accounts` everyone is let in, with any password and any well-formed signature.
     """
 
     project_id: str = ""
@@ -62,6 +73,7 @@ class Origin:
     group_quota: int = 50
     replication_quota: int = 100
     estate: Estate | None = None
+    accounts: Accounts | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +91,8 @@ class Rules:
     not_found: NotFoundAs = NotFoundAs.BAD_REQUEST
     unknown_job: int = 404
     bad_token: int = 401
+    iam_codes: bool = False
+    agency_key: AgencyKey = AgencyKey.ANY
     accepted: int = 200
     envelope: Envelope = Envelope.E1
     stop_needs_copy: bool = True

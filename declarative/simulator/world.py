@@ -24,6 +24,7 @@ from declarative.simulator.operator import Operator
 from declarative.simulator.protocol import shaping
 from declarative.simulator.protocol.faults import KEPT, SHOWN, Fault, Kind
 from declarative.simulator.protocol.fields import parse
+from declarative.simulator.protocol.refusals import refused
 from declarative.simulator.protocol.strikes import NO_FAULT, Faults, Verdict, struck
 from declarative.simulator.protocol.wire import (
     BODY_LIMIT,
@@ -33,12 +34,19 @@ from declarative.simulator.protocol.wire import (
     Refusal,
     Request,
     enveloped,
-    gateway_refusal,
     refusal,
 )
 from declarative.simulator.routes import Match, Place
 from declarative.simulator.settings import Origin, Rules
-from declarative.simulator.tables import compute, drill_rows, group_rows, history, instance_rows, replication_rows
+from declarative.simulator.tables import (
+    compute,
+    drill_rows,
+    group_rows,
+    history,
+    identity_rows,
+    instance_rows,
+    replication_rows,
+)
 from declarative.simulator.tables.history import NOBODY, Change, Effect, Event, Noun, Source, Subject
 from declarative.simulator.tables.session import Call, Facts, Session
 from declarative.simulator.tables.storage import damaged, open_database, transaction
@@ -50,6 +58,7 @@ CREATE TABLE world (
 Document = dict[str, object]
 _RULES = Rules()
 _ORIGIN = Origin()
+_GATEWAY = (b'{"error_code":"APIGW.', b'{"error_code":"APIG.')  # what begins the answers of both sorts of gateway
 
 
 class World:
@@ -161,8 +170,10 @@ class World:
             with self._session(source) as session:
                 answer = _recorded(session, request, place, verdict)
                 now = session.now
-        headers = (*answer.headers, ("X-Request-Id", source.request_id), ("Date", formatdate(now // 1000, usegmt=True)))
-        return replace(answer, headers=headers, late=verdict.seconds(Kind.SLOW_AFTER))
+        request_id = ("X-IAM-Trace-Id" if place.is_iam else "X-Request-Id", source.request_id)
+        headers = (*answer.headers, request_id, ("Date", formatdate(now // 1000, usegmt=True)))
+        late = verdict.seconds(Kind.SLOW_AFTER)
+        return replace(answer, body=_of_gateway(answer, source.request_id), headers=headers, late=late)
 
     @contextlib.contextmanager
     def _session(self, source: Source = NOBODY) -> Iterator[Session]:
@@ -262,9 +273,11 @@ def _fill(database: sqlite3.Connection, origin: Origin, draw: Draw) -> None:
     any_id = origin.estate is None
     database.execute("INSERT INTO world VALUES (?, ?, 0, ?)", (project_id, draw.hex(64), any_id))
     discovery.fill(database, origin, draw)
+    session = Session(database, 0, Facts(project_id, (), frozenset(), _RULES, 1.0, any_id), draw)
     if origin.estate is not None:
-        facts = Facts(project_id, (), frozenset(), _RULES, 1.0, any_id)
-        compute.fill(Session(database, 0, facts, draw), origin.estate)
+        compute.fill(session, origin.estate)
+    if origin.accounts is not None:
+        identity_rows.set_accounts(session, origin.accounts)
 
 
 def _read(database: sqlite3.Connection, rules: Rules, speed: float) -> tuple[Facts, str, int]:
@@ -272,8 +285,10 @@ def _read(database: sqlite3.Connection, rules: Rules, speed: float) -> tuple[Fac
         database.execute("UPDATE world SET openings = openings + 1")
         row = database.execute("SELECT project_id, token, openings, any_id FROM world").fetchone()
         domains = discovery.domains(database)
+        (accounts,) = database.execute("SELECT count(*) FROM accounts").fetchone()
     project_id, token, openings, any_id = row
-    return Facts(project_id, domains, frozenset({token}), rules, speed, bool(any_id)), token, openings
+    facts = Facts(project_id, domains, frozenset({token}), rules, speed, bool(any_id), has_accounts=bool(accounts))
+    return facts, token, openings
 
 
 def _recorded(session: Session, request: Request, place: Place, verdict: Verdict) -> Answer:
@@ -302,11 +317,18 @@ def _answered(
         request = replace(request, body=shaping.kept(changed, request.body))
     try:
         answer = _carried_out(session, request, place, match, verdict)
-    except Refusal as refused:
-        answer = _in_envelope(refused.answer, session.facts.rules.envelope)
+    except Refusal as error:
+        answer = _in_envelope(error.answer, session.facts.rules.envelope)
     if changed := verdict.of(SHOWN):
         answer = shaping.shown(changed, answer)
     return struck(verdict.wire, answer, place.path) if verdict.wire else answer, answer.status
+
+
+def _of_gateway(answer: Answer, request_id: str) -> bytes:
+    """The body; what the gateway says itself tells the id of the request once more."""
+    if answer.status < 400 or not answer.body.startswith(_GATEWAY) or not answer.body.endswith(b"}"):
+        return answer.body
+    return answer.body[:-1] + f',"request_id":"{request_id}"}}'.encode()
 
 
 def _in_envelope(answer: Answer, envelope: Envelope) -> Answer:
@@ -321,12 +343,12 @@ def _in_envelope(answer: Answer, envelope: Envelope) -> Answer:
 
 def _carried_out(session: Session, request: Request, place: Place, match: Match | None, verdict: Verdict) -> Answer:
     if len(request.body) > BODY_LIMIT:
-        raise gateway_refusal("APIGW.0106", "The request body is too large.", status=413)
+        raise refused("APIGW.0106")
     if match is None:
-        raise gateway_refusal("APIGW.0101", "The API does not exist or has not been published.", status=404)
+        raise refused("APIGW.0101")
     call = Call(session, request, match.parameters, verdict)
     if not match.route.is_open:
-        identity.check(call)
+        identity.check(call, in_project=not match.route.is_whole)
     if not match.route.is_whole and place.project != session.facts.project_id:
         raise refusal("SDRS.0001", "The project id is invalid.")
     return match.route.answer(call)

@@ -87,15 +87,34 @@ def test_an_estate_that_makes_no_sense_is_a_wrong_call(refused, folder):
     assert "none.yaml" in refused("--estate", "none.yaml")
 
 
+def test_accounts_that_make_no_sense_are_a_wrong_call(refused, folder):
+    (folder / "accounts.yaml").write_text("accounts: []")
+    assert "accounts must hold at least one account" in refused("--accounts", "accounts.yaml")
+    assert "none.yaml" in refused("--accounts", "none.yaml")
+
+
 def test_an_estate_lies_in_the_folder_that_is_worked_in(cli, folder):
     (folder / "sub").mkdir()
     ran = cli("-C", "sub", "simulator", "serve", "--port", "0", "--estate", "none.yaml")
     assert (ran.code, "sub/none.yaml" in ran.err) == (64, True)
 
 
-def test_quota_and_rules_are_those_of_the_call(tmp_path):
+def _sign_in(address, password):
+    identity = {"methods": ["password"], "password": {"user": {"id": "ada", "password": password}}}
+    body = json.dumps({"auth": {"identity": identity}}).encode()
+    try:
+        with urllib.request.urlopen(f"{address}/v3/auth/tokens", body, timeout=10) as answer:
+            return answer.status
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code
+
+
+def test_quota_rules_and_accounts_are_those_of_the_call(tmp_path):
+    (tmp_path / "accounts.yaml").write_text("accounts: [{name: BANK}]\nusers: [{id: ada, name: ada, password: right}]")
+    arguments = ("--port", "0", "--quota", "-1", "--rule", "page_limit=7", "--accounts", "accounts.yaml")
     with subprocess.Popen(
-        [sys.executable, "-c", CODE, "simulator", "serve", "--port", "0", "--quota", "-1", "--rule", "page_limit=7"],
+        [sys.executable, "-c", CODE, "simulator", "serve", *arguments],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,
@@ -114,6 +133,7 @@ def test_quota_and_rules_are_those_of_the_call(tmp_path):
                 urllib.request.urlopen(request, timeout=10)
             with caught.value as refused:
                 assert b"SDRS.0221" in refused.read()
+            assert [_sign_in(lines["SDRS_ENDPOINT"], password) for password in ("right", "wrong")] == [201, 401]
         finally:
             process.kill()
     assert {quota["quota"] for quota in quotas} == {-1}

@@ -21,7 +21,7 @@ from declarative.kinds import KINDS
 from declarative.manifest import VariableSources, validate
 from declarative.model import Danger, OnChange
 from declarative.planner.consents import POLICIES
-from declarative.simulator import Rules, load_estate, read_fault, read_rules
+from declarative.simulator import Rules, load_accounts, load_estate, read_fault, read_rules
 
 ROOT = Path(__file__).parents[2]
 PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md")))
@@ -177,12 +177,14 @@ def test_the_stack_of_the_readme_is_valid(tmp_path):
     assert validate(tmp_path, environment=None, sources=VariableSources()) == ()
 
 
-def test_the_estate_of_the_simulator_page_can_be_served(tmp_path):
+def test_the_files_of_the_simulator_page_can_be_served(tmp_path):
     page = (ROOT / "docs" / "simulator.md").read_text()
-    (block,) = re.findall(r"^```yaml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
-    (tmp_path / "servers.yaml").write_text(block)
-    estate = load_estate(tmp_path / "servers.yaml")
+    servers, people = re.findall(r"^```yaml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    (tmp_path / "servers.yaml").write_text(servers)
+    (tmp_path / "accounts.yaml").write_text(people)
+    estate, accounts = load_estate(tmp_path / "servers.yaml"), load_accounts(tmp_path / "accounts.yaml")
     assert (len(estate.servers), len(estate.disks)) == (1, 1)
+    assert (len(accounts.users), len(accounts.access_keys), len(accounts.agencies)) == (4, 2, 1)
 
 
 def test_the_faults_and_rules_of_the_simulator_page_are_understood():

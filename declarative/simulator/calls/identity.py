@@ -1,178 +1,187 @@
-"""Who asks: IAM tokens as in Keystone v3, and signed requests (docs/sdrs-api.md, "IAM" and "Paths and headers").
+"""Who asks: tokens of IAM, and signed requests (docs/sdrs-api.md, "IAM" and "Paths and headers").
 
-Any name with any password is let in. A signature must be well formed; its value isn't checked.
+In a world without accounts any name with any password is let in, and any well-formed signature.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+from dataclasses import replace
 
-from declarative.simulator.protocol.fields import read_object
-from declarative.simulator.protocol.wire import Answer, Refusal, gateway_refusal, refusal, stamp_zulu
-from declarative.simulator.tables.history import Effect, Noun, Subject
+from declarative.simulator.accounts import Accounts, KeyStatus, UserStatus
+from declarative.simulator.protocol.refusals import gateway_unauthorized, refused
+from declarative.simulator.protocol.signature import Signature, canonical_request, fits, read_signature
+from declarative.simulator.protocol.wire import Refusal, refusal
+from declarative.simulator.tables import identity_rows
+from declarative.simulator.tables.identity_rows import Holder, Named, Token
 from declarative.simulator.tables.session import Call, Session
 
-TABLES = """
-CREATE TABLE tokens (token TEXT PRIMARY KEY, expires INTEGER NOT NULL) WITHOUT ROWID;
-"""
-
 REGION = "eu-de"
-USER = "simulator"
-DOMAIN = {"id": "default", "name": "simulator"}
-_SIGNATURE = re.compile(
-    r"SDK-HMAC-SHA256 Access=[^,\s]+, ?SignedHeaders=(?P<signed>[a-z0-9;_-]+), ?Signature=[0-9a-f]{64}", re.ASCII
-)
-_SIGNED_AT = re.compile(r"[0-9]{8}T[0-9]{6}Z", re.ASCII)
-_METHODS = frozenset({"password", "application_credential", "token"})
+USER = Named("simulator", "simulator")
+_ACCOUNT = Named("default", "simulator")
+_SKEW = 900.0  # seconds that the date of a signature may be off
+_REFUSALS = 5  # in a row, after which an access key is locked
+_LOCKED = 300_000  # milliseconds
 
 
-def check(call: Call) -> None:
-    """Let the request pass, or answer 401. A token that has expired stays so, one given at the start too."""
-    session, headers = call.session, call.request.headers
-    token = headers.get("x-auth-token", "")
-    if call.verdict.is_expiry:
-        if _is_valid(session, token):
-            _set_expiry(session, token, session.now)
-        raise _bad_token(session, "The token has expired.")
-    if token:
-        if not _is_valid(session, token):
-            raise _bad_token(session, "The token is invalid or has expired.")
-    elif not _is_signed(headers):
-        raise _unauthorized("Authentication information is missing.")
-    elif headers.get("x-project-id", session.facts.project_id) != session.facts.project_id:
-        raise _unauthorized("The project is unknown to the owner of the access key.")
+def check(call: Call, *, in_project: bool) -> None:
+    """Let the request pass, or answer 401. `in_project`: it needs the project, or gets 403.
 
-
-def expiry(session: Session, token: str) -> int | None:
-    """When a valid token will expire, in milliseconds since 1970; None for any other.
-
-    One that was given at the start never does by itself: it is always as if it had just been signed in for.
+    A token that has expired stays so, one given at the start too.
     """
-    row = session.database.execute("SELECT expires FROM tokens WHERE token = ?", (token,)).fetchone()
-    if row is not None:
-        return int(row[0]) if session.now < row[0] else None
-    return _life_from_now(session) if token in session.facts.tokens else None
+    session = call.session
+    token = call.request.headers.get("x-auth-token", "")
+    if call.verdict.is_expiry:
+        if (holder := holder_of(session, token)) is not None:
+            identity_rows.keep_token(session, token, Token(session.now, session.now, holder))
+        raise _bad_token(session, "The token has expired.")
+    project = authenticated(call).project
+    if in_project and (project is None or project.id != session.facts.project_id):
+        raise refused("APIGW.0302")
 
 
-def _is_valid(session: Session, token: str) -> bool:
-    return expiry(session, token) is not None
+def authenticated(call: Call) -> Holder:
+    """Return who asks, by a token or a signature; else the answer is 401."""
+    token = call.request.headers.get("x-auth-token", "")
+    if token:
+        holder = holder_of(call.session, token)
+        if holder is None:
+            raise _bad_token(call.session, "The token is invalid or has expired.")
+        return holder
+    signature = read_signature(call.request)
+    if signature is None:
+        raise gateway_unauthorized("Authentication information is missing.")
+    return _signer(call, signature)
 
 
-def _life_from_now(session: Session) -> int:
+def holder_of(session: Session, token: str) -> Holder | None:
+    """Whom a valid token belongs to; None for any other. Users who are disabled lose theirs."""
+    given = valid_token(session, token)
+    if given is None:
+        return None
+    return given.holder if _may_act(session, given.holder) else None
+
+
+def _may_act(session: Session, holder: Holder) -> bool:
+    """Whether the user who acts is still let in."""
+    known = identity_rows.accounts(session)
+    acting = holder.user if holder.assumed_by is None else holder.assumed_by[0]
+    user = None if known is None else known.user(acting.id)
+    return user is None or user.status is UserStatus.ACTIVE
+
+
+def valid_token(session: Session, token: str) -> Token | None:
+    """A token with its times. One that was given at the start is always as if it had just been signed in for."""
+    given = identity_rows.token(session, token)
+    if given is not None:
+        return given if session.now < given.expires else None
+    if token not in session.facts.tokens:
+        return None
+    return Token(session.now, life_from_now(session), anyone(session))
+
+
+def life_from_now(session: Session) -> int:
+    """When a token that is given now will expire, in milliseconds since 1970."""
     return session.now + round(session.facts.rules.token_seconds * 1000)
 
 
-def _set_expiry(session: Session, token: str, expires: int) -> None:
-    session.database.execute("INSERT OR REPLACE INTO tokens VALUES (?, ?)", (token, expires))
+def anyone(session: Session) -> Holder:
+    """Whoever comes without an account: the one user of a world that lets everyone in."""
+    known = identity_rows.accounts(session)
+    account = _ACCOUNT if known is None else Named(known.accounts[0].id, known.accounts[0].name)
+    return Holder(USER, account, own_project(session), ("password",))
 
 
-def _is_signed(headers: Mapping[str, str]) -> bool:
-    match = _SIGNATURE.fullmatch(headers.get("authorization", ""))
-    if match is None or "x-sdk-date" not in match["signed"].split(";"):
-        return False
-    return _SIGNED_AT.fullmatch(headers.get("x-sdk-date", "")) is not None
+def own_project(session: Session) -> Named:
+    """The world's project."""
+    known = identity_rows.accounts(session)
+    return Named(session.facts.project_id, (known.project if known else "") or REGION)
+
+
+def projects(session: Session, known: Accounts, account: str) -> list[Named]:
+    """The projects of an account, given by its id."""
+    own = [own_project(session)] if known.accounts[0].id == account else []
+    return own + [Named(one.id, one.name) for one in known.projects if one.account == account]
+
+
+def user_holder(known: Accounts, user_id: str, method: str) -> Holder:
+    """A user of the world, who has no project yet."""
+    user = known.user(user_id)
+    if user is None:
+        raise KeyError(user_id)
+    account = known.account(user.account)
+    return Holder(Named(user.id, user.name), Named(account.id, account.name), None, (method,))
 
 
 def _bad_token(session: Session, message: str) -> Refusal:
     if session.facts.rules.bad_token == 400:
         return refusal("SDRS.0002", message)
-    return _unauthorized(message)
+    return gateway_unauthorized(message)
 
 
-def _unauthorized(message: str) -> Refusal:
-    return gateway_refusal("APIGW.0301", f"Incorrect IAM authentication information: {message}", status=401)
-
-
-def expire_tokens(session: Session) -> None:
-    """Let all tokens that were signed in for expire now."""
-    session.database.execute("UPDATE tokens SET expires = ?", (session.now,))
-
-
-def renew_token(session: Session, token: str) -> None:
-    """Let a token that was given at the start work again; one that was signed in for is forgotten."""
-    session.database.execute("DELETE FROM tokens WHERE token = ?", (token,))
-
-
-def sign_in(call: Call) -> Answer:
-    """`POST /v3/auth/tokens`: a token for the project, in `X-Subject-Token`, with a catalogue that names SDRS."""
+def _signer(call: Call, signature: Signature) -> Holder:
+    """The owner of the access key that a request is signed with, in the project that the request names."""
     session = call.session
-    auth = _object(read_object(call.request.body), "auth")
-    identity = _object(auth, "identity")
-    methods = identity.get("methods")
-    if not isinstance(methods, list) or not methods or not _METHODS.issuperset(map(str, methods)):
-        raise keystone_refusal(400, "Bad Request", "methods must be out of password, application_credential and token")
-    for method in methods:
-        _check_secret(session, str(method), _object(identity, str(method)))
-    _check_scope(session, auth.get("scope"))
-    token = session.draw.hex(64)
-    expires = _life_from_now(session)
-    _set_expiry(session, token, expires)
-    session.record(Effect.SIGNED_IN, Subject(Noun.WORLD, session.facts.project_id), str(methods[0]))
-    document = token_document(call, list(map(str, methods)), issued=session.now, expires=expires)
-    answer = Answer.of({"token": document}, status=201)
-    return Answer(201, answer.body, (*answer.headers, ("X-Subject-Token", token)))
+    known = identity_rows.accounts(session)
+    if known is None:
+        return _in_project(call, anyone(session))
+    key = known.key(signature.access)
+    user = None if key is None else known.user(key.user)
+    if key is None or user is None:
+        raise _secret_failed(signature, "ak not exist")
+    _check_lock(session, signature)
+    if key.status is not KeyStatus.ACTIVE or user.status in (UserStatus.DISABLED, UserStatus.LOCKED):
+        raise _secret_failed(signature, "ak is not active" if user.status is UserStatus.ACTIVE else "user is disabled")
+    _verify(call, signature, key.secret)
+    return _in_project(call, user_holder(known, user.id, "hmac"))
 
 
-def _check_secret(session: Session, method: str, given: Mapping[str, object]) -> None:
-    match method:
-        case "password":
-            user = _object(given, "user")
-            named, secret = user.get("name") or user.get("id"), user.get("password")
-        case "application_credential":
-            named, secret = given.get("name") or given.get("id"), given.get("secret")
-        case _:
-            named = secret = given.get("id")
-            if not isinstance(named, str) or not _is_valid(session, named):
-                raise _denied()
-    if not isinstance(named, str) or not isinstance(secret, str) or not secret:
-        raise _denied()
+def _verify(call: Call, signature: Signature, secret: str) -> None:
+    session = call.session
+    off = signature.at - session.now / 1000
+    if abs(off) > _SKEW:
+        raise _key_refused(session, signature, f"verify aksk signature fail: X-Sdk-Date is {abs(off):.0f} s off")
+    canonical = canonical_request(call.request, signature)
+    if not fits(canonical, signature, secret):
+        repeated = canonical.replace("\n", "|")
+        raise _key_refused(session, signature, f"verify aksk signature fail, canonicalRequest:{repeated}")
+    if identity_rows.key_refusals(session, signature.access)[0]:
+        identity_rows.set_key_refusals(session, signature.access, 0, 0)
 
 
-def _check_scope(session: Session, scope: object) -> None:
-    """A project given by id must be this world's; one given by name may have any."""
-    project = scope.get("project") if isinstance(scope, dict) else None
-    wanted = project.get("id") if isinstance(project, dict) else None
-    if wanted is not None and wanted != session.facts.project_id:
-        raise _denied()
+def _check_lock(session: Session, signature: Signature) -> None:
+    _, until = identity_rows.key_refusals(session, signature.access)
+    if session.now < until:
+        raise gateway_unauthorized("AK access failed to reach the limit, forbidden")
 
 
-def _object(document: Mapping[str, object], key: str) -> Mapping[str, object]:
-    inner = document.get(key)
-    if not isinstance(inner, dict):
-        raise keystone_refusal(400, "Bad Request", f"the request must hold an object {key}")
-    return inner
+def _key_refused(session: Session, signature: Signature, why: str) -> Refusal:
+    """The refusal of a known access key, which counts towards its lock."""
+    number = identity_rows.key_refusals(session, signature.access)[0] + 1
+    is_locked = number >= _REFUSALS
+    until = session.now + _LOCKED if is_locked else 0
+    identity_rows.set_key_refusals(session, signature.access, 0 if is_locked else number, until)
+    return gateway_unauthorized(why)
 
 
-def _denied() -> Refusal:
-    return keystone_refusal(401, "Unauthorized", "The request you have made requires authentication.")
+def _secret_failed(signature: Signature, why: str) -> Refusal:
+    return gateway_unauthorized(f"Get secretKey failed,ak:{signature.access},err:{why}")
 
 
-def keystone_refusal(status: int, title: str, message: str) -> Refusal:
-    """The envelope of IAM itself, whose code is a number."""
-    return Refusal(Answer.of({"error": {"code": status, "message": message, "title": title}}, status=status))
-
-
-def token_document(call: Call, methods: list[str], *, issued: int, expires: int) -> dict[str, object]:
-    """A token as IAM describes it. Times in milliseconds since 1970."""
-    project = {"id": call.session.facts.project_id, "name": REGION, "domain": DOMAIN}
-    return {
-        "methods": methods,
-        "issued_at": stamp_zulu(issued),
-        "expires_at": stamp_zulu(expires),
-        "user": {"id": USER, "name": USER, "domain": DOMAIN},
-        "project": project,
-        "roles": [{"id": "0", "name": "sdrs_adm"}],
-        "catalog": catalog(call),
-    }
-
-
-def catalog(call: Call) -> list[dict[str, object]]:
-    """The services there are, at the address that the client itself has used."""
-    base = call.request.base_url
-    services = (("sdrs", "sdrs", f"{base}/v1/{call.session.facts.project_id}"), ("identity", "iam", f"{base}/v3"))
-    place = {"interface": "public", "region": REGION, "region_id": REGION}
-    return [
-        {"id": kind, "type": kind, "name": name, "endpoints": [{"id": kind, **place, "url": url}]}
-        for kind, name, url in services
-    ]
+def _in_project(call: Call, holder: Holder) -> Holder:
+    """The holder, in the project of X-Project-Id or the one that the account has at once."""
+    session, headers = call.session, call.request.headers
+    known = identity_rows.accounts(session)
+    if known is None:
+        if headers.get("x-project-id", session.facts.project_id) != session.facts.project_id:
+            raise gateway_unauthorized("The project is unknown to the owner of the access key.")
+        return holder
+    if headers.get("x-domain-id", holder.account.id) != holder.account.id:
+        raise gateway_unauthorized("The account is not the one of the owner of the access key.")
+    owned = projects(session, known, holder.account.id)
+    wanted = headers.get("x-project-id")
+    if wanted is None:
+        return replace(holder, project=holder.project or next(iter(owned), None))
+    for project in owned:
+        if project.id == wanted:
+            return replace(holder, project=project)
+    raise gateway_unauthorized("The project is unknown to the owner of the access key.")

@@ -116,11 +116,6 @@ def item_not_found(code: str, message: str) -> Refusal:
     return Refusal(Answer.of(enveloped(Envelope.E3, code, message), status=404))
 
 
-def gateway_refusal(code: str, message: str, *, status: int) -> Refusal:
-    """Envelope E4: the API gateway in front of the service."""
-    return Refusal(Answer.of(enveloped(Envelope.E4, code, message), status=status))
-
-
 def compact(document: object) -> str:
     """JSON without blanks."""
     return json.dumps(document, separators=(",", ":"), ensure_ascii=False)

@@ -19,7 +19,7 @@ _FOREVER = 1e13  # milliseconds; the sum over the largest disk still fits into S
 class Facts:
     """What stays as it is while a world is open. `tokens` always work; `speed` divides all durations.
 
-    `any_id`: unknown servers and disks are taken to exist.
+    `any_id`: unknown servers and disks are taken to exist. `has_accounts`: not everyone is let in.
     """
 
     project_id: str
@@ -28,6 +28,7 @@ class Facts:
     rules: Rules
     speed: float
     any_id: bool
+    has_accounts: bool = False
 
 
 @dataclass(frozen=True, slots=True)

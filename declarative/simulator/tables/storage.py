@@ -20,7 +20,7 @@ from declarative.simulator.settings import WorldError
 _APPLICATION = 0x53445253  # "SDRS", so that another program's database isn't taken for a world
 _MAGIC = b"SQLite format 3\x00"
 _APPLICATION_AT = 68  # where SQLite's header has it
-_FORMAT = 2
+_FORMAT = 3
 _WAIT = 30.0  # seconds for another process's transaction; one takes about a millisecond
 _NO_SYNC = "PRAGMA synchronous = OFF"
 

@@ -71,7 +71,7 @@ def _translated(request: httpx.Request, body: bytes) -> Request:
         method=request.method,
         path=path.decode("ascii"),
         query=query.decode("ascii"),
-        headers={key.lower(): value for key, value in request.headers.items()},
+        headers={key.lower().decode("latin-1"): value.decode("latin-1") for key, value in request.headers.raw},
         body=body,
         base_url=f"{request.url.scheme}://{request.url.netloc.decode('ascii')}",
     )

@@ -27,7 +27,7 @@ def test_a_token_opens_the_project(cloud):
     assert token["project"]["id"] == cloud.world.project_id
     urls = {service["type"]: service["endpoints"][0]["url"] for service in token["catalog"]}
     assert urls == {"sdrs": f"http://sdrs.test/v1/{cloud.world.project_id}", "identity": "http://sdrs.test/v3"}
-    assert (token["issued_at"], token["expires_at"]) == ("2025-03-11T09:13:47.912Z", "2025-03-12T09:13:47.912Z")
+    assert (token["issued_at"], token["expires_at"]) == ("2025-03-11T09:13:47.912000Z", "2025-03-12T09:13:47.912000Z")
 
 
 def test_a_token_expires(open_cloud):

@@ -32,8 +32,8 @@ def test_the_preset_token_tells_whose_it_is(cloud):
     read = cloud.send("GET", "/v3/auth/tokens", headers={"x-auth-token": token, "x-subject-token": token})
     assert read.body["token"]["project"]["id"] == cloud.world.project_id
     assert (read.body["token"]["issued_at"], read.body["token"]["expires_at"]) == (
-        "2025-03-11T09:13:47.912Z",
-        "2025-03-12T09:13:47.912Z",
+        "2025-03-11T09:13:47.912000Z",
+        "2025-03-12T09:13:47.912000Z",
     )
 
 
