@@ -26,6 +26,7 @@ from declarative.simulator.calls import (
     tag_search,
     tags,
     tasks,
+    temporary_keys,
 )
 from declarative.simulator.protocol.faults import LISTS, Fault, Kind, parse_fault
 from declarative.simulator.protocol.wire import Answer
@@ -116,6 +117,7 @@ ROUTES = (
     Route("GET", "/v1", discovery.show_version, is_open=True),
     Route("GET", "/v3", keystone.show_version, is_open=True),
     Route("POST", "/v3/auth/tokens", sign_in.sign_in, is_open=True),
+    Route("POST", "/v3.0/OS-CREDENTIAL/securitytokens", temporary_keys.create, is_open=True),
     Route("GET", "/v3/auth/tokens", keystone.show_token),
     Route("GET", "/v3/auth/catalog", keystone.list_catalog),
     Route("GET", "/v3/auth/projects", keystone.list_projects),

@@ -1,6 +1,7 @@
 """Who asks: tokens of IAM, and signed requests (docs/sdrs-api.md, "IAM" and "Paths and headers").
 
-In a world without accounts any name with any password is let in, and any well-formed signature.
+In a world without accounts any name with any password is let in, and any well-formed signature. What such a world gave
+itself, a temporary access key, is checked all the same.
 """
 
 from __future__ import annotations
@@ -39,8 +40,11 @@ def check(call: Call, *, in_project: bool) -> None:
         raise refused("APIGW.0302")
 
 
-def authenticated(call: Call) -> Holder:
-    """Return who asks, by a token or a signature; else the answer is 401."""
+def authenticated(call: Call, *, by_temporary_key: bool = True) -> Holder:
+    """Return who asks, by a token or a signature; else the answer is 401.
+
+    `by_temporary_key`: a signature with one is as good as any; else it gets 403.
+    """
     token = call.request.headers.get("x-auth-token", "")
     if token:
         holder = holder_of(call.session, token)
@@ -50,6 +54,8 @@ def authenticated(call: Call) -> Holder:
     signature = read_signature(call.request)
     if signature is None:
         raise gateway_unauthorized("Authentication information is missing.")
+    if not by_temporary_key and identity_rows.temporary_key(call.session, signature.access) is not None:
+        raise refused("IAM.0002")
     return _signer(call, signature)
 
 
@@ -122,6 +128,16 @@ def _signer(call: Call, signature: Signature) -> Holder:
     """The owner of the access key that a request is signed with, in the project that the request names."""
     session = call.session
     known = identity_rows.accounts(session)
+    temporary = identity_rows.temporary_key(session, signature.access)
+    if temporary is not None:
+        _check_lock(session, signature)
+        given = call.request.headers.get("x-security-token", "")
+        if given != temporary.security_token:
+            raise _key_refused(session, signature, "decrypt token fail")
+        if session.now >= temporary.expires or not _may_act(session, temporary.holder):
+            raise _key_refused(session, signature, "token expires")
+        _verify(call, signature, temporary.secret)
+        return _in_project(call, temporary.holder)
     if known is None:
         return _in_project(call, anyone(session))
     key = known.key(signature.access)

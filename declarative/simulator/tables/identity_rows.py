@@ -1,4 +1,4 @@
-"""What IAM keeps: the accounts, the tokens it gave, passcodes and refusals of access keys."""
+"""What IAM keeps: the accounts, the tokens it gave, temporary access keys, passcodes and refusals of access keys."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ TABLES = """
 CREATE TABLE accounts (document TEXT NOT NULL);
 CREATE TABLE tokens (
     token TEXT PRIMARY KEY, issued INTEGER NOT NULL, expires INTEGER NOT NULL, holder TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE temporary_keys (
+    access TEXT PRIMARY KEY, secret TEXT NOT NULL, security_token TEXT NOT NULL, expires INTEGER NOT NULL,
+    holder TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE spent_passcodes (
     user_id TEXT NOT NULL, passcode TEXT NOT NULL, PRIMARY KEY (user_id, passcode)) WITHOUT ROWID;
 CREATE TABLE key_refusals (
@@ -50,6 +53,17 @@ class Token:
     holder: Holder
 
 
+@dataclass(frozen=True, slots=True)
+class TemporaryKey:
+    """A temporary access key. `expires` is in milliseconds since 1970."""
+
+    access: str
+    secret: str
+    security_token: str
+    expires: int
+    holder: Holder
+
+
 def accounts(session: Session) -> Accounts | None:
     """The accounts of the world; None in one that lets everyone in."""
     if not session.facts.has_accounts:
@@ -84,6 +98,22 @@ def forget_token(session: Session, text: str) -> None:
 def expire_tokens(session: Session) -> None:
     """Let all tokens that were signed in for expire now."""
     session.database.execute("UPDATE tokens SET expires = ?", (session.now,))
+
+
+def temporary_key(session: Session, access: str) -> TemporaryKey | None:
+    """A temporary access key, valid or not."""
+    row = session.database.execute(
+        "SELECT access, secret, security_token, expires, holder FROM temporary_keys WHERE access = ?", (access,)
+    ).fetchone()
+    return None if row is None else TemporaryKey(row[0], row[1], row[2], row[3], _decoded(row[4]))
+
+
+def keep_temporary_key(session: Session, key: TemporaryKey) -> None:
+    """Write a temporary access key down."""
+    session.database.execute(
+        "INSERT INTO temporary_keys VALUES (?, ?, ?, ?, ?)",
+        (key.access, key.secret, key.security_token, key.expires, json.dumps(asdict(key.holder))),
+    )
 
 
 def spend_passcode(session: Session, user_id: str, passcode: str) -> bool:
