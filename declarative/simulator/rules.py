@@ -21,6 +21,9 @@ A rule is NAME=VALUE, for example hand_made_pairs_stay=false. The rules, each wi
   not_found=400               how a missing object is answered: 400, or 404 in the envelope E3
   unknown_job=404             how a job that isn't there is answered, with SDRS.0408: 404, 400 or 500
   bad_token=401               how a bad token is answered: 401 by the gateway, or 400 with SDRS.0002
+  clock_ahead=0               seconds that the cloud's clock is ahead of this machine's, or behind it, below 0; the date
+                              of a signature may be 900 s off
+  catalogue_has_sdrs=true     the catalogue names SDRS, and not IAM alone
   iam_codes=false             IAM refuses with codes of its own (IAM.0062) in the envelope E4; else as Keystone does
   agency_key=any              which member names an agency: any, agency_name or xrole_name
   accepted=200                how an asynchronous call is accepted: 200 or 202
@@ -87,6 +90,13 @@ def _seconds(value: str) -> float:
     return number
 
 
+def _offset(value: str) -> float:
+    try:
+        return -_seconds(value[1:]) if value.startswith("-") else _seconds(value)
+    except ValueError:
+        raise ValueError(f"a number of seconds from -{_SECONDS:g} to {_SECONDS:g}") from None
+
+
 def _limit(value: str) -> int:
     digits = value.removeprefix("-")
     if not (digits.isascii() and digits.isdigit() and len(digits) < 10 and int(value) >= UNLIMITED):
@@ -121,6 +131,7 @@ def _word(words: type[StrEnum]) -> Callable[[str], StrEnum]:
 _BY_NAME: dict[str, Callable[[str], Any]] = {
     "unknown_job": _choice(("404", "400", "500")),
     "bad_token": _choice(("401", "400")),
+    "clock_ahead": _offset,
     "accepted": _choice(("200", "202")),
     "page_limit": _page_limit,
 }

@@ -91,6 +91,8 @@ class Rules:
     not_found: NotFoundAs = NotFoundAs.BAD_REQUEST
     unknown_job: int = 404
     bad_token: int = 401
+    clock_ahead: float = 0.0
+    catalogue_has_sdrs: bool = True
     iam_codes: bool = False
     agency_key: AgencyKey = AgencyKey.ANY
     accepted: int = 200

@@ -75,7 +75,7 @@ class World:
     ) -> None:
         self._database = database
         self._facts = facts
-        self._clock = clock
+        self._machine_clock = clock
         self._ahead = 0
         self._draw = Draw(seed, has_dashes=not facts.rules.dashless_ids)
         self._lock = threading.RLock()
@@ -191,6 +191,10 @@ class World:
                     yield session
                 finally:
                     self._open = None
+
+    def _clock(self) -> float:
+        """The cloud's clock, as far as it isn't moved on by `advance`."""
+        return self._machine_clock() + self._facts.rules.clock_ahead
 
     def now(self) -> float:
         """The world's time, in seconds since 1970."""

@@ -192,7 +192,7 @@ def test_the_faults_and_rules_of_the_simulator_page_are_understood():
     faults = re.findall(r"`((?:GET|POST|PUT|DELETE|\*) [^`]+)`", page)
     assert len(faults) > 20
     assert all(read_fault(fault) for fault in faults)
-    rules = re.findall(r"--rule ([a-z_]+=\w+)", page)
+    rules = re.findall(r"--rule ([a-z_]+=[-\w]+)", page)
     assert read_rules(rules) != Rules()
 
 

@@ -47,7 +47,7 @@ def catalog(call: Call, holder: Holder) -> list[dict[str, object]]:
     """The services there are, at the address that the client itself has used; SDRS only for a project."""
     base, region = call.request.base_url, identity.REGION
     services = [("identity", "iam", f"{base}/v3")]
-    if holder.project is not None:
+    if holder.project is not None and call.session.facts.rules.catalogue_has_sdrs:
         services.insert(0, ("sdrs", "sdrs", f"{base}/v1/{holder.project.id}"))
     place = {"interface": "public", "region": region, "region_id": region}
     return [

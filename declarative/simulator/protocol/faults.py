@@ -15,6 +15,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from declarative.simulator.protocol.refusals import REFUSALS
 from declarative.simulator.protocol.wire import STAMPS, Envelope
 
 FAULT_HELP = """\
@@ -65,7 +66,10 @@ Fields of an answer, at any depth (not DELETE):
 Fields of a request, at any depth (POST, PUT); what the service makes of them stays:
   trim=FIELD upper=FIELD lower=FIELD emptied=FIELD
                     blanks at both ends are cut, the case changes, the text is taken as ""
-Tokens:
+Who asks:
+  deny=CODE         IAM or the gateway refuses with this code and its status, e.g. IAM.0062, APIGW.0302 or APIG.0302;
+                    nothing was done
+  forbid=ACTION     403 that names the missing permission, e.g. forbid=sdrs:serverGroups:create; nothing was done
   expire-token      the token of the request expires: this request and all later ones with it are answered 401
 Options:
   p=0.2  with this chance    every=N  each Nth match    first=K  at most K times
@@ -114,6 +118,8 @@ class Kind(enum.StrEnum):
     UPPER = "upper"
     LOWER = "lower"
     EMPTIED = "emptied"
+    DENY = "deny"
+    FORBID = "forbid"
     EXPIRE = "expire-token"
 
 
@@ -131,11 +137,15 @@ WIRE: Kinds = STATUSES | {
     Kind.GARBAGE,
     Kind.CUT,
     Kind.DRIP,
+    Kind.DENY,
+    Kind.FORBID,
 }
 LISTS: Kinds = frozenset({Kind.LIST_LAG, Kind.DROP_NEWEST, Kind.DROP_ROWS, Kind.PAGE_CAP, Kind.REPEAT_LAST, Kind.COUNT})
 JOB_ENDS: Kinds = frozenset({Kind.FAIL_JOB, Kind.STUCK_JOB})
 SHOWN: Kinds = frozenset({Kind.HIDE, Kind.BLANK, Kind.NULL, Kind.TEXT, Kind.NUMBER, Kind.SET, Kind.RENAME, Kind.STAMPS})
 KEPT: Kinds = frozenset({Kind.TRIM, Kind.UPPER, Kind.LOWER, Kind.EMPTIED})
+
+_BEFORE: Kinds = frozenset({Kind.REFUSED, Kind.LOST_BEFORE, Kind.STATUS, Kind.REDIRECT, Kind.DENY, Kind.FORBID})
 
 ENTITIES = ("none", "ghost", "wrong", "foreign", "several")
 _REDIRECTS = (301, 302, 303, 307, 308)
@@ -149,8 +159,8 @@ class Fault:
 
     What else there is depends on the kind, and is 0 or empty where it doesn't apply: `status` of the answer, `seconds`,
     an error `code` in an `envelope`, a `number` of rows, the `share` of rows, a `field`, and a `word`: which id a job
-    names, what a count says, the pattern of times, the text of `set` or the name of `rename`. `every` and `first` of 0
-    mean no such condition.
+    names, what a count says, the pattern of times, the text of `set`, the name of `rename`, the code of `deny` or a
+    permission. `every` and `first` of 0 mean no such condition.
     """
 
     method: str
@@ -174,7 +184,7 @@ class Fault:
         """Whether it strikes before anything is done."""
         if self.kind in (Kind.HTML, Kind.EMPTY, Kind.JSON):
             return self.status >= 300
-        return self.kind in (Kind.REFUSED, Kind.LOST_BEFORE, Kind.STATUS, Kind.REDIRECT)
+        return self.kind in _BEFORE
 
     def meets(self, method: str, path: str, relative: str) -> bool:
         """Whether a request is meant. `relative` is the part behind the project id, or empty."""
@@ -266,6 +276,18 @@ def _with_code(text: str, fault: Fault, value: str) -> Fault:
     return replace(fault, code=value)
 
 
+def _with_refusal(text: str, fault: Fault, value: str) -> Fault:
+    if value.replace("APIG.", "APIGW.") not in REFUSALS:
+        raise _bad(text, f"deny needs a code of IAM or the gateway: {', '.join(REFUSALS)}; or APIG. in place of APIGW.")
+    return replace(fault, word=value)
+
+
+def _with_permission(text: str, fault: Fault, value: str) -> Fault:
+    if not value:
+        raise _bad(text, "forbid needs a permission, e.g. forbid=sdrs:serverGroups:create")
+    return replace(fault, word=value)
+
+
 def _with_word(words: tuple[str, ...]) -> Callable[[str, Fault, str], Fault]:
     def reader(text: str, fault: Fault, value: str) -> Fault:
         if value not in words:
@@ -315,11 +337,15 @@ _READERS: dict[Kind, Callable[[str, Fault, str], Fault]] = {
     Kind.STAMPS: _with_word(tuple(STAMPS)),
     Kind.SET: _with_field_and_text,
     Kind.RENAME: _with_field_and_name,
+    Kind.DENY: _with_refusal,
+    Kind.FORBID: _with_permission,
 } | dict.fromkeys((SHOWN | KEPT) - {Kind.SET, Kind.RENAME, Kind.STAMPS}, _with_field)
 
 
 def _parse_option(text: str, fault: Fault, part: str) -> Fault:
-    key, _, value = part.partition("=")
+    key, mark, value = part.partition("=")
+    if fault.kind is Kind.FORBID and part and not mark:  # a permission has colons of its own
+        return replace(fault, word=f"{fault.word}:{part}")
     match key:
         case "p":
             return replace(fault, probability=_real(text, part, value, most=1.0))

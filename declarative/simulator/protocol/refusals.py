@@ -12,7 +12,7 @@ _WHO = "Incorrect IAM authentication information"
 REFUSALS: dict[str, tuple[int, str]] = {
     "IAM.0001": (401, "The request you have made requires authentication."),
     "IAM.0002": (403, "You are not authorized to perform the requested action."),
-    "IAM.0003": (403, "Policy doesn't allow iam:tokens:assume to be performed."),
+    "IAM.0003": (403, "Policy doesn't allow the action to be performed."),
     "IAM.0004": (404, "Could not find what was asked for."),
     "IAM.0012": (429, "The throttling threshold has been reached."),
     "IAM.0061": (401, "The account is locked."),
@@ -59,9 +59,9 @@ _TITLES = {400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not 
 def refused(code: str, words: str = "") -> Refusal:
     """Return the refusal of this code in envelope E4, with its usual words if no others are given.
 
-    KeyError for a code that isn't in the table.
+    A dedicated gateway's code begins with `APIG.`. KeyError for a code that isn't in the table.
     """
-    status, usual = REFUSALS[code]
+    status, usual = REFUSALS[code.replace("APIG.", "APIGW.")]
     return Refusal(Answer.of(enveloped(Envelope.E4, code, words or usual), status=status))
 
 
@@ -77,6 +77,11 @@ def iam_refusal(code: str, *, has_code: bool, words: str = "") -> Refusal:
         return refused(code, words)
     status, usual = REFUSALS[code]
     return keystone_refusal(status if status in (403, 404) else 401, words or usual)
+
+
+def forbidden(action: str) -> Refusal:
+    """The refusal that names the permission that is missing."""
+    return refused("IAM.0003", f"Policy doesn't allow {action} to be performed.")
 
 
 def gateway_unauthorized(why: str) -> Refusal:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from declarative.simulator.protocol.faults import JOB_ENDS, WIRE, Fault, Kind, Kinds, parse_fault
+from declarative.simulator.protocol.refusals import forbidden, refused
 from declarative.simulator.protocol.wire import Answer, Delivery, Envelope, compact, enveloped
 
 
@@ -128,6 +129,10 @@ def struck(fault: Fault, answer: Answer, path: str) -> Answer:
             return Answer.of({"timestamp": 0, "status": fault.status, "path": path}, status=fault.status)
         case Kind.GARBAGE:
             return replace(answer, status=200, body=b'{"job_id": \x00\xff\xfe[[')
+        case Kind.DENY:
+            return refused(fault.word).answer
+        case Kind.FORBID:
+            return forbidden(fault.word).answer
         case Kind.CUT:
             return replace(answer, delivery=Delivery.CUT)
         case _:
@@ -139,8 +144,8 @@ def _failure(fault: Fault) -> Answer:
     retry = () if fault.retry_after is None else (("Retry-After", str(fault.retry_after)),)
     is_plain = not fault.code and fault.envelope is Envelope.E1
     if fault.status == 429 and is_plain:
-        text = compact(enveloped(Envelope.E4, "APIGW.0308", "The throttling threshold has been reached"))
-        return Answer(429, text.encode(), _JSON + retry)
+        throttled = refused("APIGW.0308").answer
+        return replace(throttled, headers=throttled.headers + retry)
     if fault.status in (502, 503, 504) and is_plain:
         return Answer(fault.status, _PAGE % fault.status, _HTML + retry)
     code = fault.code or ("SDRS.0013" if fault.status >= 500 else "SDRS.0201")

@@ -98,6 +98,11 @@ def test_a_fault_is_read(text, fault):
         ("GET x:trim=name", "POST, PUT"),
         ("DELETE x:upper=name", "POST, PUT"),
         ("GET x:slow=-1", "from 0"),
+        ("GET x:deny", "IAM.0001, "),
+        ("GET x:deny=SDRS.0002", "a code of IAM or the gateway"),
+        ("GET x:deny=IAM.0062:code=IAM.0001", "goes with status"),
+        ("GET x:forbid", "forbid=sdrs:serverGroups:create"),
+        ("GET x:forbid=a:", "no option"),
     ],
 )
 def test_a_fault_that_makes_no_sense_is_refused(text, why):
@@ -239,6 +244,15 @@ def test_a_fault_of_the_connection_does_or_undoes(open_cloud, fault, delivery, e
         ("status=502", 502, b"<html>"),
         ("status=503:code=SDRS.0008", 503, b'"SDRS.0008"'),
         ("status=400:code=SDRS.0002", 400, b'"SDRS.0002"'),
+        ("deny=IAM.0082", 403, b'{"error_code":"IAM.0082","error_msg":"The user is disabled."}'),
+        (
+            "deny=APIGW.0501",
+            405,
+            b'{"error_code":"APIGW.0501","error_msg":"The app quota has been used up.","request_id":"',
+        ),
+        ("deny=APIG.0302", 403, b'{"error_code":"APIG.0302",'),
+        ("forbid=sdrs_adm", 403, b'"Policy doesn\'t allow sdrs_adm to be performed."'),
+        ("forbid=sdrs:serverGroups:create:first=1", 403, b" sdrs:serverGroups:create to be performed"),
     ],
 )
 def test_a_status_comes_in_place_of_the_call(open_cloud, fault, status, shape):

@@ -8,7 +8,7 @@ import pytest
 
 from declarative.simulator import RULE_HELP, NotFoundAs, Rules, read_rules
 from declarative.simulator.protocol.wire import Envelope
-from declarative.simulator.settings import DevicePrefix, TaskId
+from declarative.simulator.settings import AgencyKey, DevicePrefix, TaskId
 
 ABSENT = "c3f1b5d3-98db-45a6-a20b-2cf0dd311efa"
 
@@ -27,6 +27,8 @@ ABSENT = "c3f1b5d3-98db-45a6-a20b-2cf0dd311efa"
         (["instance_limit=-1", " tag_limit=20 "], Rules(tag_limit=20)),
         (["device_prefix=sd", "task_id=job"], Rules(device_prefix=DevicePrefix.XEN, task_id=TaskId.JOB)),
         (["page_limit=999"], Rules(page_limit=999)),
+        (["clock_ahead=-3600.5", "agency_key=xrole_name"], Rules(clock_ahead=-3600.5, agency_key=AgencyKey.XROLE_NAME)),
+        (["clock_ahead=60", "catalogue_has_sdrs=false"], Rules(clock_ahead=60, catalogue_has_sdrs=False)),
         (["tag_limit=20", "tag_limit=3"], Rules(tag_limit=3)),
     ],
 )
@@ -53,6 +55,9 @@ def test_rules_are_read(texts, rules):
         ("envelope=E7", "E1, E2"),
         ("device_prefix=xvd", "vd, sd"),
         ("task_id=both", "any, job, resource"),
+        ("clock_ahead=soon", "from -1e+09 to 1e+09"),
+        ("clock_ahead=--1", "from -1e+09 to 1e+09"),
+        ("agency_key=agency", "any, agency_name, xrole_name"),
     ],
 )
 def test_a_rule_that_makes_no_sense_is_refused(text, why):

@@ -175,6 +175,21 @@ def test_the_catalogue_can_be_left_out(cloud):
     assert "catalog" not in sign_in(cloud, with_password(), SHOP, nocatalog=1).body["token"]
 
 
+def test_the_catalogue_may_lack_sdrs(open_cloud):
+    cloud = open_cloud(origin=Origin(PROJECT, accounts=PEOPLE), rules=Rules(catalogue_has_sdrs=False))
+    given = sign_in(cloud, with_password(), SHOP)
+    assert [service["type"] for service in given.body["token"]["catalog"]] == ["identity"]
+    assert opens(cloud, given)
+
+
+def test_signing_in_may_be_denied(open_cloud):
+    cloud = open_cloud(origin=Origin(PROJECT, accounts=PEOPLE), faults=["POST /v3/auth/tokens:deny=IAM.0012:first=1"])
+    told = sign_in(cloud, with_password(), SHOP)
+    assert (told.status, told.body["error_code"]) == (429, "IAM.0012")
+    assert "X-IAM-Trace-Id" in told.headers
+    assert opens(cloud, sign_in(cloud, with_password(), SHOP))
+
+
 def test_the_preset_token_works_beside_the_accounts(cloud):
     assert cloud.send("GET", "active-domains").status == 200
     listed = cloud.send("GET", "/v3/projects", name="eu-de_tests").body["projects"]

@@ -3,10 +3,11 @@
 import hashlib
 import hmac
 from dataclasses import replace
+from email.utils import parsedate_to_datetime
 
 import pytest
 
-from declarative.simulator import Origin, UserStatus
+from declarative.simulator import Origin, Rules, UserStatus
 from declarative.simulator.protocol.signature import canonical_request, fits, read_signature
 from declarative.simulator.protocol.wire import Request
 from tests.scaffold.accounts import PEOPLE
@@ -110,6 +111,15 @@ def test_a_date_may_be_15_minutes_off(cloud, ago, status):
     assert answer.status == status
     if status == 401:
         assert "X-Sdk-Date is 90" in words(answer)
+
+
+@pytest.mark.parametrize(("ahead", "told"), [(3600.0, 3601), (-3600.0, 3599)])
+def test_the_clock_of_the_cloud_may_be_off(open_cloud, ahead, told):
+    cloud = open_cloud(origin=Origin(PROJECT, accounts=PEOPLE), rules=Rules(clock_ahead=ahead))
+    refused = read(cloud)
+    assert f"X-Sdk-Date is {told} s off" in words(refused)
+    assert parsedate_to_datetime(dict(refused.headers)["Date"]).timestamp() == int(cloud.clock.now + ahead)
+    assert read(cloud, ago=-ahead).status == 200
 
 
 def test_an_unknown_key_is_refused(cloud):
