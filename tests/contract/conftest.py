@@ -27,17 +27,28 @@ def address(world):
 
 
 @pytest.fixture
-def client(address):
-    """The vendor's client, signing with an access key; no request of it is repeated behind our back."""
-    config = HttpConfig.get_default_config()
-    config.retry_times = 0
-    config.timeout = 20
-    credentials = BasicCredentials("AK", "SK", PROJECT)
-    built = SdrsClient.new_builder().with_http_config(config).with_credentials(credentials).with_endpoint(address)
-    made = built.build()
-    yield made
-    made._http_client._session.close()
-    made._http_client.executor.shutdown()
+def signing():
+    """Make the vendor's client, signing with an access key; no request of it is repeated behind our back."""
+    made = []
+
+    def maker(address, access_key, secret_key, *, security_token=None):
+        config = HttpConfig.get_default_config()
+        config.retry_times = 0
+        config.timeout = 20
+        credentials = BasicCredentials(access_key, secret_key, PROJECT).with_security_token(security_token)
+        built = SdrsClient.new_builder().with_http_config(config).with_credentials(credentials).with_endpoint(address)
+        made.append(built.build())
+        return made[-1]
+
+    yield maker
+    for one in made:
+        one._http_client._session.close()
+        one._http_client.executor.shutdown()
+
+
+@pytest.fixture
+def client(address, signing):
+    return signing(address, "AK", "SK")
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ What it can't say, plain HTTP says at the end.
 
 import http.client
 import json
+import urllib.request
 from urllib.parse import urlsplit
 
 import pytest
@@ -16,7 +17,8 @@ from huaweicloudsdkcore.exceptions.exceptions import (
 )
 from huaweicloudsdksdrs.v1 import model as sdrs
 
-from declarative.simulator import NotFoundAs, Rules, World, running
+from declarative.simulator import NotFoundAs, Origin, Rules, World, running
+from tests.scaffold.accounts import PEOPLE
 
 DOMAIN = "f523d6f3-f25c-45e8-b06e-32f164fd24e5"
 PROJECT = "0605767b5780d5762fc5c0118072a564"
@@ -183,6 +185,38 @@ def test_the_quota(create, group):
     with pytest.raises(ClientRequestException) as caught:
         create()
     assert caught.value.error_code == "SDRS.0305"
+
+
+def test_its_signatures_are_verified(signing):
+    """Of a body and of a query with characters that are quoted."""
+    with World.open(origin=Origin(PROJECT, accounts=PEOPLE)) as world, running(world) as address:
+        right, wrong = signing(address, "AKADA", "SKADA"), signing(address, "AKADA", "other")
+        params = sdrs.CreateProtectionGroupRequestParams(name="a b/ä", description="ä+%&")
+        create = sdrs.CreateProtectionGroupRequest(body=sdrs.CreateProtectionGroupRequestBody(server_group=params))
+        assert right.list_protection_groups(sdrs.ListProtectionGroupsRequest(name="a b/ä+~")).count == 0
+        for client, told in ((right, (400, "SDRS.0202")), (wrong, (401, "APIGW.0301"))):
+            with pytest.raises(ClientRequestException) as caught:
+                client.create_protection_group(create)
+            assert (caught.value.status_code, caught.value.error_code) == told
+            assert caught.value.request_id
+
+
+def test_it_signs_with_a_temporary_key(signing):
+    with World.open(origin=Origin(PROJECT, accounts=PEOPLE)) as world, running(world) as address:
+        asked = {"auth": {"identity": {"methods": ["token"], "token": {"duration_seconds": 900}}}}
+        request = urllib.request.Request(
+            f"{address}/v3.0/OS-CREDENTIAL/securitytokens",
+            json.dumps(asked).encode(),
+            {"X-Auth-Token": world.preset_token, "Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            key = json.load(answer)["credential"]
+        listing = sdrs.ListActiveActiveDomainsRequest()
+        whole = signing(address, key["access"], key["secret"], security_token=key["securitytoken"])
+        assert len(whole.list_active_active_domains(listing).domains) == 1
+        with pytest.raises(ClientRequestException) as caught:
+            signing(address, key["access"], key["secret"]).list_active_active_domains(listing)
+        assert (caught.value.status_code, caught.value.error_code) == (401, "APIGW.0301")
 
 
 def test_an_unknown_job(client):
