@@ -28,7 +28,7 @@ from declarative.identity.keystone import (
 )
 from declarative.model import Call
 from declarative.provider.answers import Again, Failure, Reply, read_retry_after, request_line
-from declarative.provider.authorization import Authorization, GivenToken, Headers
+from declarative.provider.authorization import Authorization, GivenToken, Headers, Refused
 from declarative.provider.codes import explain_code
 from declarative.provider.secret import Secret
 from declarative.provider.tls import Tls
@@ -45,6 +45,7 @@ _CONNECT_TIMEOUT = 10.0
 _BACKOFF = Backoff(first=0.25, longest=8.0)
 _TOKENS = ("v3", "auth", "tokens")
 _THROTTLED = frozenset({"APIGW.0308", "APIG.0308", "IAM.0012"})
+_GATEWAY = ("APIGW.", "APIG.")
 _AWAY = frozenset({408, 500, 502, 503, 504})
 
 
@@ -145,7 +146,7 @@ class Iam:
             return unsent(error, call, host=self._host)
         except Broken as error:
             return unanswered(call, str(error))
-        return reply if 200 <= reply.status < 300 else self._refused(reply, call, hint)
+        return reply if 200 <= reply.status < 300 else self._refused(reply, call, who, hint)
 
     def _message(
         self, call: Call, body: bytes | None, who: Authorization | None, seconds: float, more: Headers
@@ -162,7 +163,7 @@ class Iam:
         shown = who.headers(call.method, self._origin + target, headers, body or b"") if who is not None else ()
         return Message(call.method, target, [*headers, *shown, *more], body or b"", min(_CONNECT_TIMEOUT, seconds))
 
-    def _refused(self, reply: Reply, call: Call, hint: str) -> Failure:
+    def _refused(self, reply: Reply, call: Call, who: Authorization | None, hint: str) -> Failure:
         """What an answer other than a success means. `hint`: as for `token`."""
         refusal, where = read_refusal(reply), visible(self._host, limit=120)
 
@@ -191,7 +192,10 @@ class Iam:
             return failure(EndpointError, f"what answers at {where} is not IAM: {what}", fix, Again.NEVER)
         entry = explain_code(refusal.code)
         what = f"{refusal.code} {entry.meaning}" if entry is not None else f"HTTP {reply.status}"
-        fix = (entry.remedy if entry is not None else "") or hint
+        if who is not None and reply.status == 401 and refusal.code.startswith(_GATEWAY):
+            fix = who.remedy(Refused(0, refusal.code, reply.date(), self._clock.utcnow()))
+        else:
+            fix = (entry.remedy if entry is not None else "") or hint
         if refusal.permission:
             fix = f"Ask whoever administers the account for the permission {visible(refusal.permission, limit=200)}."
         return failure(Unauthorized, f"sign-in refused by {where}: {what}", fix, Again.NEVER)

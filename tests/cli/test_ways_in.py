@@ -116,9 +116,16 @@ def test_a_clock_that_is_off_is_told(check, ahead, told):
     def straight(accounts, world, address):
         return KEYS | {"OS_PROJECT_NAME": "", "SDRS_PROJECT_ID": PROJECT, "SDRS_ENDPOINT": address}
 
-    ran = check(straight, clock_ahead=ahead)
-    assert ran.code == 1
-    assert f"This machine's clock is {told} the service's" in ran.out
+    for variables in (KEYS, straight):  # IAM is the first to be asked, or SDRS
+        ran = check(variables, clock_ahead=ahead)
+        assert ran.code == 1
+        assert f"This machine's clock is {told} the service's" in ran.out + ran.err
+
+
+def test_a_wrong_secret_is_not_taken_for_a_token(check):
+    ran = check(KEYS | {"OS_SECRET_KEY": "wrong"})
+    assert "Check the access key, the secret key and the project." in ran.err
+    assert "OS_AUTH_TOKEN" not in ran.err
 
 
 def test_a_catalogue_without_sdrs_is_told(check):
