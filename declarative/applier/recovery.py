@@ -36,7 +36,7 @@ from declarative.model import (
     Record,
 )
 from declarative.observation import as_shown
-from declarative.provider import Job, JobUnknown, JobUnreadable
+from declarative.provider import Job, JobUnknown, JobUnreadable, acting_on
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,8 @@ def _exclude_known(session: Session) -> None:
 
 async def _recover_one(session: Session, operation: Operation) -> OpenOperation | None:
     try:
-        decision = await _decide(session, operation)
+        with acting_on(operation.resource.address):
+            decision = await _decide(session, operation)
     except Unauthorized:
         raise
     except CreateFailed as failed:

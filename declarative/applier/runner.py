@@ -15,6 +15,7 @@ from declarative.concurrency import ANSWERS, heard
 from declarative.errors import OutcomeUnknown, ProviderError, StateError, Unauthorized
 from declarative.model import Action, Event, Health, Operation, Put, Result, Step, StepOutcome
 from declarative.observation import as_shown
+from declarative.provider import acting_on
 
 T = TypeVar("T")
 
@@ -272,7 +273,8 @@ class Runner:
         kind, deadline = session.kind(step.address), session.until(session.observer.grace + 30.0)
         age, pause = session.clock.monotonic() - since, 0.0
         while True:
-            look = await session.observer.look(kind, resource.id, max_age=age, deadline=deadline)
+            with acting_on(step.address):
+                look = await session.observer.look(kind, resource.id, max_age=age, deadline=deadline)
             if (observed := look.shown) is not None:
                 break
             age, pause = 0.0, _READ_BACK.after(pause)

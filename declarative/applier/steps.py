@@ -41,7 +41,7 @@ from declarative.model import (
     Step,
 )
 from declarative.observation import as_shown
-from declarative.provider import Job, JobUnknown, JobUnreadable
+from declarative.provider import Job, JobUnknown, JobUnreadable, acting_on
 
 _NOTHING: Attributes = {}
 _DELETING = "deleting"
@@ -54,11 +54,12 @@ async def carry_out(session: Session, step: Step) -> str:
     Raises StepFailed, StepContinues, and what the provider and the store raise.
     """
     step = session.filled(step)
-    try:
-        await turn_if_narrow(session, step.resource)
-        return await _ACTIONS[step.action](session, step)
-    finally:
-        session.end_turn()
+    with acting_on(step.address):
+        try:
+            await turn_if_narrow(session, step.resource)
+            return await _ACTIONS[step.action](session, step)
+        finally:
+            session.end_turn()
 
 
 # ---------------------------------------------------------------- create

@@ -17,7 +17,7 @@ _INTERRUPTED = 130
 # is a state and a plan, which stay, and next to nothing in cycles.
 _COLLECT_AFTER = 50_000
 _POOR = ("ascii", "us-ascii", "ansi_x3.4-1968", "646")
-_SECRET_WORDS = ("TOKEN", "PASSWORD", "PASSWD", "SECRET", "CREDENTIAL", "_KEY", "_AK", "_SK")
+_SECRET_WORDS = ("TOKEN", "PASSWORD", "PASSWD", "PASSCODE", "SECRET", "CREDENTIAL", "_KEY", "_AK", "_SK")
 
 
 def run() -> None:

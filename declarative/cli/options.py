@@ -245,6 +245,7 @@ def make_project(setting: Setting, **chosen: Given) -> Project:
         environment=setting.environment,
         environ=os.environ,
         embedded=embedded,
+        on_exchange=setting.on_exchange,
         warn=lambda warning: setting.screen.err(str(warning)),
         **chosen,
     )

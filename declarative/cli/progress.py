@@ -81,7 +81,7 @@ class PlainLines:
         self._last: dict[str, str] = {}
 
     def event(self, event: Event) -> None:
-        text = event_text(event, verbose=self._screen.verbose)
+        text = event_text(event, verbose=self._screen.verbose > 0)
         step = str(event.detail.get("step", ""))
         if not text or (event.type == "step-progress" and self._last.get(step) == text):
             return
@@ -148,7 +148,7 @@ class Board:
             return
         with self._lock:
             self._note(event)
-            if event.type not in _TERSE and (text := event_text(event, verbose=self._screen.verbose)):
+            if event.type not in _TERSE and (text := event_text(event, verbose=self._screen.verbose > 0)):
                 self._pending.append((text, _STYLES.get(event.type, "")))
         if self._live is None:
             self._flush()
@@ -158,7 +158,12 @@ class Board:
             self._pending.append((text, "yellow"))
         self._flush()
 
+    def _say_later(self, text: str) -> None:
+        with self._lock:
+            self._pending.append((text, ""))
+
     def close(self) -> None:
+        self._screen.above = None
         if self._drawing is not None:
             self._over.set()
             self._drawing.join()
@@ -187,6 +192,7 @@ class Board:
             redirect_stderr=False,
         )
         self._live.start(refresh=True)
+        self._screen.above = self._say_later
         self._drawing = threading.Thread(target=self._keep_drawn, args=(self._live,), name="board", daemon=True)
         self._drawing.start()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,6 +12,10 @@ from declarative.cli.groups import LazyGroup
 from declarative.cli.screen import Screen
 from declarative.cli.setting import Setting
 
+if TYPE_CHECKING:
+    from declarative.provider import Exchange, Hearing
+
+_EACH_REQUEST = 2  # `-vv`
 _ENVIRONMENT = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
 COMMANDS = {
@@ -74,7 +79,16 @@ def _check_folder(ctx: click.Context, param: click.Parameter, name: str) -> Path
     help="The environment to work on.",
 )
 @click.option("--no-color", is_flag=True, allow_from_autoenv=False, help="No colours, also on a terminal.")
-@click.option("verbose", "-v", is_flag=True, allow_from_autoenv=False, help="Say more, on standard error.")
+@click.option(
+    "verbose", "-v", count=True, allow_from_autoenv=False, help="Say more, on standard error; -vv: each request too."
+)
+@click.option(
+    "--log-file",
+    metavar="FILE",
+    allow_from_autoenv=False,
+    help="Add a line of JSON for each request to the cloud at the end of FILE. Nothing in it is secret: no header, no"
+    " body, no query. A new file is readable by its owner only.",
+)
 @click.option(
     "--version",
     is_flag=True,
@@ -85,7 +99,9 @@ def _check_folder(ctx: click.Context, param: click.Parameter, name: str) -> Path
     help="Print the version.",
 )
 @click.pass_context
-def root(ctx: click.Context, folder: Path, environment: str, no_color: bool, verbose: bool) -> None:
+def root(
+    ctx: click.Context, folder: Path, environment: str, no_color: bool, verbose: int, log_file: str | None
+) -> None:
     """Disaster recovery as code for the Storage Disaster Recovery Service (SDRS).
 
     \b
@@ -98,4 +114,26 @@ def root(ctx: click.Context, folder: Path, environment: str, no_color: bool, ver
     """
     screen = ctx.ensure_object(Screen)
     screen.colour, screen.verbose = not no_color, verbose
-    ctx.obj = Setting(folder, environment, screen)
+    ctx.obj = Setting(folder, environment, screen, _hearing(ctx, screen, folder / log_file if log_file else None))
+
+
+def _hearing(ctx: click.Context, screen: Screen, log_file: Path | None) -> Hearing | None:
+    """What is told of each request: the log, standard error, both, or nothing. Raises UsageError."""
+    to_log: Hearing | None = None
+    if log_file is not None:
+        from declarative.cli.log_file import LogFile
+
+        log = LogFile(log_file, warn=screen.note)
+        ctx.call_on_close(log.close)
+        to_log = log.add
+    if screen.verbose < _EACH_REQUEST:
+        return to_log
+
+    def tell(exchange: Exchange) -> None:
+        from declarative.views.exchanges import exchange_text
+
+        screen.note(exchange_text(exchange))
+        if to_log is not None:
+            to_log(exchange)
+
+    return tell

@@ -6,7 +6,7 @@ import errno
 import itertools
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TextIO, cast
 
@@ -21,16 +21,18 @@ _COLOURS = {"strong": "1", "faint": "2", "add": "32", "change": "33", "remove": 
 class Screen:
     """Where a command writes. A stream that can't be written to any more is given up: the run goes on.
 
-    `colour`: False for none at all; True leaves it to each stream's being a terminal. `verbose`: say more on errors.
+    `colour`: False for none at all; True leaves it to each stream's being a terminal. `verbose`: how much more to say
+    on standard error: 1, what jobs come to; 2, each request as well.
     `lost`: why standard output was given up, unless its reader merely went away. `failure`: in which form standard
     output tells of an error: a `document`, or an `event` at the end of a stream of them; "" when not at all.
     """
 
     colour: bool = True
-    verbose: bool = False
+    verbose: int = 0
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
     lost: str = ""
     failure: str = ""
+    above: Callable[[str], None] | None = None  # writes a line above what is drawn on standard error, if something is
     _closed: set[str] = field(default_factory=set)
 
     def out(self, text: str) -> None:
@@ -40,6 +42,10 @@ class Screen:
     def err(self, text: str) -> None:
         """Write anything else to standard error; a newline is added where none is."""
         self._write(sys.stderr, text if text.endswith("\n") else f"{text}\n", name="stderr")
+
+    def note(self, text: str) -> None:
+        """Write a line to standard error, above what is drawn there."""
+        (self.above or self.err)(text)
 
     def ask(self, text: str) -> None:
         """Write to standard error as it is, without a newline."""

@@ -21,11 +21,15 @@ C = TypeVar("C", bound=Command)
 
 @dataclass(frozen=True)
 class Setting:
-    """What stands before the command's name: `-C`, `--env`, and where to write (`--no-color`, `-v`)."""
+    """What stands before the command's name: `-C`, `--env`, and where to write (`--no-color`, `-v`, `--log-file`).
+
+    `on_exchange` is told of every request to the cloud; None when nobody wants to know.
+    """
 
     folder: Path = Path()
     environment: str = "default"
     screen: Screen = field(default_factory=Screen)
+    on_exchange: Hearing | None = None
 
     def path(self, name: str) -> Path:
         """A file named on the command line; relative names start at the folder of `-C`."""
@@ -33,6 +37,8 @@ class Setting:
 
 
 if TYPE_CHECKING:
+    from declarative.provider import Hearing
+
     ValueType: TypeAlias = click.ParamType[Given]
 else:
     ValueType = click.ParamType  # generic for type checkers alone

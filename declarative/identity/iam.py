@@ -6,6 +6,7 @@ Source: docs/sdrs-api.md, "Ways to sign in", "Projects and domains", "The catalo
 from __future__ import annotations
 
 import asyncio
+from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode, urlsplit
 
@@ -23,6 +24,7 @@ from declarative.identity.keystone import (
     read_projects,
     read_refusal,
     read_token,
+    secrets_of,
     subject_token,
     token_request,
 )
@@ -30,6 +32,7 @@ from declarative.model import Call
 from declarative.provider.answers import Again, Failure, Reply, read_retry_after, request_line
 from declarative.provider.authorization import Authorization, GivenToken, Headers, Refused
 from declarative.provider.codes import explain_code
+from declarative.provider.exchanges import Hearing, Recorder
 from declarative.provider.secret import Secret
 from declarative.provider.tls import Tls
 from declarative.provider.transport import Connection, connector, lent, unanswered, unsent
@@ -49,21 +52,41 @@ _GATEWAY = ("APIGW.", "APIG.")
 _AWAY = frozenset({408, 500, 502, 503, 504})
 
 
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """A call to IAM: `who` shows who asks, `secrets` are those in the body, `hint` is what a person does about a no."""
+
+    call: Call
+    _: KW_ONLY
+    body: bytes | None = None
+    secrets: tuple[bytes, ...] = ()
+    who: Authorization | None = None
+    hint: str = ""
+    more: Headers = ()
+
+
 class Iam:
     """IAM at `endpoint`: scheme, host, port and path prefix, without `/v3`.
 
-    `transport` carries all requests instead of a connection of its own, and is not closed. Deadlines are moments of
+    `transport` carries all requests instead of a connection of its own, and is not closed; `on_exchange` is told of
+    every request. Deadlines are moments of
     `clock.monotonic()`. Raises Unauthorized when IAM refuses, EndpointError when what answers is not IAM, NotSent or
     OutcomeUnknown when nothing answers in time: a sign-in may be repeated, so both mean the same.
     """
 
     def __init__(
-        self, endpoint: str, *, clock: Clock, tls: Tls, transport: httpx.AsyncBaseTransport | None = None
+        self,
+        endpoint: str,
+        *,
+        clock: Clock,
+        tls: Tls,
+        transport: httpx.AsyncBaseTransport | None = None,
+        on_exchange: Hearing | None = None,
     ) -> None:
         connect = connector(endpoint, tls) if transport is None else lent(endpoint, transport)
         parts = urlsplit(endpoint)
         self._clock = clock
-        self._connection = Connection(connect)
+        self._connection = Connection(connect, Recorder(on_exchange, clock) if on_exchange is not None else None)
         self._host, self._prefix = parts.netloc, parts.path
         self._origin = f"{parts.scheme}://{parts.netloc}"
         self._turn = asyncio.Lock()
@@ -76,16 +99,16 @@ class Iam:
         self, way: Way, scope: TokenScope | None, *, deadline: float, who: Authorization | None = None, hint: str = ""
     ) -> Token:
         """Sign in. `who` shows who asks, for an agency; `hint`: what a person checks when IAM refuses."""
-        call = Call("POST", _TOKENS)
-        reply = await self._ask(call, token_request(way, scope), who=who, hint=hint, deadline=deadline)
+        body, secrets = token_request(way, scope), secrets_of(way)
+        question = _Question(Call("POST", _TOKENS), body=body, secrets=secrets, who=who, hint=hint)
+        reply = await self._ask(question, deadline=deadline)
         return read_token(reply, subject_token(reply), scope=scope)
 
     async def describe(self, token: Secret, *, scope: TokenScope | None, deadline: float, hint: str = "") -> Token:
         """What a token is good for, by the token itself."""
-        text = token.reveal().encode("ascii")
-        call = Call("GET", _TOKENS)
-        more = [(b"X-Subject-Token", text)]
-        reply = await self._ask(call, None, who=GivenToken(token), hint=hint, deadline=deadline, more=more)
+        more = [(b"X-Subject-Token", token.reveal().encode("ascii"))]
+        question = _Question(Call("GET", _TOKENS), who=GivenToken(token), hint=hint, more=more)
+        reply = await self._ask(question, deadline=deadline)
         return read_token(reply, token, scope=scope, request="GET /v3/auth/tokens")
 
     async def projects(
@@ -94,28 +117,19 @@ class Iam:
         """The projects of this name, or all that the user can use."""
         path = ("v3", "projects") if name else ("v3", "auth", "projects")
         call = Call("GET", path, query={"name": name} if name else {})
-        return read_projects(await self._ask(call, None, who=who, hint=hint, deadline=deadline))
+        return read_projects(await self._ask(_Question(call, who=who, hint=hint), deadline=deadline))
 
     async def catalogue(self, who: Authorization, *, deadline: float, hint: str = "") -> tuple[Endpoint, ...]:
         """The services and where they are."""
         call = Call("GET", ("v3", "auth", "catalog"))
-        return read_catalogue(await self._ask(call, None, who=who, hint=hint, deadline=deadline))
+        return read_catalogue(await self._ask(_Question(call, who=who, hint=hint), deadline=deadline))
 
-    async def _ask(
-        self,
-        call: Call,
-        body: bytes | None,
-        *,
-        who: Authorization | None,
-        hint: str,
-        deadline: float,
-        more: Headers = (),
-    ) -> Reply:
+    async def _ask(self, question: _Question, *, deadline: float) -> Reply:
         end, tries = min(deadline, self._clock.monotonic() + _TRIED_FOR), 0
         async with self._turn:
             while True:
                 tries += 1
-                result = await self._once(call, body, who=who, hint=hint, deadline=deadline, more=more)
+                result = await self._once(question, deadline=deadline, tries=tries)
                 if isinstance(result, Reply):
                     return result
                 pause = max(result.pause, self._clock.jitter(_BACKOFF.nth(tries)))
@@ -123,22 +137,13 @@ class Iam:
                     raise result.error
                 await self._clock.sleep(pause)
 
-    async def _once(
-        self,
-        call: Call,
-        body: bytes | None,
-        *,
-        who: Authorization | None,
-        hint: str,
-        deadline: float,
-        more: Headers,
-    ) -> Reply | Failure:
-        seconds = min(_SECONDS, deadline - self._clock.monotonic())
+    async def _once(self, question: _Question, *, deadline: float, tries: int) -> Reply | Failure:
+        call, seconds = question.call, min(_SECONDS, deadline - self._clock.monotonic())
         if seconds <= 0:
             return Failure(NotSent("sign-in not sent: its time was up", request=request_line(call)), Again.NEVER)
         try:
             async with asyncio.timeout(seconds):
-                message = self._message(call, body, who, seconds, more)
+                message = self._message(question, seconds=seconds, tries=tries)
                 reply = await self._connection.exchange(message, max_body=_MAX_BODY)
         except TimeoutError:
             return unanswered(call, f"nothing whole within {seconds:.3g} s")
@@ -146,11 +151,10 @@ class Iam:
             return unsent(error, call, host=self._host)
         except Broken as error:
             return unanswered(call, str(error))
-        return reply if 200 <= reply.status < 300 else self._refused(reply, call, who, hint)
+        return reply if 200 <= reply.status < 300 else self._refused(reply, question)
 
-    def _message(
-        self, call: Call, body: bytes | None, who: Authorization | None, seconds: float, more: Headers
-    ) -> Message:
+    def _message(self, question: _Question, *, seconds: float, tries: int) -> Message:
+        call, who, body = question.call, question.who, question.body
         target = "/".join((self._prefix, *call.path)) + (f"?{urlencode(call.query)}" if call.query else "")
         headers = [
             (b"Host", self._host.encode("ascii")),
@@ -161,10 +165,19 @@ class Iam:
         if body is not None:
             headers += [(b"Content-Type", b"application/json"), (b"Content-Length", b"%d" % len(body))]
         shown = who.headers(call.method, self._origin + target, headers, body or b"") if who is not None else ()
-        return Message(call.method, target, [*headers, *shown, *more], body or b"", min(_CONNECT_TIMEOUT, seconds))
+        return Message(
+            call.method,
+            target,
+            [*headers, *shown, *question.more],
+            body or b"",
+            min(_CONNECT_TIMEOUT, seconds),
+            tries,
+            question.secrets,
+        )
 
-    def _refused(self, reply: Reply, call: Call, who: Authorization | None, hint: str) -> Failure:
-        """What an answer other than a success means. `hint`: as for `token`."""
+    def _refused(self, reply: Reply, question: _Question) -> Failure:
+        """What an answer other than a success means."""
+        call, who = question.call, question.who
         refusal, where = read_refusal(reply), visible(self._host, limit=120)
 
         def failure(cls: type[ProviderError], summary: str, fix: str, again: Again, pause: float = 0.0) -> Failure:
@@ -195,7 +208,7 @@ class Iam:
         if who is not None and reply.status == 401 and refusal.code.startswith(_GATEWAY):
             fix = who.remedy(Refused(0, refusal.code, reply.date(), self._clock.utcnow()))
         else:
-            fix = (entry.remedy if entry is not None else "") or hint
+            fix = (entry.remedy if entry is not None else "") or question.hint
         if refusal.permission:
             fix = f"Ask whoever administers the account for the permission {visible(refusal.permission, limit=200)}."
         return failure(Unauthorized, f"sign-in refused by {where}: {what}", fix, Again.NEVER)

@@ -155,6 +155,16 @@ def token_request(way: Way, scope: TokenScope | None) -> bytes:
     return _encode(auth)
 
 
+def secrets_of(way: Way) -> tuple[bytes, ...]:
+    """The secrets in the body of a token_request, as it sends them."""
+    found: tuple[Secret | None, ...] = ()
+    if isinstance(way, Password):
+        found = (way.password, way.passcode)
+    elif isinstance(way, ApplicationCredential):
+        found = (way.secret,)
+    return tuple(one.reveal().encode("utf-8") for one in found if one is not None)
+
+
 def temporary_key_request(agency: Agency | None, *, seconds: int) -> bytes:
     """Return the JSON body of POST /v3.0/OS-CREDENTIAL/securitytokens, for the sender or for an agency.
 

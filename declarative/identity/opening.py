@@ -34,6 +34,7 @@ from declarative.identity.values import Way, truth
 from declarative.provider.access import Access
 from declarative.provider.authorization import Authorization, GivenToken
 from declarative.provider.endpoint import endpoint_of
+from declarative.provider.exchanges import Hearing
 from declarative.provider.secret import Secret
 from declarative.provider.tls import NamedFile, Tls
 
@@ -62,13 +63,17 @@ class SignedIn:
 
 
 async def open_access(
-    credentials: Credentials, *, clock: Clock, transport: httpx.AsyncBaseTransport | None = None
+    credentials: Credentials,
+    *,
+    clock: Clock,
+    transport: httpx.AsyncBaseTransport | None = None,
+    on_exchange: Hearing | None = None,
 ) -> SignedIn:
-    """Sign in. `transport`: carries all requests instead of connections of our own.
+    """Sign in. `transport`: carries all requests instead of connections of our own; `on_exchange` is told of each.
 
     Raises UsageError for what has to be said otherwise, and a ProviderError when IAM refuses or doesn't answer.
     """
-    opening = _Opening(credentials, clock, transport)
+    opening = _Opening(credentials, clock, transport, on_exchange)
     try:
         return await opening.signed_in()
     except BaseException:
@@ -79,10 +84,17 @@ async def open_access(
 class _Opening:
     """One sign-in on its way."""
 
-    def __init__(self, credentials: Credentials, clock: Clock, transport: httpx.AsyncBaseTransport | None) -> None:
+    def __init__(
+        self,
+        credentials: Credentials,
+        clock: Clock,
+        transport: httpx.AsyncBaseTransport | None,
+        on_exchange: Hearing | None,
+    ) -> None:
         self._given = credentials
         self._clock = clock
         self._transport = transport
+        self._on_exchange = on_exchange
         self._iam: Iam | None = None
         self._deadline = clock.monotonic() + _SECONDS
         self._region = credentials.text("region_name")
@@ -246,7 +258,13 @@ class _Opening:
 
     def _iam_here(self) -> Iam:
         if self._iam is None:
-            self._iam = Iam(self._auth_url(), clock=self._clock, tls=self._tls, transport=self._transport)
+            self._iam = Iam(
+                self._auth_url(),
+                clock=self._clock,
+                tls=self._tls,
+                transport=self._transport,
+                on_exchange=self._on_exchange,
+            )
         return self._iam
 
     def _auth_url(self) -> str:

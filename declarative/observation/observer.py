@@ -15,7 +15,7 @@ from declarative.model import Attributes, Json, Kind
 from declarative.observation.evidence import Evidence
 from declarative.observation.notices import Notices
 from declarative.observation.shared_list import SharedList
-from declarative.provider import Look, Provider, Slot
+from declarative.provider import Look, Provider, Slot, acting_on
 
 GRACE = 30.0  # seconds in which a list may still lack a new object
 LOOKED = 5.0  # seconds after the question of a look in which the call that rests on it must have left
@@ -255,7 +255,8 @@ class Observer:
 
     def _begin(self, kind: Kind, view: _KindView, deadline: float, slot: Slot | None) -> SharedList:
         reader = slot or self.provider
-        task = asyncio.create_task(reader.listing(kind, deadline=deadline))
+        with acting_on(""):  # others than the step that begins it use it too
+            task = asyncio.create_task(reader.listing(kind, deadline=deadline))
         shared = SharedList(self.clock.monotonic(), slot is not None, task)
         view.lists[shared.in_slot] = shared
         return shared

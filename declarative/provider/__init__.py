@@ -4,6 +4,7 @@ from declarative.provider.access import Access
 from declarative.provider.authorization import Authorization, GivenToken, Refused
 from declarative.provider.client import Provider, Slot
 from declarative.provider.codes import CodeEntry, explain_code
+from declarative.provider.exchanges import Exchange, Hearing, acting_on
 from declarative.provider.jobs import (
     FailedTask,
     Job,
@@ -21,8 +22,10 @@ __all__ = [
     "Access",
     "Authorization",
     "CodeEntry",
+    "Exchange",
     "FailedTask",
     "GivenToken",
+    "Hearing",
     "Job",
     "JobStatus",
     "JobTimeout",
@@ -34,6 +37,7 @@ __all__ = [
     "Refused",
     "Secret",
     "Slot",
+    "acting_on",
     "entity",
     "explain_code",
     "job_id_of",

@@ -19,6 +19,7 @@ from declarative.errors import EndpointError, NotFound, ProviderError, Rejected,
 from declarative.model import Action, Attributes, Binding, Call, Kind
 from declarative.provider.access import Access
 from declarative.provider.answers import is_id, is_job_id, member, shape_error
+from declarative.provider.exchanges import Hearing
 from declarative.provider.jobs import (
     FailedTask,
     Job,
@@ -78,8 +79,8 @@ class Provider:
     `parallelism`: requests in flight at most. `transport`: carries all requests instead of connections of our own,
     and is not closed. `max_body`: bytes read of an answer, but of a list page at least 32 MiB. `call_timeout`:
     seconds for one request and its answer, whatever the deadline. `on_notice` is told what somebody should know of an
-    answer: what, and what to do about it. Raises UsageError when the proxy or certificate variables of the environment
-    can't be used.
+    answer: what, and what to do about it; `on_exchange` is told of every request, once it is over. Raises UsageError
+    when the proxy or certificate variables of the environment can't be used.
     """
 
     def __init__(
@@ -91,6 +92,7 @@ class Provider:
         transport: httpx.AsyncBaseTransport | None = None,
         max_body: int = 8 * 2**20,
         call_timeout: float = 60.0,
+        on_exchange: Hearing | None = None,
     ) -> None:
         self._access = access
         self._clock = clock
@@ -98,7 +100,12 @@ class Provider:
         self._pollers: dict[tuple[str, Action], Poller] = {}
         self.on_notice: Callable[[str, str], None] = lambda summary, fix: None
         self._sender = Sender(
-            access, parallelism=parallelism, clock=clock, transport=transport, call_timeout=call_timeout
+            access,
+            parallelism=parallelism,
+            clock=clock,
+            transport=transport,
+            call_timeout=call_timeout,
+            on_exchange=on_exchange,
         )
         self._sender.notice = self._tell
         self._reads = Reads(self._sender.send, clock=clock, max_body=max_body, notice=self._tell)

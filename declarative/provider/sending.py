@@ -19,6 +19,7 @@ from declarative.model import Attributes, Call, Json
 from declarative.provider.access import Access
 from declarative.provider.answers import Again, Failure, judge, member, request_line, verb
 from declarative.provider.authorization import Refused
+from declarative.provider.exchanges import Hearing, Recorder
 from declarative.provider.transport import Connection, Limiter, Messages, connector, lent, unanswered, unsent
 from declarative.provider.wire import Broken, Unsent
 
@@ -66,6 +67,14 @@ class Answer:
     asked: float
 
 
+@dataclass(frozen=True, slots=True)
+class _Tries:
+    """Which try of a call this is, from 1, and whether an earlier one was refused for who we are."""
+
+    number: int
+    is_refused: bool
+
+
 def gone_codes(call: Call) -> frozenset[str]:
     """The codes that mean that the object a call is about does not exist; a call on a whole collection has none."""
     if len(call.path) < 2:
@@ -83,7 +92,8 @@ def encode(body: Json) -> bytes | None:
 class Sender:
     """Sends calls. After one `Unauthorized` every later call fails with it, and nothing more is sent.
 
-    `notice` is told, in words, what somebody should know: what has happened, and what to do about it.
+    `notice` is told, in words, what somebody should know: what has happened, and what to do about it. `on_exchange` is
+    told of every try, once it is over.
     """
 
     def __init__(
@@ -94,12 +104,14 @@ class Sender:
         clock: Clock,
         transport: httpx.AsyncBaseTransport | None,
         call_timeout: float,
+        on_exchange: Hearing | None = None,
     ) -> None:
         self._clock = clock
         self._host = urlsplit(access.endpoint).netloc
         self._messages = Messages(access)
         self._authorization = access.authorization
-        self._limiter = Limiter(_connections(access, parallelism, transport), clock=clock)
+        recorder = Recorder(on_exchange, clock) if on_exchange is not None else None
+        self._limiter = Limiter(_connections(access, parallelism, transport, recorder), clock=clock)
         self._call_timeout = call_timeout
         self._unauthorized: Unauthorized | None = None
         self._answered = False
@@ -126,25 +138,25 @@ class Sender:
             raise Rejected(
                 f"{verb(outgoing.call)} not sent: an id is empty or dots", request=request_line(outgoing.call)
             )
-        tries = senseless = 0
-        refused = False
+        failures = senseless = refusals = 0
         while True:
+            tries = _Tries(failures + refusals + 1, is_refused=refusals > 0)
             if connection is not None:
-                result = await self._attempt(outgoing, connection, refused=refused)
+                result = await self._attempt(outgoing, connection, tries)
             else:
                 taken = await self._connection_for(outgoing)
                 try:
-                    result = await self._attempt(outgoing, taken, refused=refused)
+                    result = await self._attempt(outgoing, taken, tries)
                 finally:
                     self.give_back(taken)
             if not isinstance(result, Failure):
                 return result
             if result.again is Again.REFUSED:
-                refused = True
+                refusals += 1
                 continue
-            tries += 1
+            failures += 1
             senseless += result.again is Again.UNREADABLE
-            pause = max(result.pause, self._clock.jitter(_BACKOFF.nth(tries)))
+            pause = max(result.pause, self._clock.jitter(_BACKOFF.nth(failures)))
             if not _may_try_again(
                 result, outgoing, senseless=senseless
             ) or self._clock.monotonic() + pause >= self._end(outgoing, result):
@@ -183,8 +195,7 @@ class Sender:
                 raise _too_late(outgoing.call)
             await self._clock.sleep(pause)
 
-    async def _attempt(self, outgoing: Outgoing, connection: Connection, *, refused: bool) -> Answer | Failure:
-        """One try. `refused`: an earlier one was, for who we are."""
+    async def _attempt(self, outgoing: Outgoing, connection: Connection, tries: _Tries) -> Answer | Failure:
         await self._calm(outgoing)
         if self._unauthorized is not None:
             raise _rejected_before(self._unauthorized, outgoing.call)
@@ -192,11 +203,12 @@ class Sender:
         began = self._clock.monotonic()
         if began >= outgoing.last_send:
             raise _too_late(outgoing.call)
-        result = await self._exchange(outgoing, connection, seconds=min(self._call_timeout, outgoing.deadline - began))
+        seconds = min(self._call_timeout, outgoing.deadline - began)
+        result = await self._exchange(outgoing, connection, seconds=seconds, tries=tries.number)
         if not isinstance(result, Failure):
             return Answer(result, began)
         if isinstance(result.error, Unauthorized):
-            return await self._refused(result, generation, outgoing, again=refused)
+            return await self._refused(result, generation, outgoing, again=tries.is_refused)
         if result.again is Again.THROTTLED:
             self._limiter.throttled(began=began, pause=result.pause)
         if result.again is Again.NO_FILES:
@@ -223,9 +235,11 @@ class Sender:
                 "Raise the limit (ulimit -n), or lower --parallelism.",
             )
 
-    async def _exchange(self, outgoing: Outgoing, connection: Connection, *, seconds: float) -> Attributes | Failure:
+    async def _exchange(
+        self, outgoing: Outgoing, connection: Connection, *, seconds: float, tries: int
+    ) -> Attributes | Failure:
         call = outgoing.call
-        message = self._messages.make(call, outgoing.body, timeout=seconds)
+        message = self._messages.make(call, outgoing.body, timeout=seconds, tries=tries)
         self.statistics[_route(call)] += 1
         self._began = self._clock.monotonic() if self._began is None else self._began
         try:
@@ -251,9 +265,11 @@ def _complete(answer: Attributes, outgoing: Outgoing) -> Attributes | Failure:
     return answer
 
 
-def _connections(access: Access, parallelism: int, transport: httpx.AsyncBaseTransport | None) -> list[Connection]:
+def _connections(
+    access: Access, parallelism: int, transport: httpx.AsyncBaseTransport | None, recorder: Recorder | None
+) -> list[Connection]:
     connect = connector(access.endpoint, access.tls) if transport is None else lent(access.endpoint, transport)
-    return [Connection(connect) for _ in range(parallelism)]
+    return [Connection(connect, recorder) for _ in range(parallelism)]
 
 
 def _may_try_again(failure: Failure, outgoing: Outgoing, *, senseless: int) -> bool:

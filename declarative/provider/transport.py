@@ -21,6 +21,8 @@ from declarative.model import Call
 from declarative.provider.access import Access
 from declarative.provider.answers import Again, Failure, Reply, request_line, verb
 from declarative.provider.endpoint import is_loopback
+from declarative.provider.exchanges import Recorder
+from declarative.provider.masking import masked
 from declarative.provider.tls import Tls
 from declarative.provider.wire import Carrier, Lent, Message, Unsent
 
@@ -43,13 +45,21 @@ class Connection:
     What ends early (a cancelled call, an error, a body over the cap) takes its carrier with it.
     """
 
-    def __init__(self, connect: Callable[[], Carrier]) -> None:
+    def __init__(self, connect: Callable[[], Carrier], recorder: Recorder | None = None) -> None:
         self._connect = connect
+        self._recorder = recorder
         self._carrier: Carrier | None = None
         self._closing: set[asyncio.Task[None]] = set()
 
     async def exchange(self, message: Message, *, max_body: int) -> Reply:
-        """Send `message` and read the answer up to `max_body` bytes. Raises Unsent and Broken."""
+        """Send `message` and read the answer, without the secrets of the message, up to `max_body` bytes.
+
+        Raises Unsent and Broken.
+        """
+        exchange = self._exchange(message, max_body=max_body)
+        return await (self._recorder.recorded(message, exchange) if self._recorder is not None else exchange)
+
+    async def _exchange(self, message: Message, *, max_body: int) -> Reply:
         if self._carrier is not None and self._carrier.is_spent:
             self.drop()
         if self._carrier is None:
@@ -58,7 +68,7 @@ class Connection:
         try:
             reply = await self._carrier.exchange(message, max_body=max_body)
             whole = not reply.cut
-            return reply
+            return masked(reply, message)
         finally:
             if not whole:
                 self.drop()
@@ -178,7 +188,7 @@ class Messages:
             (b"X-Language", b"en-us"),
         ]
 
-    def make(self, call: Call, body: bytes | None, *, timeout: float) -> Message:
+    def make(self, call: Call, body: bytes | None, *, timeout: float, tries: int = 1) -> Message:
         """The message for `call`. `timeout`: seconds that the whole exchange may take."""
         target = self._root + "/".join(quote(segment, safe="") for segment in call.path)
         if call.query:
@@ -189,9 +199,8 @@ class Messages:
         elif call.method in ("POST", "PUT"):
             headers = [*headers, (b"Content-Length", b"0")]
         more = self._authorization.headers(call.method, self._origin + target, headers, body or b"")
-        return Message(
-            call.method, target, [*headers, *more], body or b"", min(_CONNECT_TIMEOUT, timeout * _CONNECT_SHARE)
-        )
+        connect_timeout = min(_CONNECT_TIMEOUT, timeout * _CONNECT_SHARE)
+        return Message(call.method, target, [*headers, *more], body or b"", connect_timeout, tries)
 
 
 def unsent(error: Unsent, call: Call, *, host: str) -> Failure:

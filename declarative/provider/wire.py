@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, cast
 
 from declarative.provider.answers import KEPT_HEADERS, Reply
@@ -14,13 +14,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A request, ready to be written. `target`: path and query. `connect_timeout`: seconds for TCP, and for TLS."""
+    """A request, ready to be written. `target`: path and query. `connect_timeout`: seconds for TCP, and for TLS.
+
+    `tries`: how often it has been sent, this time included. `secrets`: those in the body, which nothing may show.
+    """
 
     method: str
     target: str
-    headers: list[tuple[bytes, bytes]]
-    body: bytes
+    headers: list[tuple[bytes, bytes]] = field(repr=False)
+    body: bytes = field(repr=False)
     connect_timeout: float
+    tries: int = 1
+    secrets: tuple[bytes, ...] = field(default=(), repr=False)
 
 
 class Unsent(Exception):

@@ -90,7 +90,11 @@ async def cloud_of(project: Project, stack: Stack) -> AsyncIterator[Provider]:
     embedded = project.embedded(project.folder)
     access = Access(_EMBEDDED_ENDPOINT, embedded.project_id, SIMULATOR, GivenToken(Secret(SIMULATOR)))
     async with Provider(
-        access, parallelism=project.parallelism, clock=project.clock, transport=embedded.transport
+        access,
+        parallelism=project.parallelism,
+        clock=project.clock,
+        transport=embedded.transport,
+        on_exchange=project.on_exchange,
     ) as provider:
         yield provider
 
@@ -99,7 +103,13 @@ def provider_of(project: Project, one: SignedIn) -> Provider:
     """The way to the cloud for whoever has signed in."""
     from declarative.provider import Provider
 
-    return Provider(one.access, parallelism=project.parallelism, clock=project.clock, transport=project.transport)
+    return Provider(
+        one.access,
+        parallelism=project.parallelism,
+        clock=project.clock,
+        transport=project.transport,
+        on_exchange=project.on_exchange,
+    )
 
 
 def asked_of(project: Project, stack: Stack) -> Asked:
@@ -136,7 +146,9 @@ async def signed_in(project: Project, credentials: Credentials) -> AsyncIterator
     """Who has signed in with these credentials; a known end of that is said before anything begins."""
     from declarative.identity.opening import open_access
 
-    one = await open_access(credentials, clock=project.clock, transport=project.transport)
+    one = await open_access(
+        credentials, clock=project.clock, transport=project.transport, on_exchange=project.on_exchange
+    )
     try:
         if one.ends is not None:
             project.warn(_ends(one))

@@ -14,6 +14,8 @@ from declarative.errors import Diagnostic
 if TYPE_CHECKING:
     import httpx
 
+    from declarative.provider import Hearing
+
 # Runs work that blocks, such as a write to the disk, without stopping the event loop.
 Blocking: TypeAlias = Callable[[Callable[[], object]], Awaitable[object]]
 
@@ -66,6 +68,7 @@ class Project:
     transport: httpx.AsyncBaseTransport | None = None  # in place of connections of our own
     clock: Clock = field(default_factory=Clock)
     blocking: Blocking = in_thread
+    on_exchange: Hearing | None = None  # told of every request to the cloud, once it is over
     warn: Callable[[Diagnostic], None] = _unheard  # told, at most once a command, what is not as safe as it should be
 
     def sources(self) -> manifest.VariableSources:

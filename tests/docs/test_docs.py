@@ -31,7 +31,8 @@ GOALS = ("protection", "priority_station")  # the steps that reach them are not 
 PREFACE = """\
 # Commands
 
-What `--help` says of each command. `-C DIR`, `--env NAME`, `--no-color` and `-v` stand before the command's name.
+What `--help` says of each command. `-C DIR`, `--env NAME`, `--no-color`, `-v` and `--log-file FILE` stand before the
+command's name.
 
 Exit codes: 0 done or nothing to do · 1 error · 2 changes present (`--detailed-exitcode` only) · 3 incomplete, run
 again · 4 someone else holds or changed the state · 5 a danger without consent, or steps withheld · 64 usage, or a

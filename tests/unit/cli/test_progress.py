@@ -99,6 +99,18 @@ def test_the_board_shows_what_runs_and_how_far_all_is(clock, terminal):
     assert lines[2].split()[1:] == ["1/4,", "1", "failed", "1m", "01s"]
 
 
+def test_notes_are_printed_above_a_board_and_as_lines_without_one(capsys, clock, terminal):
+    screen = Screen()
+    board = Board(screen, console=terminal, monotonic=clock)
+    screen.note("before")
+    board.event(run_started(1))
+    screen.note("meanwhile")
+    board.close()
+    screen.note("after")
+    assert capsys.readouterr().err == "before\nafter\n"
+    assert "meanwhile" in terminal.file.getvalue()
+
+
 def test_the_board_shows_twenty_steps_at_most(clock, terminal):
     board = Board(Screen(), console=terminal, monotonic=clock)
     for number in range(500):

@@ -180,3 +180,49 @@ def test_one_asks_after_the_other():
         await asyncio.gather(*(iam.token(WAY, EU_DE, deadline=100.0) for _ in range(3)))
 
     run(main())
+
+
+# ---------------------------------------------------------------- what is told of it
+
+
+def echoing(status):
+    """IAM that repeats what it was sent."""
+
+    def respond(request):
+        said = f"{request.content.decode()} {request.headers}"
+        return answer({"error": {"code": status, "message": said, "title": "x"}}, status=status)
+
+    return respond
+
+
+@pytest.mark.parametrize("passcode", [None, Secret("918273")], ids=["password", "passcode"])
+def test_secrets_that_iam_repeats_are_not_told(passcode):
+    way = Password(User(name="anna", account=Account(name="OTC")), Secret("canary-password"), passcode)
+    with pytest.raises(Unauthorized) as caught:
+        asked(echoing(401), ask=lambda one: one.token(way, EU_DE, deadline=100.0))
+    assert "anna" in caught.value.message
+    assert "canary" not in caught.value.message
+    assert "918273" not in caught.value.message
+
+
+def test_token_that_iam_repeats_is_not_told():
+    with pytest.raises(Unauthorized) as caught:
+        asked(echoing(401), ask=lambda one: one.describe(Secret("canary-token"), scope=None, deadline=100.0))
+    assert "x-subject-token" in caught.value.message
+    assert "canary" not in caught.value.message
+
+
+def test_each_try_is_told_without_its_body():
+    told = []
+
+    async def main():
+        cloud = Scripted(answer(status=503), SIGNED_IN)
+        iam = Iam("http://127.0.0.1:1", clock=clock(), tls=Tls(), transport=cloud, on_exchange=told.append)
+        await iam.token(WAY, EU_DE, deadline=100.0)
+
+    run(main())
+    assert [(one.method, one.path, one.status, one.tries) for one in told] == [
+        ("POST", "/v3/auth/tokens", 503, 1),
+        ("POST", "/v3/auth/tokens", 201, 2),
+    ]
+    assert "canary" not in repr(told)
