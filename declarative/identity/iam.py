@@ -29,7 +29,7 @@ from declarative.identity.keystone import (
     token_request,
 )
 from declarative.model import Call
-from declarative.provider.answers import Again, Failure, Reply, read_retry_after, request_line
+from declarative.provider.answers import THROTTLED_CODES, Again, Failure, Reply, read_retry_after, request_line
 from declarative.provider.authorization import Authorization, GivenToken, Headers, Refused
 from declarative.provider.codes import explain_code
 from declarative.provider.exchanges import Hearing, Recorder
@@ -47,7 +47,6 @@ _MAX_BODY = 8 * 2**20  # bytes; a catalogue has a hundred services
 _CONNECT_TIMEOUT = 10.0
 _BACKOFF = Backoff(first=0.25, longest=8.0)
 _TOKENS = ("v3", "auth", "tokens")
-_THROTTLED = frozenset({"APIGW.0308", "APIG.0308", "IAM.0012"})
 _GATEWAY = ("APIGW.", "APIG.")
 _AWAY = frozenset({408, 500, 502, 503, 504})
 
@@ -192,7 +191,7 @@ class Iam:
             )
             return Failure(error, again, pause)
 
-        if reply.status == 429 or refusal.code in _THROTTLED:
+        if reply.status == 429 or refusal.code in THROTTLED_CODES:
             pause = read_retry_after(reply.headers.get("retry-after", ""), now=self._clock.utcnow())
             summary = f"sign-in turned away by {where}: too many requests"
             return failure(NotSent, summary, "Run again in a while.", Again.THROTTLED, pause)

@@ -31,7 +31,7 @@ REQUEST_IDS = ("x-request-id", "x-iam-trace-id", "x-openstack-request-id")
 KEPT_HEADERS = frozenset({"retry-after", "content-encoding", "date", "x-subject-token", *REQUEST_IDS})
 _MESSAGE_LIMIT = 500  # characters of the service's own words that are kept
 _UNAUTHORIZED_CODES = frozenset({"SDRS.0002"})
-_THROTTLED_CODES = frozenset({"APIGW.0308"})
+THROTTLED_CODES = frozenset({"APIGW.0308", "APIG.0308", "IAM.0012"})
 _REFUSALS = frozenset({403, 404, 405, 406, 413, 422})
 _FORBIDDEN = 403
 _NOT_IMPLEMENTED = 501  # the only 5xx that will be the same the next time
@@ -132,7 +132,7 @@ def judge(reply: Reply, call: Call, *, gone: frozenset[str], now: datetime) -> A
         return Failure(_refusal(Unauthorized, reply, call, fault), Again.NEVER, date=reply.date())
     if fault.code in gone or (reply.status == 404 and fault.shaped):
         return Failure(_refusal(NotFound, reply, call, fault), Again.NEVER)
-    if reply.status == 429 or fault.code in _THROTTLED_CODES:
+    if reply.status == 429 or fault.code in THROTTLED_CODES:
         pause = read_retry_after(reply.headers.get("retry-after", ""), now=now)
         return Failure(_refusal(NotSent, reply, call, fault), Again.THROTTLED, pause)
     return _bad_for_reads(reply, call, fault, now) if call.idempotent else _bad_for_writes(reply, call, fault)
