@@ -19,7 +19,6 @@ from declarative.provider import acting_on
 
 T = TypeVar("T")
 
-_QUOTA_USED_UP = frozenset({"SDRS.0305", "SDRS.0306"})
 _READ_BACK = Backoff(first=1.0, longest=5.0)  # between looks at an object that a step has just made
 _OWN_CALL = frozenset({Action.CREATE, Action.UPDATE, Action.ENABLE, Action.DISABLE, Action.ADOPT})
 
@@ -67,7 +66,6 @@ class Runner:
         self._finished: deque[asyncio.Task[str]] = deque()
         self._wake = asyncio.Event()
         self._started: dict[str, float] = {}
-        self._no_more: dict[str, str] = {}  # kinds whose quota is used up, with the reason
         self._open = {one.resource.address: one for one in session.ledger.state.operations.values()}  # by earlier runs
         session.awaited = frozenset(need for step in steps for need in step.requires)
         session.on_rest = self._wake.set
@@ -138,9 +136,7 @@ class Runner:
         return steps
 
     def _start(self, step: Step) -> None:
-        reason = self._no_more.get(step.address.kind) if step.action is Action.CREATE else None
-        if reason:
-            self._outcomes[step.id] = StepOutcome(step, Result.NOT_STARTED, reason)
+        if self._has_no_room(step):
             return
         if (earlier := self._open.get(step.address) or self._open.get(step.source or step.address)) is not None:
             # A saved plan that is resumed has steps for it all the same. To send anything now could double it.
@@ -152,6 +148,9 @@ class Runner:
         task = asyncio.create_task(carry_out(self._session, step))
         self._running[task] = step
         task.add_done_callback(self._task_ended)
+
+    def _has_no_room(self, step: Step) -> bool:
+        return step.action is Action.CREATE and step.address.kind in self._session.used_up
 
     def _ended(self, step: Step, task: asyncio.Task[str]) -> None:
         seconds = self._session.clock.monotonic() - self._started[step.id]
@@ -185,8 +184,6 @@ class Runner:
             self.crash = self.crash or error
             self.stopped = self.stopped or "an internal error"
             summary, fix, code = f"internal error: {type(error).__name__}", "Please report it.", ""
-        if code in _QUOTA_USED_UP:
-            self._no_more[step.address.kind] = summary
         if self._fail_fast:
             self.stopped = self.stopped or f"{step.address} failed (--fail-fast)"
         self._session.tell("step-failed", step, summary=summary, fix=fix, code=code)
@@ -207,9 +204,11 @@ class Runner:
         return {one.step: one for one in self._session.ledger.state.operations.values()}
 
     def _not_started(self, step: Step) -> StepOutcome:
-        reason = self.stopped or (
-            "the run was interrupted" if self._interrupt.is_set() else "a step it waits for is not done"
-        )
+        reason = "a step it waits for is not done"
+        if self.stopped or self._interrupt.is_set():
+            reason = self.stopped or "the run was interrupted"
+        elif self._has_no_room(step):
+            reason = self._session.used_up[step.address.kind]
         return StepOutcome(step, Result.NOT_STARTED, reason)
 
     async def _leave(self) -> None:

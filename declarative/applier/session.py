@@ -114,6 +114,9 @@ class Session:
     senders: set[asyncio.Task[object]] = field(default_factory=set)
     narrow: dict[str, asyncio.Lock] = field(default_factory=dict)  # groups that were busy: one step at a time
     awaited: frozenset[str] = frozenset()  # ids of the steps that others wait for
+    used_up: dict[str, str] = field(default_factory=dict)  # kinds of which no more are created, with the reason
+    quotas: Mapping[str, Attributes] | None = None  # by type, once a create has found one used up
+    quota_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     resting: set[asyncio.Task[object]] = field(default_factory=set)  # those that only wait to be seen with others
     _turns: dict[asyncio.Task[object], asyncio.Lock] = field(default_factory=dict)
     on_answer: Callable[[], None] = lambda: None  # a sender has heard its answer

@@ -23,6 +23,7 @@ from declarative.applier.groups import (
     turn_if_narrow,
 )
 from declarative.applier.lost_creates import CreateFailed, Made, created_by, job_failed, lost, until_ready
+from declarative.applier.quotas import note_used_up
 from declarative.applier.session import MAX_SENDS, Session, StepContinues, StepFailed, Unneeded
 from declarative.applier.switches import switch
 from declarative.errors import NotFound, OutcomeUnknown, visible
@@ -80,8 +81,10 @@ async def _create(session: Session, step: Step) -> str:
             operation = await submit(session, operation, call, sending)
             job = await job_of(session, operation, deadline=deadline)
             made = await created_by(session, operation, job, deadline=deadline)
-        except CreateFailed as failed:
-            await session.ledger.note(*failed.records)
+        except StepFailed as failed:
+            if isinstance(failed, CreateFailed):
+                await session.ledger.note(*failed.records)
+            await note_used_up(session, kind, failed)
             raise
         except JobUnreadable as error:
             was_lost, made = True, await lost(session, operation, deadline=deadline)

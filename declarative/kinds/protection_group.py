@@ -172,6 +172,7 @@ KIND = Kind(
         entity_keys=("server_group_id",),
         failure_type="server_groups",
         quota="server_groups",
+        quota_code="SDRS.0305",
     ),
     codes=Codes(
         gone=frozenset({"SDRS.1013"}),

@@ -37,6 +37,9 @@ GROUP: Final = _group()  # what all others belong to
 MEMBERS: Final = tuple(kind for kind in KINDS.values() if kind.relations.counted_as)  # what a group counts
 COPIED: Final = KINDS[GROUP.relations.copied]  # what is copied: a group protects nothing without one
 
+# By the refusal of a create, the kind whose quota leaves no room; what is created may be another kind that brings it.
+QUOTA_OF: Final = {kind.wire.quota_code: kind for kind in KINDS.values() if kind.wire.quota_code}
+
 # What the service makes beside an object (BROUGHT), what it makes it beside (MAKER), and what ties the two by hand.
 MAKER, MAKES = _making()
 BROUGHT: Final = KINDS[MAKES.kind]

@@ -151,6 +151,7 @@ KIND = Kind(
         entity_keys=("replication_pair_id", "replication_id"),
         failure_type="replications",
         quota="replications",
+        quota_code="SDRS.0306",
     ),
     codes=Codes(
         gone=frozenset({"SDRS.1608"}),

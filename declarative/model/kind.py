@@ -174,6 +174,7 @@ class Wire:
     entity_keys: tuple[str, ...] = ()  # where a finished job names the object
     failure_type: str = ""  # `resource_type` in the task centre
     quota: str = ""  # `type` in the quotas
+    quota_code: str = ""  # the refusal of a create for which that quota leaves no room
     copying: str = ""  # the field that tells how far its copy is
     made_at: str = ""  # the field that tells when it was made
 

@@ -462,6 +462,9 @@ def test_a_used_up_quota_stops_new_creates(site: Site) -> None:
     assert applied.exit_code is ExitCode.ERROR
     assert len(site.made()) == 10
     assert site.requests("POST") <= 12
+    assert site.requests("GET", "sdrs/quotas") == 2  # before the plan, and when it was used up
+    left = {step.summary for step in applied.outcome.steps if step.result is Result.NOT_STARTED}
+    assert left == {"the quota of protection groups is used up (10 of 10)"}
     site.watch.on_review = lambda plan: None
     site.world.operator.set_quota("server_groups", -1)
     done(site.apply())

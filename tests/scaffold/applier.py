@@ -181,6 +181,7 @@ class Cloud:
         self.failed: list[tuple[str, FailedTask]] = []  # by the name of what failed
         self.unlisted: set[str] = set()
         self.lists_end = True
+        self.quota_looks: list[dict[str, Attributes] | ProviderError] = []  # what the next looks at the quotas show
         self.troubles: dict[str, ProviderError] = {}  # by id, what looks at an object end in
         self.refuses: Callable[[Call], ProviderError | None] = lambda call: None
         self.slot_seconds, self.send_seconds, self.job_seconds = slot_seconds, send_seconds, job_seconds
@@ -253,6 +254,13 @@ class Cloud:
 
     async def failed_tasks(self, kind: Kind, **asked: Any) -> tuple[FailedTask, ...]:
         return tuple(task for name, task in self.failed if name == asked["name"])
+
+    async def quotas(self, *, deadline: float) -> dict[str, Attributes]:
+        self.note("look at quotas")
+        found = self.quota_looks.pop(0)
+        if isinstance(found, ProviderError):
+            raise found
+        return found
 
     async def job(self, job_id: str, *, deadline: float) -> Job | None:
         ends, ended = self._jobs.get(job_id, (0.0, None))

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from declarative.applier import Runner
-from declarative.errors import StateError, Unauthorized
+from declarative.errors import EndpointError, OutcomeUnknown, StateError, Unauthorized
 from declarative.model import Action
 from tests.scaffold.applier import (
     Cloud,
@@ -91,17 +91,79 @@ async def test_with_fail_fast_a_failure_starts_no_further_step():
     assert results == {"a": "failed", "b": "done", "c": "not-started"}
 
 
+def quota(used, limit, *, type_="replications"):
+    """What a look at the quotas shows."""
+    return {type_: {"type": type_, "used": used, "quota": limit}}
+
+
+def warnings_of(session):
+    return [finding.summary for finding in session.observer.notices.findings]
+
+
 @on_virtual_time
-@pytest.mark.parametrize("code", ["SDRS.0305", "SDRS.0306"])
-async def test_quota_that_is_used_up_stops_creates_of_its_kind_only(code):
+async def test_quota_that_is_used_up_stops_creates_of_its_kind_only():
     cloud = Cloud(group())
-    cloud.answers.append(refusal(code))
+    cloud.answers.append(refusal("SDRS.0306"))
+    cloud.quota_looks.append(quota(100, 100))
     pairs = [step(Action.CREATE, pair("", key=key)) for key in ("a", "b")]
     others = [step(Action.CREATE, instance("", key="web")), step(Action.DELETE, pair("r1", key="old"))]
     cloud.add(pair("r1", key="old"))
     session = session_on(cloud, group(), pair("r1", key="old"))
     _, results = await run(session, *pairs, *others, max_jobs=1)
     assert results == {"a": "failed", "b": "not-started", "web": "done", "old": "done"}
+
+
+@on_virtual_time
+async def test_quota_that_is_used_up_is_said_once_with_its_numbers():
+    cloud = Cloud(send_seconds=1.0)
+    cloud.answers.extend([refusal("SDRS.0305")] * 3)
+    cloud.quota_looks.append(quota(10, 10, type_="server_groups"))
+    session = session_on(cloud)
+    runner = Runner(session, [create(key) for key in "abcdef"], max_jobs=3, fail_fast=False, interrupt=asyncio.Event())
+    outcomes = {outcome.step.address.name: outcome for outcome in await runner.run()}
+    assert warnings_of(session) == [
+        "the quota of protection groups is used up (10 of 10): no more protection groups are created in this run"
+    ]
+    assert [outcomes[key].summary for key in "def"] == ["the quota of protection groups is used up (10 of 10)"] * 3
+    assert len(cloud.calls) == 3
+    assert cloud.log.count("look at quotas") == 1
+
+
+@on_virtual_time
+async def test_a_full_quota_of_pairs_stops_instances_that_bring_them_and_is_read_once_for_both():
+    cloud = Cloud(group())
+    cloud.answers.extend([refusal("SDRS.0306")] * 2)
+    cloud.quota_looks.append(quota(98, 100))
+    session = session_on(cloud, group())
+    servers = [step(Action.CREATE, instance("", key=key)) for key in ("web", "db")]
+    _, results = await run(session, servers[0], step(Action.CREATE, pair("", key="a")), servers[1], max_jobs=1)
+    assert results == {"web": "failed", "a": "failed", "db": "not-started"}
+    assert warnings_of(session) == [
+        f"the quota of replication pairs is used up (98 of 100): no more {noun} are created in this run"
+        for noun in ("protected instances", "replication pairs")
+    ]
+
+
+@on_virtual_time
+@pytest.mark.parametrize(
+    "look",
+    [
+        pytest.param(EndpointError("not JSON"), id="unreadable"),
+        pytest.param(OutcomeUnknown("no answer"), id="unanswered"),
+        pytest.param({}, id="not-listed"),
+        pytest.param(quota(3, -1, type_="server_groups"), id="unlimited"),
+        pytest.param(quota("3", None, type_="server_groups"), id="no-numbers"),
+    ],
+)
+async def test_quota_whose_numbers_cannot_be_read_stops_creates_all_the_same(look):
+    cloud = Cloud()
+    cloud.answers.append(refusal("SDRS.0305"))
+    cloud.quota_looks.append(look)
+    session = session_on(cloud)
+    _, results = await run(session, create("a"), create("b"), max_jobs=1)
+    assert results == {"a": "failed", "b": "not-started"}
+    (warning,) = warnings_of(session)
+    assert warning.startswith("the quota of protection groups is used up (how full it is could not be read):")
 
 
 def token_is_rejected(cloud, disk):
