@@ -156,6 +156,8 @@ def _bad_for_reads(reply: Reply, call: Call, fault: Fault, now: datetime) -> Fai
     ):
         pause = read_retry_after(reply.headers.get("retry-after", ""), now=now)
         return Failure(_refusal(OutcomeUnknown, reply, call, fault), Again.TRANSIENT, pause)
+    if reply.status == 404 and not fault.shaped and explain_code(fault.code) is not None:  # the gateway knows no SDRS
+        return Failure(_refusal(EndpointError, reply, call, fault), Again.NEVER)
     if reply.status >= 400 and (fault.code or reply.status == 403) and not (reply.status == 404 and not fault.shaped):
         return Failure(_refusal(Rejected, reply, call, fault), Again.NEVER)
     return Failure(_no_sense(reply, call, _nonsense(reply), fault), Again.NEVER)

@@ -1,6 +1,6 @@
-"""What the service's error codes mean, and what to do. The table is `error_codes.csv`, beside this file.
+"""What error codes of SDRS, its gateway and IAM mean, and what to do. The table is `error_codes.csv`, beside this file.
 
-Source: SDRS API reference, "Error Codes"; docs/sdrs-api.md, "Error codes".
+Source: SDRS API reference, "Error Codes"; docs/sdrs-api.md, "Error codes" and "Refusals of IAM and the gateway".
 """
 
 from __future__ import annotations
@@ -20,7 +20,12 @@ class CodeEntry:
 
 
 def explain_code(code: str) -> CodeEntry | None:
-    """Return what is known about `code`, such as `SDRS.0305`, or None."""
+    """Return what is known about `code`, such as `SDRS.0305`, or None.
+
+    A dedicated gateway says `APIG.` where the shared one says `APIGW.`, and means the same.
+    """
+    if code.startswith("APIG."):
+        code = f"APIGW.{code.removeprefix('APIG.')}"
     return _table().get(code)
 
 

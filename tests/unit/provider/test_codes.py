@@ -1,10 +1,16 @@
 import csv
+import json
+import re
+from datetime import UTC, datetime
 from importlib import resources
+from pathlib import Path
 
 import pytest
 
 from declarative.kinds import KINDS
+from declarative.model import Call
 from declarative.provider import explain_code
+from declarative.provider.answers import Failure, Reply, judge
 
 
 def _rows():
@@ -14,12 +20,12 @@ def _rows():
 
 def test_every_code_is_in_the_table_once():
     codes = [row["code"] for row in _rows()]
-    assert len(codes) == len(set(codes)) == 258
+    assert len(codes) == len(set(codes)) == 296
 
 
 def test_every_row_is_whole():
     for row in _rows():
-        assert row["http_status"] in {"400", "401", "404", "429", "500"}
+        assert row["http_status"] in {"400", "401", "403", "404", "405", "429", "500", "503"}
         assert row["meaning"] == row["meaning"].strip() != ""
         assert row["remedy"] == "" or row["remedy"].endswith(".")
 
@@ -75,3 +81,36 @@ def test_codes_of_members_say_what_to_do(codes):
 
 def test_an_unknown_code_is_not_explained():
     assert explain_code("SDRS.9999") is None
+
+
+_GATEWAY = "0101 0103 0201 0301 0302 0303 0305 0306 0307 0308 0310 0401 0402 0501 0502 0613 0801 0802"
+_IAM = "0001 0002 0003 0004 0012 0061 0062 0063 0064 0066 0067 0080 0081 0082 0083 1061 1104 1105 1106 1107 1108 1109"
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        *(f"{prefix}.{number}" for prefix in ("APIGW", "APIG") for number in _GATEWAY.split()),
+        *(f"IAM.{number}" for number in _IAM.split()),
+    ],
+)
+def test_refusal_of_the_gateway_or_iam_says_what_to_do_next(code):
+    entry = explain_code(code)
+    assert entry is not None
+    status = int(next(row["http_status"] for row in _rows() if row["code"] == entry.code))
+    reply = Reply(status, json.dumps({"error_code": code, "error_msg": "their words"}).encode())
+    failure = judge(reply, Call("GET", ("server-groups",)), gone=frozenset(), now=datetime.now(UTC))
+    assert isinstance(failure, Failure)
+    assert failure.error.fix == entry.remedy != ""
+    assert f"{code} {entry.meaning}" in failure.error.summary
+
+
+def test_every_code_of_iam_and_the_gateway_is_documented():
+    page = (Path(__file__).parents[3] / "docs/sdrs-api.md").read_text()
+    table = page[page.index("### Refusals of IAM and the gateway") :]
+    found = set()
+    for cell in re.findall(r"^\| ((?:IAM|APIGW)\.[^|]*) \|", table, re.MULTILINE):
+        prefix = cell.partition(".")[0]
+        for first, last in re.findall(r"(\d{4})(?: to (\d{4}))?", cell):
+            found |= {f"{prefix}.{number:04}" for number in range(int(first), int(last or first) + 1)}
+    assert found == {row["code"] for row in _rows() if not row["code"].startswith("SDRS.")}
