@@ -1,11 +1,15 @@
 """Servers on loopback that behave as a test says, and a provider that talks to them in virtual time."""
 
 import asyncio
+import ssl
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from declarative.provider import Access, GivenToken, Secret
 from tests.scaffold.scripted_cloud import CREATE, TOKEN, VirtualLoop, provider, run
 
+# With its key; of localhost and sdrs.example.com.
+CERTIFICATE = Path(__file__).parents[1] / "data" / "tls" / "localhost.pem"
 JOB = b'{"job_id": "j1"}'
 
 
@@ -112,6 +116,15 @@ async def serving(*behaviours, context=None):
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
         await asyncio.sleep(0.1)
+
+
+@asynccontextmanager
+async def serving_tls(*behaviours):
+    """The server, and the access to it."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(CERTIFICATE)
+    async with serving(*behaviours, context=context) as server:
+        yield server, Access(f"https://localhost:{server.port}", "p1", "eu-de", GivenToken(Secret(TOKEN)))
 
 
 def talk(work, *behaviours, **options):

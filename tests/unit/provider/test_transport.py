@@ -2,22 +2,21 @@
 
 import asyncio
 import ssl
-from contextlib import asynccontextmanager
-from pathlib import Path
 from types import SimpleNamespace
 
 import httpcore
 import httpx
 import pytest
 
-from declarative.errors import EndpointError, NotSent, OutcomeUnknown, ProviderError, UsageError
+from declarative.errors import EndpointError, NotSent, OutcomeUnknown, UsageError
 from declarative.model import Call
 from declarative.provider import Access, GivenToken, Secret
 from declarative.provider.sockets import Inbox
 from declarative.provider.tls import Tls
 from declarative.provider.transport import connector
-from tests.scaffold.scripted_cloud import ACCESS, CREATE, READ, TOKEN, Scripted, VirtualLoop, now, provider, run
+from tests.scaffold.scripted_cloud import ACCESS, READ, TOKEN, Scripted, VirtualLoop, now, provider, run
 from tests.scaffold.sockets import (
+    CERTIFICATE,
     answers,
     answers_and_hangs_up,
     create,
@@ -29,6 +28,7 @@ from tests.scaffold.sockets import (
     plain,
     resets,
     serving,
+    serving_tls,
     talk,
     talks_nonsense,
 )
@@ -218,26 +218,6 @@ def test_to_a_host_that_cannot_exist_nothing_is_sent(host):
     run(main(), loop=VirtualLoop)
 
 
-@pytest.mark.parametrize("status", [b"301 Moved", b"302 Found", b"303 See Other", b"307 Temporary", b"308 Permanent"])
-@pytest.mark.parametrize("call", [READ, CREATE])
-def test_the_token_does_not_follow_a_redirect(status, call):
-    async def main():
-        async with serving(answers) as other:
-
-            async def redirects(writer):
-                location = b"Location: http://127.0.0.1:%d/\r\n" % other.port
-                writer.write(plain(b"", status=status, more=location))
-
-            async with serving(redirects) as server, provider(None, access=server.access) as one:
-                with pytest.raises(ProviderError) as caught:
-                    await one.send(call, deadline=now() + 20.0)
-                assert type(caught.value) is (EndpointError if call is READ else OutcomeUnknown)
-                assert len(server.received) == 1
-            assert other.connections == 0
-
-    run(main(), loop=VirtualLoop)
-
-
 def test_a_packed_body_is_not_unpacked():
     async def packs(writer):
         writer.write(plain(b"\x1f\x8b" + b"\x00" * 1000, more=b"Content-Encoding: gzip\r\n"))
@@ -281,9 +261,6 @@ def test_a_certificate_that_is_not_trusted_is_not_tried_again():
     assert len(cloud.requests) == 1
 
 
-CERTIFICATE = (
-    Path(__file__).parents[2] / "data" / "tls" / "localhost.pem"
-)  # with its key; of localhost and REMOTE's host
 REMOTE = Access("https://sdrs.example.com", "p1", "eu-de", GivenToken(Secret(TOKEN)))
 
 
@@ -309,14 +286,6 @@ def test_a_proxy_of_the_environment_is_used_and_sees_no_token(environment):
             assert TOKEN.encode() not in b"".join(proxy.received)
 
     run(main(), loop=VirtualLoop)
-
-
-@asynccontextmanager
-async def serving_tls(*behaviours):
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(CERTIFICATE)
-    async with serving(*behaviours, context=context) as server:
-        yield server, Access(f"https://localhost:{server.port}", "p1", "eu-de", GivenToken(Secret(TOKEN)))
 
 
 def test_calls_over_tls_share_a_connection(environment):
