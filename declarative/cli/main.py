@@ -163,13 +163,13 @@ def _keep_details(error: Exception) -> str:
 
 
 def _redacted(text: str) -> str:
-    """The text without the values of variables that hold secrets."""
+    """The text without secrets: those that have been used, and the values of variables that may hold one."""
     import os
 
-    for name, secret in os.environ.items():
-        if len(secret) >= 4 and any(word in name.upper() for word in _SECRET_WORDS):
-            text = text.replace(secret, "***")
-    return text
+    from declarative.provider.secret import redacted
+
+    named = (name for name in os.environ if any(word in name.upper() for word in _SECRET_WORDS))
+    return redacted(text, others=[os.environ[name] for name in named])
 
 
 def _lost(screen: Screen) -> int:

@@ -88,7 +88,7 @@ async def cloud_of(project: Project, stack: Stack) -> AsyncIterator[Provider]:
     if project.embedded is None:
         raise UsageError("this stack wants the embedded simulator, and none is at hand", "Pass `embedded`.")
     embedded = project.embedded(project.folder)
-    access = Access(_EMBEDDED_ENDPOINT, embedded.project_id, SIMULATOR, GivenToken(Secret(SIMULATOR)))
+    access = Access(_EMBEDDED_ENDPOINT, embedded.project_id, SIMULATOR, GivenToken(Secret(SIMULATOR, is_public=True)))
     async with Provider(
         access,
         parallelism=project.parallelism,
