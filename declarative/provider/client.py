@@ -136,6 +136,10 @@ class Provider:
         """All requests made, those that found no connection included."""
         return self._sender.statistics.total()
 
+    async def rest(self) -> None:
+        """Close all connections, after the last call for now; a later one opens a new connection."""
+        await self._sender.aclose()
+
     @asynccontextmanager
     async def slot(self) -> AsyncIterator[Slot]:
         """Wait for a send slot, and hold it: what is done inside can be sent without further waiting."""

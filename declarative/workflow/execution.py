@@ -76,11 +76,14 @@ async def run_plan(
         session, reviewed.steps, max_jobs=project.max_jobs, fail_fast=project.fail_fast, interrupt=interrupt
     )
     steps = await runner.run(finished=finished or set())
+    await session.provider.rest()  # so that the state can open its files, also where few may be open
     outputs, done = _outputs(reviewed, session), whole and all(step.result is Result.DONE for step in steps)
     counts = {result.value: sum(1 for step in steps if step.result is result) for result in Result}
     ended = replace(run, ended=clock.stamp(), counts=counts)
     await session.ledger.note(RunEnded(ended, done, outputs))
     aside = await session.ledger.close()
+    if (trouble := session.ledger.trouble) is not None and not (aside or runner.stopped):
+        session.warn(trouble.summary, trouble.fix, once="state")
     outcome = Outcome(steps, reviewed.withheld, outputs, interrupt.is_set(), aside)
     detail = {key.replace("-", "_"): value for key, value in counts.items()}
     session.emit(Event("run-ended", clock.stamp(), detail={**detail, "seconds": round(clock.monotonic() - begun, 3)}))

@@ -159,6 +159,20 @@ def test_a_whole_life_over_a_socket(tmp_path):
         assert world.groups() == []
 
 
+@pytest.mark.parametrize("files", [17, 18, 20, 24])
+def test_a_run_that_may_open_few_files_ends_well(tmp_path, files):
+    """Connections take all files there are; the state needs one at the end, to be written whole."""
+    specs = [f"g{number:02}" for number in range(60)]
+    with World.open(origin=Origin(group_quota=-1), speed=50.0) as world, running(world) as endpoint:
+        env = environment(tmp_path, endpoint, world.project_id, world.preset_token)
+        write(tmp_path, *(plain(world, name) for name in specs))
+        command = ["bash", "-c", f'ulimit -n {files}; exec "$@"', "bash", *COMMAND, "-C", str(tmp_path)]
+        ran = subprocess.run([*command, "apply", "--auto-approve"], env=env, capture_output=True, text=True, timeout=60)
+        assert (ran.returncode, ran.stdout.splitlines()[-1]) == (0, "Done: 60 created."), ran.stderr
+        assert sorted(str(group["name"]) for group in world.groups()) == specs
+    assert [one.name for one in (tmp_path / ".declarative" / "default").glob("journal*")] == []
+
+
 def test_a_command_that_is_killed_is_gone_on_with(tmp_path):
     """SIGKILL while jobs run: the next run goes on with the same jobs, and makes nothing twice."""
     with (

@@ -15,7 +15,7 @@ import pytest
 
 from declarative.applier import Session, steps
 from declarative.errors import DeclarativeError, ExitCode, Interrupted, LockHeld, StateConflict, StateError
-from declarative.model import Event, Operation, Run, RunStarted, Stack
+from declarative.model import Event, Operation, Result, Run, RunStarted, Stack
 from declarative.planner.selection import PlanRequest
 from declarative.provider import Job
 from declarative.simulator import Rules
@@ -242,6 +242,8 @@ def _assert_nothing_lost(site: Site, outcome: Applied | StateError) -> None:
     """A bad ending says so, and the next run, on a good disk, ends well."""
     if isinstance(outcome, Applied):
         assert outcome.exit_code in (ExitCode.OK, ExitCode.ERROR, ExitCode.INCOMPLETE)
+        if outcome.exit_code is ExitCode.ERROR and all(step.result is Result.DONE for step in outcome.outcome.steps):
+            assert outcome.outcome.conflict or "can't write the state" in "\n".join(site.watch.texts())
     done(site.apply())
     assert len(site.made()) == 3
     assert_settled(site, NAMES)
