@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from declarative.provider import Access, GivenToken, Secret
+from declarative.provider.tls import Tls
 from tests.scaffold.scripted_cloud import CREATE, TOKEN, VirtualLoop, provider, run
 
 # With its key; of localhost and sdrs.example.com.
@@ -119,12 +120,16 @@ async def serving(*behaviours, context=None):
 
 
 @asynccontextmanager
-async def serving_tls(*behaviours):
-    """The server, and the access to it."""
+async def serving_tls(*behaviours, asks=False, tls=None):
+    """The server, and the access to it by `tls`. `asks`: it takes only clients that show its own certificate."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(CERTIFICATE)
+    if asks:
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_verify_locations(CERTIFICATE)
     async with serving(*behaviours, context=context) as server:
-        yield server, Access(f"https://localhost:{server.port}", "p1", "eu-de", GivenToken(Secret(TOKEN)))
+        who = GivenToken(Secret(TOKEN))
+        yield server, Access(f"https://localhost:{server.port}", "p1", "eu-de", who, tls or Tls())
 
 
 def talk(work, *behaviours, **options):

@@ -8,11 +8,11 @@ import httpcore
 import httpx
 import pytest
 
-from declarative.errors import EndpointError, NotSent, OutcomeUnknown, UsageError
+from declarative.errors import EndpointError, NotSent, OutcomeUnknown, ProviderError, UsageError
 from declarative.model import Call
 from declarative.provider import Access, GivenToken, Secret
 from declarative.provider.sockets import Inbox
-from declarative.provider.tls import Tls
+from declarative.provider.tls import NamedFile, Tls
 from declarative.provider.transport import connector
 from tests.scaffold.scripted_cloud import ACCESS, READ, TOKEN, Scripted, VirtualLoop, now, provider, run
 from tests.scaffold.sockets import (
@@ -319,6 +319,37 @@ def test_a_server_with_a_certificate_of_nobody_we_trust_gets_no_request(environm
                 await create(one)
             assert "SSL_CERT_FILE" in caught.value.fix
             assert (one.requests, server.received) == (1, [])
+
+    run(main(), loop=VirtualLoop)
+
+
+AUTHORITIES, SHOWN = NamedFile(CERTIFICATE, "OS_CACERT"), NamedFile(CERTIFICATE, "OS_CERT")
+
+
+@pytest.mark.parametrize(
+    ("asks", "tls"),
+    [
+        pytest.param(False, {"authorities": AUTHORITIES}, id="authorities"),
+        pytest.param(True, {"authorities": AUTHORITIES, "certificate": SHOWN}, id="client-certificate"),
+    ],
+)
+def test_named_files_count_on_the_wire(environment, asks, tls):
+    async def main():
+        async with serving_tls(answers, asks=asks, tls=Tls(**tls)) as (server, access):
+            async with provider(None, access=access) as one:
+                assert await create(one) == {"job_id": "j1"}
+            assert len(server.received) == 1
+
+    run(main(), loop=VirtualLoop)
+
+
+def test_a_server_that_wants_a_certificate_gets_no_call_without_one(environment):
+    async def main():
+        async with serving_tls(answers, asks=True, tls=Tls(authorities=AUTHORITIES)) as (server, access):
+            async with provider(None, access=access) as one:
+                with pytest.raises(ProviderError):
+                    await create(one, deadline=now() + 5.0)
+            assert server.received == []
 
     run(main(), loop=VirtualLoop)
 
