@@ -29,7 +29,7 @@ from declarative.identity.keystone import (
     token_request,
 )
 from declarative.model import Call
-from declarative.provider.answers import THROTTLED_CODES, Again, Failure, Reply, read_retry_after, request_line
+from declarative.provider.answers import THROTTLED_CODES, Again, Failure, Reply, read_retry_after
 from declarative.provider.authorization import Authorization, GivenToken, Headers, Refused
 from declarative.provider.codes import explain_code
 from declarative.provider.exchanges import Hearing, Recorder
@@ -48,6 +48,8 @@ _CONNECT_TIMEOUT = 10.0
 _BACKOFF = Backoff(first=0.25, longest=8.0)
 _TOKENS = ("v3", "auth", "tokens")
 _GATEWAY = ("APIGW.", "APIG.")
+_NO_API = frozenset({"APIGW.0101", "APIG.0101"})
+CHECK = "`declarative auth check` shows what was found where."  # what every refused sign-in names
 _AWAY = frozenset({408, 500, 502, 503, 504})
 
 
@@ -139,7 +141,7 @@ class Iam:
     async def _once(self, question: _Question, *, deadline: float, tries: int) -> Reply | Failure:
         call, seconds = question.call, min(_SECONDS, deadline - self._clock.monotonic())
         if seconds <= 0:
-            return Failure(NotSent("sign-in not sent: its time was up", request=request_line(call)), Again.NEVER)
+            return Failure(NotSent("sign-in not sent: its time was up", request=_line(call)), Again.NEVER)
         try:
             async with asyncio.timeout(seconds):
                 message = self._message(question, seconds=seconds, tries=tries)
@@ -176,7 +178,7 @@ class Iam:
 
     def _refused(self, reply: Reply, question: _Question) -> Failure:
         """What an answer other than a success means."""
-        call, who = question.call, question.who
+        who, line = question.who, _line(question.call)
         refusal, where = read_refusal(reply), visible(self._host, limit=120)
 
         def failure(cls: type[ProviderError], summary: str, fix: str, again: Again, pause: float = 0.0) -> Failure:
@@ -186,7 +188,7 @@ class Iam:
                 status=reply.status,
                 code=refusal.code,
                 message=refusal.message,
-                request=request_line(call),
+                request=line,
                 request_id=refusal.request_id,
             )
             return Failure(error, again, pause)
@@ -198,7 +200,8 @@ class Iam:
         if reply.status in _AWAY:
             summary = f"sign-in had no clear answer: HTTP {reply.status} from {where}"
             return failure(OutcomeUnknown, summary, "IAM is away: run again later.", Again.TRANSIENT)
-        if reply.status < 400 or not (refusal.code or refusal.message or reply.status == 401):
+        is_told = refusal.code or refusal.message or reply.status == 401
+        if reply.status < 400 or not is_told or refusal.code in _NO_API:
             what = f"HTTP {reply.status}" + (", a redirect" if 300 <= reply.status < 400 else "")
             fix = "Check the auth URL (OS_AUTH_URL, HW_AUTH_URL or auth_url); redirects are not followed."
             return failure(EndpointError, f"what answers at {where} is not IAM: {what}", fix, Again.NEVER)
@@ -207,7 +210,13 @@ class Iam:
         if who is not None and reply.status == 401 and refusal.code.startswith(_GATEWAY):
             fix = who.remedy(Refused(0, refusal.code, reply.date(), self._clock.utcnow()))
         else:
-            fix = (entry.remedy if entry is not None else "") or question.hint
+            fix = f"{entry.remedy} {CHECK}" if entry is not None and entry.remedy else question.hint
         if refusal.permission:
-            fix = f"Ask whoever administers the account for the permission {visible(refusal.permission, limit=200)}."
+            permission = visible(refusal.permission, limit=200)
+            fix = f"Ask whoever administers the account for the permission {permission}. {CHECK}"
         return failure(Unauthorized, f"sign-in refused by {where}: {what}", fix, Again.NEVER)
+
+
+def _line(call: Call) -> str:
+    """The call as it is sent, for messages."""
+    return f"{call.method} /{'/'.join(call.path)}"

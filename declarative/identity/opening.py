@@ -16,7 +16,7 @@ from declarative.clock import Clock
 from declarative.errors import Rejected, UsageError, did_you_mean, visible
 from declarative.identity.catalogue import in_catalogue, published, published_endpoint
 from declarative.identity.credentials import Credentials
-from declarative.identity.iam import Iam
+from declarative.identity.iam import CHECK, Iam
 from declarative.identity.keystone import (
     Account,
     Agency,
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     import httpx
 
 _SECONDS = 60.0  # for the first sign-in
-_CHECK = "`declarative auth check` shows what was found where."
 _AGENCY_NAME_REFUSED = 400
 
 
@@ -124,7 +123,7 @@ class _Opening:
         endpoint, project_id = self._given.text("endpoint"), self._given.text("project_id")
         if endpoint and project_id:
             return self._done(who, project_id, endpoint, "", token=None, ends=None)
-        token = await self._iam_here().describe(secret, scope=self._scope(), deadline=self._deadline, hint=_TOKEN_HINT)
+        token = await self._iam_here().describe(secret, scope=None, deadline=self._deadline, hint=_TOKEN_HINT)
         return self._described(who, token, ends=token.expires_at)
 
     async def _with_token(self, sign_in: TokenSignIn) -> SignedIn:
@@ -274,7 +273,7 @@ class _Opening:
         if hosts is None:
             raise UsageError(
                 f"where to sign in to the region '{visible(self._region, limit=80)}' is not known",
-                f"Set OS_AUTH_URL, or correct the region. {_CHECK}",
+                f"Set OS_AUTH_URL, or correct the region. {CHECK}",
             )
         return f"https://{hosts.iam}"
 
@@ -283,17 +282,26 @@ class _Opening:
     def _described(self, who: Authorization, token: Token, *, ends: datetime | None) -> SignedIn:
         project_id = self._given.text("project_id") if self._given.way is not Way.APPLICATION_CREDENTIAL else ""
         if token.project is None and not project_id:
-            raise UsageError("the token is for no project", f"Give one: --project-id or OS_PROJECT_NAME. {_CHECK}")
+            raise UsageError("the token is for no project", f"Give one: --project-id or OS_PROJECT_NAME. {CHECK}")
         endpoint, source = self._given.text("endpoint"), ""
         if not endpoint:
             endpoint, source = self._endpoint_in(token.catalogue)
         found = token.project.id if token.project is not None else project_id
-        if project_id and found != project_id:
-            raise UsageError(
-                f"the token is for the project {visible(found, limit=80)}, not for {visible(project_id, limit=80)}",
-                f"Give one of the two. {_CHECK}",
-            )
+        self._refuse_other_project(token)
         return self._done(who, found, endpoint, source, token=token, ends=ends)
+
+    def _refuse_other_project(self, token: Token) -> None:
+        """Raise UsageError when the token is for another project than the one that is named."""
+        if token.project is None or self._given.way is Way.APPLICATION_CREDENTIAL:
+            return
+        for name, theirs in (("project_id", token.project.id), ("project_name", token.project.name)):
+            ours = self._given.values.get(name)
+            if ours is not None and not self._given.agency and ours.text != theirs:
+                raise UsageError(
+                    f"the token is for the project {visible(theirs, limit=80)}, and {ours.source} asks for"
+                    f" {visible(ours.text, limit=80)}",
+                    f"Give one of the two. {CHECK}",
+                )
 
     def _endpoint_in(self, catalogue: tuple[Endpoint, ...]) -> tuple[str, str]:
         interface = self._given.text("interface").removesuffix("URL")
@@ -341,17 +349,17 @@ def _file(given: Credentials, name: str) -> NamedFile | None:
     return NamedFile(Path(os.path.expanduser(value.text)), value.source)  # noqa: PTH111 - Path's raises without a home
 
 
-_TOKEN_HINT = f"Get a new token for this project and set OS_AUTH_TOKEN. {_CHECK}"
-_KEYS_HINT = f"Check the access key, the secret key and the project. {_CHECK}"
+_TOKEN_HINT = f"Get a new token for this project and set OS_AUTH_TOKEN. {CHECK}"
+_KEYS_HINT = f"Check the access key, the secret key and the project. {CHECK}"
 _AGENCY_HINT = (
     "Check the agency's name, the account that delegates and the project; the user needs the permission Agent Operator."
-    f" {_CHECK}"
+    f" {CHECK}"
 )
 _HINTS = {
     Way.TOKEN: _TOKEN_HINT,
     Way.KEYS: _KEYS_HINT,
-    Way.TEMPORARY_KEYS: f"Temporary keys end by themselves: get new ones. {_CHECK}",
-    Way.APPLICATION_CREDENTIAL: f"Check the application credential and its secret. {_CHECK}",
-    Way.PASSWORD: f"Check the user name, the password, the user's domain and the project. {_CHECK}",
-    Way.PASSCODE: f"Check the password, and get a new passcode: each works once. {_CHECK}",
+    Way.TEMPORARY_KEYS: f"Temporary keys end by themselves: get new ones. {CHECK}",
+    Way.APPLICATION_CREDENTIAL: f"Check the application credential and its secret. {CHECK}",
+    Way.PASSWORD: f"Check the user name, the password, the user's domain and the project. {CHECK}",
+    Way.PASSCODE: f"Check the password, and get a new passcode: each works once. {CHECK}",
 }

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from declarative.errors import DeclarativeError, NotSent, ProviderError, Unauthorized
+from declarative.errors import DeclarativeError, EndpointError, NotSent, ProviderError, Unauthorized
 from declarative.kinds import KINDS
 from declarative.model import Kind
 from declarative.workflow.backends import asked_of, cloud_of, credentials_of, provider_of, signed_in
@@ -99,8 +99,8 @@ async def _lists(project: Project, provider: Provider) -> tuple[ListCheck, ...]:
         try:
             await read(deadline)
         except ProviderError as error:
-            # Whoever isn't let in at all, or finds nobody there, is answered alike by every list.
-            is_over = isinstance(error, Unauthorized | NotSent)
+            # Whoever isn't let in at all, finds nobody there or somebody else, is answered alike by every list.
+            is_over = isinstance(error, Unauthorized | NotSent) or (not checks and isinstance(error, EndpointError))
             checks.append(ListCheck(path, what, needed, error=error))
         else:
             checks.append(ListCheck(path, what, needed))

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from declarative.errors import EndpointError, NotSent, OutcomeUnknown, Unauthorized
-from declarative.identity.iam import Iam
+from declarative.identity.iam import CHECK, Iam
 from declarative.identity.keystone import Account, CloudProject, Password, User
 from declarative.provider import GivenToken, Secret
 from declarative.provider.tls import Tls
@@ -105,7 +105,7 @@ def test_what_does_not_pass_ends_with_the_deadline_or_after_a_minute(given, erro
         (
             answer({"error_code": "IAM.0003", "error_msg": "Policy doesn't allow iam:x to be performed."}, status=403),
             "sign-in refused",
-            "Ask whoever administers the account for the permission iam:x.",
+            f"Ask whoever administers the account for the permission iam:x. {CHECK}",
         ),
     ],
     ids=["keystone", "bare", "permission"],
