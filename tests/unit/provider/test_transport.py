@@ -261,7 +261,12 @@ def test_a_certificate_that_is_not_trusted_is_not_tried_again():
     assert len(cloud.requests) == 1
 
 
-REMOTE = Access("https://sdrs.example.com", "p1", "eu-de", GivenToken(Secret(TOKEN)))
+REMOTE = "https://sdrs.example.com"
+
+
+def remote():
+    """An access of its own each time: what TLS goes by is read once for each."""
+    return Access(REMOTE, "p1", "eu-de", GivenToken(Secret(TOKEN)))
 
 
 @pytest.fixture
@@ -279,7 +284,7 @@ def test_a_proxy_of_the_environment_is_used_and_sees_no_token(environment):
     async def main():
         async with serving(refuses) as proxy:
             environment("HTTPS_PROXY", f"http://127.0.0.1:{proxy.port}")
-            async with provider(None, access=REMOTE) as one:
+            async with provider(None, access=remote()) as one:
                 with pytest.raises(NotSent):
                     await create(one, deadline=now() + 5.0)
             assert proxy.received[0].startswith(b"CONNECT sdrs.example.com:443 HTTP/1.1\r\n")
@@ -383,7 +388,7 @@ def test_calls_reach_the_endpoint_through_a_proxy(environment, is_tls):
             async with proxying as given:
                 proxy = given[0] if is_tls else given
                 environment("HTTPS_PROXY", f"{'https' if is_tls else 'http'}://localhost:{proxy.port}")
-                async with provider(None, access=REMOTE) as one:
+                async with provider(None, access=remote()) as one:
                     for _ in range(2):
                         assert await create(one) == {"job_id": "j1"}
             assert len(proxy.received) == 1
@@ -426,10 +431,10 @@ def test_variables_that_cannot_be_used_are_refused_at_once(environment, variable
     for name, value in variables.items():
         environment(name, value)
     if fine:
-        assert not connector(REMOTE.endpoint, Tls())().is_spent
+        assert not connector(REMOTE, Tls())().is_spent
         return
     with pytest.raises(UsageError) as caught:
-        connector(REMOTE.endpoint, Tls())
+        connector(REMOTE, Tls())
     assert "hunter2" not in caught.value.summary + caught.value.fix
 
 
