@@ -30,12 +30,14 @@ class Clock:
     """`monotonic` (seconds) measures deadlines, `utcnow` (aware, UTC) only dates what people read.
 
     By default `monotonic` is the running event loop's own time, so that a loop with virtual time moves all deadlines.
+    `elapsed` and `pause` are for threads outside of it.
     """
 
     monotonic: Callable[[], float] = _loop_time
     utcnow: Callable[[], datetime] = _utcnow
     sleep: Callable[[float], Awaitable[None]] = _sleep
-    pause: Callable[[float], None] = time.sleep  # blocks its thread: for a wait outside the event loop
+    elapsed: Callable[[], float] = time.monotonic
+    pause: Callable[[float], None] = time.sleep  # blocks its thread
     random: random.Random = field(default_factory=random.Random)
 
     def stamp(self) -> str:

@@ -207,15 +207,16 @@ def read_run(value: Json) -> Run:
 # ---------------------------------------------------------------- binding
 
 BINDING = ("project_id", "region", "host")
-_BINDING = frozenset(BINDING)
+_OWNER = ("stack", "environment", "folder")
 
 
 def write_binding(binding: Binding) -> dict[str, Json]:
-    """Return `{project_id, region, host}`."""
-    return {"project_id": binding.project_id, "region": binding.region, "host": binding.host}
+    """Return `{project_id, region, host}`, and of a state `stack`, `environment` and `folder` where they are known."""
+    written: dict[str, Json] = {name: getattr(binding, name) for name in (*BINDING, *_OWNER)}
+    return _in_short(written, frozenset(BINDING))
 
 
 def read_binding(value: Json) -> Binding:
     """Read a binding."""
-    shape = fields(value, required=_BINDING)
-    return Binding(*(text(shape[name], name) for name in BINDING))
+    shape = fields(value, required=frozenset(BINDING), optional=frozenset(_OWNER))
+    return Binding(**{name: text(shape.get(name, ""), name) for name in (*BINDING, *_OWNER)})

@@ -7,17 +7,19 @@ durable writes and not a hundred ("group commit"). Whoever waits for a wave goes
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from declarative.errors import StateConflict, StateError
-from declarative.model import Address, Binding, Put, Record, Resource
+from declarative.model import Address, Binding, Closed, Dropped, Put, Record, Resource
 from declarative.state import State, Store, fold
 
 # A journal is folded into its snapshot when it holds this many records, and more than the snapshot itself:
 # the cost of all folding in a run then stays in proportion to what the run records.
 _FOLD_AFTER = 1000
 _FOLD_RATIO = 4  # records for each resource
+_PATIENT = (Put, Dropped, Closed)  # nothing is sent because of them
 _REPORT = "Please report it. Run the command again to continue."
 
 
@@ -49,6 +51,7 @@ class Ledger:
         self._blocking = blocking
         self._wave = _Wave()
         self._writer: asyncio.Task[None] | None = None
+        self._urgent = asyncio.Event()
         self._unsaved: list[Record] = []
         self._journaled = 0
         self._owners: dict[tuple[str, str], Address] | None = None
@@ -70,8 +73,12 @@ class Ledger:
             self._keep(records)
 
     async def bind(self, binding: Binding) -> None:
-        """Tie the state to its cloud, durably, before the first thing is sent there. Raises StateError."""
-        if self.state.binding is not None:
+        """Tie the state to its cloud and its stack, durably, before the first thing is sent. Raises StateError."""
+        bound = self.state.binding
+        if bound is not None:  # what wasn't known before is filled in, and nothing else
+            owner = ("stack", "environment", "folder")
+            binding = replace(bound, **{name: getattr(bound, name) or getattr(binding, name) for name in owner})
+        if binding == bound:
             return
         self.state.binding = binding
         if self._store is not None:
@@ -96,6 +103,7 @@ class Ledger:
 
     async def close(self) -> str:
         """Fold the journal, or save what could not be written. Returns where those records lie, or ""."""
+        self._urgent.set()
         if self._writer is not None:
             await self._writer
         if self._store is None:
@@ -111,6 +119,8 @@ class Ledger:
 
     async def _join(self, records: tuple[Record, ...]) -> None:
         self._require_store()
+        if not all(isinstance(one, _PATIENT) for one in records):
+            self._urgent.set()
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._wave.records.extend(records)
         self._wave.waiters.append(waiter)
@@ -122,6 +132,7 @@ class Ledger:
     async def _write_waves(self) -> None:
         await asyncio.sleep(0)  # let all who are ready in this turn of the loop join
         while self._wave.records:
+            await self._let_results_wait()
             wave, self._wave = self._wave, _Wave()
             try:
                 if self.trouble is not None:
@@ -133,6 +144,15 @@ class Ledger:
                 continue
             _wake(wave)
             await self._fold_when_long()
+
+    async def _let_results_wait(self) -> None:
+        """Where each write costs a whole state, let results wait for others; what something depends on never waits."""
+        seconds = self._require_store().results_wait
+        if seconds and not self._urgent.is_set():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._urgent.wait()
+        self._urgent.clear()
 
     def _in_trouble(self, error: Exception) -> StateError:
         """Remember why nothing can be written any more, and return it as an error of the state."""

@@ -156,7 +156,8 @@ class Basis:
     """What a plan was made from, and for how long it holds (times RFC 3339).
 
     `lineage`: also the one that its apply begins where no state is yet. `documents`: how many objects the manifests
-    describe; `guarded`: which of them must not be destroyed. The last three are the selectors it was asked for with.
+    describe; `guarded`: which of them must not be destroyed. `targets`, `excludes` and `replaces` are the selectors it
+    was asked for with. `state`: where the state is kept, which is no part of the plan's document; "" for a saved one.
     """
 
     stack: str
@@ -177,6 +178,7 @@ class Basis:
     targets: tuple[str, ...] = ()
     excludes: tuple[str, ...] = ()
     replaces: tuple[str, ...] = ()
+    state: str = ""
 
 
 @dataclass(frozen=True, slots=True)

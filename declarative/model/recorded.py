@@ -61,11 +61,18 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """Which cloud a state or plan belongs to. `host`: of the endpoint; with its port, but on loopback without."""
+    """Which cloud a state or plan belongs to. `host`: of the endpoint; with its port, but on loopback without.
+
+    Of a state also whose it is: the stack's name, the environment, and the stack's folder in its repository (`.` for
+    the repository's own); "" where that isn't known.
+    """
 
     project_id: str
     region: str
     host: str
+    stack: str = ""
+    environment: str = ""
+    folder: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,18 @@ from __future__ import annotations
 
 from declarative.state.opening import open_store
 from declarative.state.snapshot import Progress, State, fold, fresh
-from declarative.state.store import Holder, Point, Restored, Store, unheard
+from declarative.state.store import Holder, Point, Restored, Seen, Store, unheard
 
-__all__ = ["Holder", "Point", "Progress", "Restored", "State", "Store", "fold", "fresh", "open_store", "unheard"]
+__all__ = [
+    "Holder",
+    "Point",
+    "Progress",
+    "Restored",
+    "Seen",
+    "State",
+    "Store",
+    "fold",
+    "fresh",
+    "open_store",
+    "unheard",
+]

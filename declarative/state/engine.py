@@ -12,19 +12,7 @@ from typing import Protocol
 
 from declarative.model import Record
 from declarative.state.snapshot import State
-from declarative.state.store import Holder, Point
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """A lock, as a look shows it. `alive`: False when its holder is known to be gone, None when nobody can know.
-
-    `age`: words for how fresh that knowledge is, such as `renewed 4 s ago`; "" for none.
-    """
-
-    holder: Holder
-    alive: bool | None
-    age: str = ""
+from declarative.state.store import Holder, Point, Seen
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +95,7 @@ class Engine(Protocol):
         """Return the environments that have a state beside this one's; None where the place can't list them."""
 
     def close(self) -> None:
-        """Let go of connections and of the lock."""
+        """Let go of connections, and of the lock if it is held. The next call opens what it needs anew."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

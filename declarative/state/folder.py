@@ -13,7 +13,7 @@ from pathlib import Path
 from declarative.errors import StateError, visible
 from declarative.model import Action, Address, Begun, Dropped, Put, Record, Resource
 from declarative.state import journal, snapshot
-from declarative.state.disk import Identity, Unfit, identify, look, read_file
+from declarative.state.disk import Files, Identity, Unfit, identify, look, read_file
 from declarative.state.snapshot import NewerFormat, State
 from declarative.state.store import Point
 from declarative.typed_json import Malformed
@@ -39,6 +39,14 @@ def fold_all(state: State, records: Sequence[Record], *, serial: int) -> None:
     for record in records:
         snapshot.fold(state, record)
     state.serial = serial
+
+
+def move_away(path: Path, folder: Path, files: Files) -> None:
+    """Move a file, if it is there, into another folder, durably."""
+    if identify(path) is not None:
+        files.replace(path, folder / path.name)
+        for changed in (folder, path.parent):
+            files.sync_folder(changed)
 
 
 class Folder:

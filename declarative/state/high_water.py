@@ -94,6 +94,16 @@ class HighWaterMarks:
         if earlier is None or earlier.lineage != mark.lineage or earlier.serial < mark.serial:
             self.reset(mark)
 
+    def take(self, found: HighWaterMark | None, *, accepted: bool) -> None:
+        """Remember what a read has found, None for nothing; `accepted`: whatever was seen before."""
+        if found is None:
+            if accepted:
+                self.forget()
+        elif accepted:
+            self.reset(found)
+        else:
+            self.note(found)
+
     def reset(self, mark: HighWaterMark) -> None:
         """Remember this mark, whatever was seen before."""
         self.prepare() if self._path is None else self._write(self._path, mark)
@@ -129,9 +139,14 @@ def _decode(line: bytes) -> HighWaterMark | None:
 
 
 def refuse_rollback(
-    seen: HighWaterMark | None, found: HighWaterMark | None, *, address: str, accept: int | None
+    seen: HighWaterMark | None,
+    found: HighWaterMark | None,
+    *,
+    address: str,
+    accept: int | None,
+    who: str = "this machine",
 ) -> None:
-    """Raise StateError when the state `found` (None: nothing) isn't where this machine has `seen` it, or further.
+    """Raise StateError when the state `found` (None: nothing) isn't where `who` has `seen` it, or further.
 
     `accept` is the one serial that is taken although; 0 also takes nothing at all.
     """
@@ -146,16 +161,16 @@ def refuse_rollback(
     if seen is None or (found is not None and found.lineage == seen.lineage and found.serial >= seen.serial):
         return
     raise StateError(
-        f"{_what_is_odd(seen, found)} at {address}",
+        f"{_what_is_odd(seen, found, who)} at {address}",
         "Put the right state back, or correct the address. To go on from what is there, after which objects made since "
         f"must be imported or removed by hand: --accept-rollback {serial}.",
     )
 
 
-def _what_is_odd(seen: HighWaterMark, found: HighWaterMark | None) -> str:
+def _what_is_odd(seen: HighWaterMark, found: HighWaterMark | None, who: str) -> str:
     if found is None:
-        return f"no state is found, but this machine has seen serial {seen.serial}"
+        return f"no state is found, but {who} has seen serial {seen.serial}"
     if found.lineage != seen.lineage:
         ours, theirs = (visible(lineage, limit=64) for lineage in (seen.lineage, found.lineage))
-        return f"the state is of lineage {theirs}, but this machine has seen lineage {ours}"
-    return f"the state stands at serial {found.serial}, but this machine has seen serial {seen.serial}"
+        return f"the state is of lineage {theirs}, but {who} has seen lineage {ours}"
+    return f"the state stands at serial {found.serial}, but {who} has seen serial {seen.serial}"

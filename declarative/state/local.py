@@ -13,29 +13,26 @@ import os
 import random
 import re
 import shlex
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from declarative.backoff import Backoff
 from declarative.errors import LockHeld, StateConflict, StateError, UsageError, visible
 from declarative.model import NAME_PATTERN, Begun, Record
 from declarative.state import journal, recovery_file, snapshot
 from declarative.state.disk import Files, Unfit, identify, names_in, read_file, refuse_large
-from declarative.state.folder import Cursor, Folder, fold_all
+from declarative.state.folder import Cursor, Folder, fold_all, move_away
 from declarative.state.high_water import HighWaterMark, HighWaterMarks, refuse_rollback
 from declarative.state.lockfile import UNREADABLE, LockFile, describe
 from declarative.state.recovery_file import Disposition
+from declarative.state.reserve import Reserve
 from declarative.state.snapshot import State
-from declarative.state.store import Holder, Place, Point, Restored
-
-RESERVE_BYTES = 64 * 1024
+from declarative.state.store import Holder, Place, Point, Restored, Seen, moved, nobody_cares
+from declarative.state.waiting import wait_for_lock
 
 _LEFT_ASIDE = re.compile(r"(?:state\.json|recovery-).*\.tmp\.[0-9]+")  # see `Files.write_aside`
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
-_UNSUPPORTED = frozenset({errno.EOPNOTSUPP, errno.EINVAL})
-_SHORTEST_PAUSE = 0.02  # seconds
-_JITTER = Backoff(first=0.1, longest=1.0)
 
 
 def open_local(place: Place) -> LocalStore:
@@ -70,6 +67,7 @@ class LocalStore:
     folder: Path
     marks: HighWaterMarks
     uuid: Callable[[], str]
+    results_wait: float = 0.0
     accept_rollback: int | None = None
     restoring: str = "declarative state restore"
     begins: str = ""
@@ -79,7 +77,8 @@ class LocalStore:
     def __post_init__(self) -> None:
         self._there = Folder(self.folder, address=self.address, restore=self.restoring)
         self._snapshot, self._journal = self._there.snapshot, self._there.journal
-        self._reserve = self.folder / "reserve"
+        self._reserve = Reserve(self.folder / "reserve", files=self.files)
+        self._moved = self.folder / "moved-to"
         self._lock = LockFile(self.folder / "state.json.lock", address=self.address, files=self.files)
         self._cursor: Cursor | None = None
         self._descriptor: int | None = None  # of the journal
@@ -91,6 +90,8 @@ class LocalStore:
 
     def read(self) -> State:
         """Return the state: see `Store.read`. A batch in a recovery file counts already."""
+        if moved_to := self.moved_to():
+            raise moved(self.address, moved_to)
         with self._reporting("read"):
             seen = self.marks.seen()  # before the files: a writer marks a serial after it is written
             state, cursor, written = self._load()
@@ -120,12 +121,8 @@ class LocalStore:
 
     def _remember(self, cursor: Cursor) -> None:
         """Mark what has been read; an accepted rollback is accepted once."""
-        if cursor.snapshot is not None:
-            (self.marks.note if self.accept_rollback is None else self.marks.reset)(
-                HighWaterMark(cursor.lineage, cursor.serial)
-            )
-        elif self.accept_rollback is not None:
-            self.marks.forget()
+        found = HighWaterMark(cursor.lineage, cursor.serial) if cursor.snapshot is not None else None
+        self.marks.take(found, accepted=self.accept_rollback is not None)
         self.accept_rollback = None
 
     def _load(self) -> tuple[State, Cursor, bytes]:
@@ -229,9 +226,9 @@ class LocalStore:
         try:
             descriptor = self._add(cursor, header + lines)
         except OSError as error:
-            if error.errno not in _FULL or not draw or identify(self._reserve) is None:
+            if error.errno not in _FULL or not draw or not self._reserve.is_there:
                 raise
-            self.files.remove(self._reserve)
+            self._reserve.use_up()
             descriptor = self._add(cursor, header + lines)
         self._make_durable(cursor, descriptor)
         cursor.serial += 1
@@ -280,8 +277,8 @@ class LocalStore:
         cursor.journal = identify(self._journal)
 
     def _leave_journal(self) -> None:
-        if self._descriptor is not None:
-            descriptor, self._descriptor = self._descriptor, None
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
             os.close(descriptor)
 
     def _publish(self, data: bytes, path: Path) -> None:
@@ -302,18 +299,34 @@ class LocalStore:
 
     # ---------------------------------------------------------------- lock
 
-    def lock(self, holder: Holder, *, timeout: float, sleep: Callable[[float], None]) -> None:
+    def lock(
+        self,
+        holder: Holder,
+        *,
+        timeout: float,
+        sleep: Callable[[float], None],
+        waiting: Callable[[Seen], None] = nobody_cares,
+    ) -> None:
         """Take the lock, tidy up after a crash, and set 64 KiB of the disk aside: see `Store.lock`."""
         with self._reporting("lock"):
             self.files.make_folder(self.folder)
-            self._acquire(holder, timeout=timeout, sleep=sleep)
+            other = wait_for_lock(
+                lambda: self._try_lock(holder),
+                is_free=lambda: self._lock.holder() is None,
+                timeout=timeout,
+                sleep=sleep,
+                jitter=self.jitter,
+                waiting=waiting,
+            )
+            if other is not None:
+                raise self._held(other.holder)
             try:
                 self._rotated = False
                 self.marks.prepare()
                 self._tidy_up()
                 with contextlib.suppress(StateError):  # `read` tells of it; `restore` puts it right
                     self._replay()
-                self._set_reserve_aside()
+                self._reserve.set_aside()
             except BaseException:
                 self.unlock()
                 raise
@@ -323,17 +336,10 @@ class LocalStore:
             if _LEFT_ASIDE.fullmatch(name):
                 self.files.remove(self.folder / name)
 
-    def _acquire(self, holder: Holder, *, timeout: float, sleep: Callable[[float], None]) -> None:
-        waited, ceiling = 0.0, _JITTER.after(0.0)
-        while not self._lock.acquire(holder):
-            other = self._lock.holder()
-            # Free again: it was given back just now, or somebody only looked. A second more for that.
-            if waited >= timeout + (1.0 if other is None else 0.0):
-                raise self._held(other or UNREADABLE)
-            pause = min(_SHORTEST_PAUSE + self.jitter(ceiling), max(timeout - waited, _SHORTEST_PAUSE))
-            sleep(pause)
-            waited += pause
-            ceiling = _JITTER.after(ceiling)
+    def _try_lock(self, holder: Holder) -> Seen | None:
+        if self._lock.acquire(holder):
+            return None
+        return Seen(self._lock.holder() or UNREADABLE, alive=True)
 
     def _held(self, other: Holder) -> LockHeld:
         return LockHeld(
@@ -348,34 +354,19 @@ class LocalStore:
         if self._lock.held:
             if not self._lock.lost():
                 with contextlib.suppress(OSError):  # the next lock finds it and takes it over
-                    self.files.remove(self._reserve)
+                    self._reserve.use_up()
             self._lock.release()
 
-    def holder(self) -> Holder | None:
+    def lock_seen(self) -> Seen | None:
         """Return who holds the lock now; what an ended process left doesn't count."""
         with self._reporting("read the lock of"):
-            return self._lock.holder()
+            holder = self._lock.holder()
+            return Seen(holder, alive=True) if holder is not None else None
 
-    def break_lock(self, lock_id: str) -> Holder:
+    def break_lock(self, lock_id: str, *, force: bool = False, sleep: Callable[[float], None] = time.sleep) -> Holder:
         """Clear what an ended process left in the lock file. Raises LockHeld while the lock is really held."""
         with self._reporting("free the lock of"):
             return self._lock.clear(lock_id)
-
-    def _set_reserve_aside(self) -> None:
-        """Take space that only completions may use, so that what the cloud has done can be recorded on a full disk."""
-        found = identify(self._reserve)
-        if found is not None and found[2] == RESERVE_BYTES:
-            return
-        self.files.remove(self._reserve)
-        descriptor = self.files.create(self._reserve)
-        try:
-            self.files.allocate(descriptor, RESERVE_BYTES)
-        except OSError as error:
-            self.files.remove(self._reserve)
-            if error.errno not in _UNSUPPORTED:
-                raise
-        finally:
-            os.close(descriptor)
 
     # ---------------------------------------------------------------- recovery
 
@@ -383,7 +374,7 @@ class LocalStore:
         """Keep records that could not be appended: see `Store.set_aside`. A later call replaces the earlier file."""
         if self._lock.held and not self._lock.lost():
             with contextlib.suppress(OSError):
-                self.files.remove(self._reserve)
+                self._reserve.use_up()
         lineage = self._cursor.lineage if self._cursor is not None else self.uuid()
         kept = recovery_file.keep(
             self.folder, records, lineage=lineage, after=after, name=self.uuid(), files=self.files
@@ -424,28 +415,59 @@ class LocalStore:
     def restore(self, serial: int) -> Restored:
         """Go back to `serial`: see `Store.restore`. The files as they were are kept in a folder beside, for good."""
         with self._reporting("restore"):
-            if not self._lock.held or self._lock.lost():
-                raise StateConflict(f"the state {self.address} is restored under its lock alone", _RUN_AGAIN)
+            self._require_lock("restored")
             state = self._there.go_back(serial)
             if state is None:
                 raise StateError(
                     f"nothing that is whole leads to serial {serial} of the state {self.address}",
                     f"`{self.restoring}` lists what can be restored.",
                 )
-            whole = snapshot.encode(state)
             told = self._there.told_after(serial)
-            kept = self._keep_files()
-            self._leave_journal()
-            if identify(kept / self._snapshot.name) is None:
-                self._move_away(self._snapshot, kept)
-            self._publish(whole, self._snapshot)
-            self._move_away(self._journal, kept)  # only now: without it, the old snapshot would be believed
-            self._abandoned, self._rotated = False, True
-            self._cursor = Cursor(state.lineage, state.serial, identify(self._snapshot))
-            self.marks.reset(HighWaterMark(state.lineage, state.serial))
-            with contextlib.suppress(StateError):  # `read` tells of it
-                self._replay()
-            return Restored(str(kept), *told)
+            return Restored(self._put_in_place(state), *told)
+
+    def replace(self, state: State) -> str:
+        """Put `state` in place of whatever is there: see `Store.replace`."""
+        with self._reporting("replace"):
+            self._require_lock("replaced")
+            return self._put_in_place(state)
+
+    def _put_in_place(self, state: State) -> str:
+        whole = snapshot.encode(state)
+        kept = self._keep_files()
+        self._leave_journal()
+        if identify(kept / self._snapshot.name) is None:
+            move_away(self._snapshot, kept, self.files)
+        self._publish(whole, self._snapshot)
+        move_away(self._journal, kept, self.files)  # only now: without it, the old snapshot would be believed
+        self.files.remove(self._moved)
+        self._abandoned, self._rotated = False, True
+        self._cursor = Cursor(state.lineage, state.serial, identify(self._snapshot))
+        self.marks.reset(HighWaterMark(state.lineage, state.serial))
+        with contextlib.suppress(StateError):  # `read` tells of it
+            self._replay()
+        return str(kept)
+
+    def _require_lock(self, what: str) -> None:
+        if not self._lock.held or self._lock.lost():
+            raise StateConflict(f"the state {self.address} is {what} under its lock alone", _RUN_AGAIN)
+
+    def move_to(self, address: str) -> None:
+        """Leave the word that the state is elsewhere now, and the files as they were: see `Store.move_to`."""
+        with self._reporting("move"):
+            self._require_lock("moved")
+            self._publish(f"{address}\n".encode(), self._moved)
+            self.marks.forget()
+
+    def moved_to(self) -> str:
+        """Return the address that the state has moved to; "" while it is here."""
+        with self._reporting("read"):
+            return (read_file(self._moved) or b"").decode("utf-8", "replace").strip()
+
+    def environments(self) -> list[str]:
+        """Return the environments with a state in the folders beside this one."""
+        with self._reporting("list the environments of"):
+            folders = [self.folder.parent / name for name in names_in(self.folder.parent)]
+            return [one.name for one in folders if one.is_dir() and identify(one / self._snapshot.name)]
 
     def _keep_files(self) -> Path:
         """Copy the snapshot and the journal into a new folder, and return that; what can't be read is not copied."""
@@ -459,12 +481,6 @@ class LocalStore:
                 if content is not None:
                     self._publish(content, kept / path.name)
         return kept
-
-    def _move_away(self, path: Path, folder: Path) -> None:
-        if identify(path) is not None:
-            self.files.replace(path, folder / path.name)
-            self.files.sync_folder(folder)
-            self.files.sync_folder(path.parent)
 
     @contextlib.contextmanager
     def _reporting(self, verb: str) -> Iterator[None]:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
+from urllib.parse import quote
 
 from declarative.errors import Diagnostic, UsageError, did_you_mean, visible
+from declarative.state.engine import Engine, Spot
 from declarative.state.store import Place, Store, unheard
+
+NO_VARIABLES: Mapping[str, str] = MappingProxyType({})
 
 
 def _open_local(place: Place) -> Store:
@@ -16,9 +23,67 @@ def _open_local(place: Place) -> Store:
     return open_local(place)
 
 
+def _open_postgresql(place: Place) -> Store:
+    from declarative.state.postgres import open_postgres
+
+    return _shared(place, open_postgres)
+
+
+def _open_web(place: Place) -> Store:
+    from declarative.state.web.engine import open_web
+
+    return _shared(place, open_web, results_wait=2.0)
+
+
+def _shared(place: Place, open_engine: Callable[[Spot], Engine], *, results_wait: float = 0.0) -> Store:
+    """A shared store on the engine of its scheme."""
+    from declarative.state.high_water import HighWaterMarks
+    from declarative.state.shared import SharedStore
+
+    if place.environment != DEFAULT and ENVIRONMENT not in place.pattern:
+        raise UsageError(
+            f"the address of the state names no environment, and --env asks for {visible(place.environment, limit=80)}",
+            f"Put {ENVIRONMENT} into it, where the environment's name is to stand.",
+        )
+    spot = Spot(
+        address=place.address,
+        pattern=place.pattern,
+        stack=place.stack,
+        environment=place.environment,
+        environ=place.environ,
+        uuid=place.uuid,
+        monotonic=place.monotonic,
+        sleep=place.sleep,
+    )
+    return SharedStore(
+        engine=open_engine(spot),
+        marks=HighWaterMarks(place.marks, address=place.address, environment=place.environment, warn=place.warn),
+        recovery=recovery_folder(place.marks, address=place.address, environment=place.environment),
+        uuid=place.uuid,
+        results_wait=results_wait,
+        accept_rollback=place.accept_rollback,
+        restoring=place.restore,
+        begins=place.begins,
+    )
+
+
+def recovery_folder(marks: Path | None, *, address: str, environment: str) -> Path | None:
+    """The folder for what could not be appended to this state; None where nothing of it can be kept."""
+    if marks is None:
+        return None
+    name = hashlib.sha256(f"{address}\n{environment}".encode("utf-8", "surrogateescape")).hexdigest()[:32]
+    return marks / "recovery" / name
+
+
 _SCHEMES: dict[str, tuple[str, Callable[[Place], Store]]] = {
     "local": ("local:DIR", _open_local),
+    "postgresql": ("postgresql://HOST/DB?state={stack}/{environment}", _open_postgresql),
+    "https": ("https://HOST/PATH/{stack}-{environment}", _open_web),
+    "http": ("http://localhost:PORT/PATH", _open_web),
 }
+# In one address for many: they stand for the stack's and the environment's name.
+STACK, ENVIRONMENT = "{stack}", "{environment}"
+DEFAULT = "default"  # the environment of a stack that has none
 
 
 def open_store(
@@ -28,6 +93,10 @@ def open_store(
     environment: str,
     marks: Path | None,
     uuid: Callable[[], str],
+    stack: str = "",
+    environ: Mapping[str, str] = NO_VARIABLES,
+    monotonic: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
     accept_rollback: int | None = None,
     restore: str = "declarative state restore",
     warn: Callable[[Diagnostic], None] = unheard,
@@ -35,10 +104,12 @@ def open_store(
 ) -> Store:
     """Return the store at `address`, whose scheme picks its kind. Nothing is read or written yet.
 
-    Relative paths start at `folder`, the stack's. `marks`: where this machine keeps the serials it has seen (None:
-    nowhere). `uuid` draws lineages. `accept_rollback`: the serial that the first read may find although this machine
-    has seen a later one or another lineage. `restore`: the command that restores this state, for messages. `warn` is
-    told, once, when marks can't be kept. `begins`: the lineage of a state that never was, instead of a drawn one.
+    In the address of a shared store `{stack}` and `{environment}` stand for these two, percent-encoded; `environ` holds
+    its credentials. Relative paths start at `folder`, the stack's. `marks`: where this machine keeps the serials it has
+    seen (None: nowhere). `uuid` draws lineages. `accept_rollback`: the serial that the first read may find although
+    this machine has seen a later one or another lineage. `restore`: the command that restores this state, for messages.
+    `warn` is told, once, when marks can't be kept. `begins`: the lineage of a state that never was, instead of a drawn
+    one.
 
     Raises UsageError for an unknown scheme, an address with a password, or a name that is no safe file name.
     """
@@ -52,9 +123,14 @@ def open_store(
         )
     return _SCHEMES[scheme][1](
         Place(
-            address=address,
+            address=_filled_in(address, stack=stack, environment=environment),
+            pattern=address,
             rest=rest,
+            stack=stack,
             folder=folder,
+            environ=environ,
+            monotonic=monotonic,
+            sleep=sleep,
             environment=environment,
             marks=marks,
             uuid=uuid,
@@ -64,6 +140,12 @@ def open_store(
             begins=begins,
         )
     )
+
+
+def _filled_in(address: str, *, stack: str, environment: str) -> str:
+    for name, text in ((STACK, stack), (ENVIRONMENT, environment)):
+        address = address.replace(name, quote(text, safe=""))
+    return address
 
 
 def _refuse_password(address: str) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from declarative.errors import StateError, visible
 from declarative.model import Begun, Put, Record
-from declarative.state import journal
+from declarative.state import journal, snapshot
 from declarative.state.disk import Files, names_in, read_file
 from declarative.state.snapshot import NewerFormat, State
 
@@ -73,26 +73,49 @@ def list_recoveries(folder: Path) -> list[Recovery]:
 
 def _read(path: Path) -> Recovery:
     try:
-        data = read_file(path) or b""
-        read = journal.decode(data, source=str(path))
-        if len(read.batches) != 1:
-            raise StateError(f"{visible(path)} holds {len(read.batches)} whole batches, where there should be one")
+        return read_recovery(read_file(path) or b"", source=str(path))
     except NewerFormat:
         raise
     except StateError as error:
         raise StateError(error.summary, f"Move that file out of the folder. {_LOOK_AT_IT}") from error
+
+
+def read_recovery(data: bytes, *, source: str) -> Recovery:
+    """Read the content of a recovery file. Raises StateError."""
+    read = journal.decode(data, source=source)
+    if len(read.batches) != 1:
+        raise StateError(f"{visible(source)} holds {len(read.batches)} whole batches, where there should be one")
     lines = data[data.find(b"\n") + 1 : read.intact]
-    return Recovery(path, read.lineage, read.after, read.batches[0].records, lines)
+    return Recovery(Path(source), read.lineage, read.after, read.batches[0].records, lines)
+
+
+def says_nothing_new(state: State, records: Sequence[Record]) -> bool:
+    """True when the state holds all that these records say: folding them in changes nothing."""
+    before = snapshot.encode(state)
+    copy = snapshot.decode(before, source="a copy")
+    for record in records:
+        snapshot.fold(copy, record)
+    return snapshot.encode(copy) == before
 
 
 def keep(folder: Path, records: Sequence[Record], *, lineage: str, after: int, name: str, files: Files) -> Path | str:
     """Write a recovery file and return its path; return its content as `base64:…` when it can't be written."""
-    data = journal.encode_header(lineage, after=after) + journal.encode_batch(records, serial=after + 1)
+    data = _content(records, lineage=lineage, after=after)
     path = folder / f"recovery-{name}.jsonl"
     try:
         files.make_folder(folder)
         files.replace(files.write_aside(data, path), path)
         files.sync_folder(folder)
     except OSError:
-        return f"base64:{base64.b64encode(data).decode('ascii')}"
+        return as_text(records, lineage=lineage, after=after)
     return path
+
+
+def as_text(records: Sequence[Record], *, lineage: str, after: int) -> str:
+    """Return a recovery file's content as `base64:…`, for where no file can be written."""
+    content = base64.b64encode(_content(records, lineage=lineage, after=after))
+    return f"base64:{content.decode('ascii')}"
+
+
+def _content(records: Sequence[Record], *, lineage: str, after: int) -> bytes:
+    return journal.encode_header(lineage, after=after) + journal.encode_batch(records, serial=after + 1)

@@ -169,9 +169,7 @@ def encode(state: State) -> bytes:
 
     Raises StateError for a state that `decode` would refuse, such as two addresses with one object.
     """
-    typed_json.text(state.lineage, "lineage", empty=False)
-    typed_json.whole(state.serial, "serial")
-    require_sound(state)
+    require_fit(state)
     members = [
         f'"format":{dumps(FORMAT)}',
         f'"lineage":{dumps(state.lineage)}',
@@ -187,6 +185,13 @@ def encode(state: State) -> bytes:
     ]
     body = ("{\n" + ",\n".join(members)).encode("ascii")
     return body + _seal(body)
+
+
+def require_fit(state: State) -> None:
+    """Raise StateError for a state that `decode` would refuse."""
+    typed_json.text(state.lineage, "lineage", empty=False)
+    typed_json.whole(state.serial, "serial")
+    require_sound(state)
 
 
 def _lines(name: str, written: Iterable[str]) -> str:

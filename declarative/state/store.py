@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from declarative.errors import Diagnostic
+from declarative.errors import Diagnostic, StateError, visible
 from declarative.model import Address, Record, Resource
 from declarative.state.snapshot import State
 
@@ -22,6 +23,18 @@ class Holder:
     pid: int
     operation: str
     since: str
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A lock, as a look shows it. `alive`: False when its holder is known to be gone, None when nobody can know.
+
+    `age`: words for how fresh that knowledge is, such as `renewed 4 s ago`; "" for none.
+    """
+
+    holder: Holder
+    alive: bool | None
+    age: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +59,10 @@ class Restored:
     begun: tuple[Address, ...] = ()
 
 
+def nobody_cares(_: Seen) -> None:
+    """Nobody wants to know who holds the lock."""
+
+
 class Store(Protocol):
     """Where the state of one stack in one environment lives.
 
@@ -55,6 +72,10 @@ class Store(Protocol):
     @property
     def address(self) -> str:
         """The store's address, for messages."""
+
+    @property
+    def results_wait(self) -> float:
+        """Seconds that results may wait to be written together, where each write costs a whole state; else 0."""
 
     def read(self) -> State:
         """Return the state; a fresh one (serial 0, a new lineage) when none has ever been. Takes no lock."""
@@ -73,19 +94,30 @@ class Store(Protocol):
         a backup. Raises StateConflict like `append`.
         """
 
-    def lock(self, holder: Holder, *, timeout: float, sleep: Callable[[float], None]) -> None:
-        """Take the lock, trying again for `timeout` seconds (the pauses count). Raises LockHeld."""
+    def lock(
+        self,
+        holder: Holder,
+        *,
+        timeout: float,
+        sleep: Callable[[float], None],
+        waiting: Callable[[Seen], None] = nobody_cares,
+    ) -> None:
+        """Take the lock, trying again for `timeout` seconds (the pauses count). Raises LockHeld.
+
+        `waiting` is told who has it meanwhile.
+        """
 
     def unlock(self) -> None:
         """Give the lock back; without it, do nothing."""
 
-    def holder(self) -> Holder | None:
+    def lock_seen(self) -> Seen | None:
         """Return who holds the lock now."""
 
-    def break_lock(self, lock_id: str) -> Holder:
+    def break_lock(self, lock_id: str, *, force: bool = False, sleep: Callable[[float], None] = time.sleep) -> Holder:
         """Free the lock with this id, which its holder left behind, and return that holder.
 
-        Raises StateError for any other id, and where nothing is left.
+        Raises LockHeld while the holder lives, or where nobody can know and `force` is not set; StateError for any
+        other id, and where nothing is left. `sleep`: how to wait while watching whether the holder lives.
         """
 
     def set_aside(self, records: Sequence[Record], *, after: int) -> str:
@@ -105,14 +137,41 @@ class Store(Protocol):
         Raises StateError when nothing that is whole leads to that serial, StateConflict without the lock.
         """
 
+    def replace(self, state: State) -> str:
+        """Under the lock, put `state` in place of whatever is there, and remember it as the last one seen.
+
+        What is replaced is kept; returns where. Raises StateConflict without the lock.
+        """
+
+    def move_to(self, address: str) -> None:
+        """Under the lock, leave only the word that the state is at `address` now; whoever opens this is told so."""
+
+    def moved_to(self) -> str:
+        """Return the address that the state has moved to; "" while it is here."""
+
+    def environments(self) -> Sequence[str] | None:
+        """Return the environments that have a state beside this one's; None where the place can't list them."""
+
+
+def moved(address: str, moved_to: str) -> StateError:
+    """The refusal of a state that is elsewhere now."""
+    return StateError(
+        f"the state {address} has moved to {visible(moved_to)}", "Use that address: --state, or DECLARATIVE_STATE."
+    )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
     """What every store is opened with: see `open_store`. `rest` is the address behind its scheme."""
 
     address: str
+    pattern: str
     rest: str
+    stack: str
     folder: Path
+    environ: Mapping[str, str]
+    monotonic: Callable[[], float]
+    sleep: Callable[[float], None]
     environment: str
     marks: Path | None
     uuid: Callable[[], str]

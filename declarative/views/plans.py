@@ -139,6 +139,7 @@ def _head(plan: Plan) -> list[Line]:
             Span(", environment "),
             Span(shown(basis.environment, limit=_NAME_LIMIT), Tone.STRONG),
             Span(f" ({place})" if place else "", Tone.FAINT),
+            Span(f", state {shown(basis.state, limit=_NAME_LIMIT)}" if basis.state else "", Tone.FAINT),
         )
     ]
     if plan.consents:
@@ -235,9 +236,14 @@ def drift_lines(drift: Sequence[Drift]) -> list[Line]:
     for one in drift:
         what = "is gone" if one.gone else "differs"
         lines.append((Span("    ! ", Tone.CHANGE), Span(str(one.address), Tone.STRONG), Span(f" {what}")))
-        width = min(max((len(change.field) for change in one.changes), default=0), 40)
-        lines += [_change_line(change, width=width, born=False, new=_side(change.new)) for change in one.changes]
+        lines += change_lines(one.changes)
     return lines
+
+
+def change_lines(changes: Sequence[Change]) -> list[Line]:
+    """One line for each field: the value before, and after."""
+    width = min(max((len(change.field) for change in changes), default=0), 40)
+    return [_change_line(change, width=width, born=False, new=_side(change.new)) for change in changes]
 
 
 def withheld_lines(withheld: Sequence[Withheld]) -> list[Line]:

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from declarative import codec
 from declarative.errors import shown
 from declarative.model import Json, Operation, Resource, Run
-from declarative.state import Holder, Point, State
+from declarative.state import Holder, Point, Seen, State
 from declarative.views.outcomes import outputs_lines
 from declarative.views.text import Line, Span, Tone, field_name, line, many, value
 from declarative.views.view import document
@@ -92,13 +92,18 @@ class HistoryView:
 class HolderView:
     """Who holds the lock of a state, if anybody does."""
 
-    holder: Holder | None
+    seen: Seen | None
 
     def text(self) -> list[Line]:
-        return [line(holder_text(self.holder) if self.holder else "The state is not locked.")]
+        if self.seen is None:
+            return [line("The state is not locked.")]
+        age = f"; {shown(self.seen.age)}" if self.seen.age else ""
+        return [line(f"{holder_text(self.seen.holder)}{age}")]
 
     def json(self) -> str:
-        return document(asdict(self.holder) if self.holder else None)
+        if self.seen is None:
+            return document(None)
+        return document({**asdict(self.seen.holder), "alive": self.seen.alive, "age": self.seen.age or None})
 
 
 def holder_text(holder: Holder) -> str:

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from declarative.clock import Clock
-from declarative.errors import Diagnostic, Interrupted, Severity, StateError, UsageError
-from declarative.model import Binding, Stack
-from declarative.state import Holder, State, Store, open_store
+from declarative.errors import Diagnostic, Interrupted, Severity, UsageError
+from declarative.model import Stack
+from declarative.state import Holder, Seen, State, Store, open_store
+from declarative.workflow.ownership import check_owner
 from declarative.workflow.project import SIMULATOR, Project
 
 if TYPE_CHECKING:
@@ -44,6 +45,10 @@ def store_of(project: Project, stack: Stack, *, begins: str = "") -> Store:
         elsewhere or stack.state,
         folder=project.folder,
         environment=project.environment,
+        stack=stack.name,
+        environ=project.environ,
+        monotonic=project.clock.elapsed,
+        sleep=project.clock.pause,
         marks=_marks(project.environ),
         uuid=lambda: new_uuid(project.clock),
         accept_rollback=project.accept_rollback,
@@ -51,6 +56,13 @@ def store_of(project: Project, stack: Stack, *, begins: str = "") -> Store:
         warn=project.warn,
         begins=begins,
     )
+
+
+def read_state(project: Project, stack: Stack, store: Store) -> State:
+    """What is recorded. Raises StateError for another's state."""
+    state = store.read()
+    check_owner(project, stack, state)
+    return state
 
 
 def _restoring(project: Project, elsewhere: str | None) -> str:
@@ -204,8 +216,15 @@ async def _lock(project: Project, store: Store, holder: Holder, interrupt: async
             raise Interrupted
         project.clock.pause(seconds)
 
+    def tell(seen: Seen) -> None:
+        holder, age = seen.holder, f" ({seen.age})" if seen.age else ""
+        who_has_it = f"{holder.who} on {holder.host} for {holder.operation}, since {holder.since}{age}"
+        project.warn(Diagnostic(f"waiting for the lock of the state: {who_has_it}", severity=Severity.WARNING))
+
     timeout = min(project.lock_timeout, project.timeout if project.timeout is not None else project.lock_timeout)
-    taking = asyncio.ensure_future(project.blocking(lambda: store.lock(holder, timeout=timeout, sleep=pause)))
+    taking = asyncio.ensure_future(
+        project.blocking(lambda: store.lock(holder, timeout=timeout, sleep=pause, waiting=tell))
+    )
     try:
         await asyncio.shield(taking)
     except asyncio.CancelledError:
@@ -221,19 +240,3 @@ def who() -> str:
         return getpass.getuser()
     except (KeyError, OSError):
         return f"uid {os.getuid()}"
-
-
-def check_binding(state: State, binding: Binding) -> None:
-    bound = state.binding
-    if bound is not None and not same_cloud(bound, binding):
-        raise StateError(
-            f"this state belongs to project {bound.project_id} in region {bound.region!r} at {bound.host}, "
-            f"not to project {binding.project_id} in region {binding.region!r} at {binding.host}",
-            "Use the endpoint and project it belongs to, or another state.",
-        )
-
-
-def same_cloud(one: Binding, other: Binding) -> bool:
-    """True when both are one project at one endpoint; a region that isn't named agrees with any."""
-    regions = {one.region, other.region} - {""}
-    return (one.project_id, one.host) == (other.project_id, other.host) and len(regions) <= 1

@@ -22,12 +22,14 @@ from declarative.model import (
     Run,
     RunEnded,
     RunStarted,
+    Stack,
     StepOutcome,
 )
 from declarative.planfile import plan_digest
 from declarative.planner.consents import Unconsented, unconsented
 from declarative.planner.outputs import evaluate_outputs
 from declarative.workflow.backends import new_uuid, who
+from declarative.workflow.ownership import binding_here
 from declarative.workflow.project import Project
 
 if TYPE_CHECKING:
@@ -45,6 +47,7 @@ class Applied:
 
 async def run_plan(
     project: Project,
+    stack: Stack,
     reviewed: Plan,
     session: Session,
     interrupt: asyncio.Event,
@@ -68,7 +71,7 @@ async def run_plan(
         return Applied(reviewed, Outcome(withheld=reviewed.withheld), _exit_code(reviewed, (), session, ""))
     clock, begun = session.clock, session.clock.monotonic()
     run = _new_run(project, command, reviewed, digest or plan_digest(reviewed))
-    await session.ledger.bind(session.provider.binding)
+    await session.ledger.bind(binding_here(project, stack, session.provider.binding))
     await session.ledger.intend(RunStarted(run), *_pre_images(session), *unknown_until_now(session))
     todo = len(reviewed.steps) - len(finished or ())
     session.emit(Event("run-started", clock.stamp(), detail={"steps": todo, "plan": run.plan}))

@@ -18,6 +18,7 @@ from declarative.workflow.addresses import declared_address
 from declarative.workflow.backends import cloud_of, writing
 from declarative.workflow.execution import record
 from declarative.workflow.manifests import resolved
+from declarative.workflow.ownership import binding_here
 from declarative.workflow.project import Project
 from declarative.workflow.sessions import open_at, recovered_session
 from declarative.workflow.watch import Watch
@@ -41,7 +42,7 @@ async def import_objects(project: Project, wanted: Sequence[tuple[str, str]], *,
         if new:
             imported = await _read(session.observer, resources, desired, new)
             settled = (Closed(one.id) for address in new for one in open_at(session.ledger.state, address))
-            await session.ledger.bind(provider.binding)
+            await session.ledger.bind(binding_here(project, desired.stack, provider.binding))
             await record(project, session.ledger, _import_title(new), (*map(Put, imported), *settled))
         return tuple(resources[address] for address in chosen)
 

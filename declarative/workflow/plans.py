@@ -13,9 +13,10 @@ from declarative.model import Action, Basis, Binding, DesiredView, Observed, Ope
 from declarative.observation.refresh import REFRESH_TIME, first_shown, observe
 from declarative.planner.planner import aware_of_twins, kinds_with_twins, make_plan
 from declarative.planner.selection import PlanRequest
-from declarative.state import State
-from declarative.workflow.backends import check_binding, cloud_of, store_of
+from declarative.state import State, Store
+from declarative.workflow.backends import cloud_of, read_state, store_of
 from declarative.workflow.manifests import resolved
+from declarative.workflow.ownership import check_cloud
 from declarative.workflow.project import Project
 from declarative.workflow.sessions import nobody, observer_for, session_for
 
@@ -28,9 +29,10 @@ _PLAN_LIFE = timedelta(days=1)
 async def plan(project: Project, request: PlanRequest) -> Plan:
     """What `apply` would do. Takes no lock and writes nothing."""
     desired, warnings = resolved(project)
-    state = store_of(project, desired.stack).read()
+    store = store_of(project, desired.stack)
+    state = read_state(project, desired.stack, store)
     async with cloud_of(project, desired.stack) as provider:
-        check_binding(state, provider.binding)
+        check_cloud(state, provider.binding)
         observer = observer_for(project, provider, desired.stack)
         open_ = all_open(state)
         if open_ and request.refreshed:
@@ -39,7 +41,13 @@ async def plan(project: Project, request: PlanRequest) -> Plan:
         shown = first_shown(observer.notices, state.resources.values(), observed)
         if shown:
             state = replace(state, resources={**state.resources, **{one.address: one for one in shown}})
-        return await make(project, request, desired, observer, state, observed, open_=open_, warnings=warnings)
+        made = await make(project, request, desired, observer, state, observed, open_=open_, warnings=warnings)
+        return in_store(made, store)
+
+
+def in_store(made: Plan, store: Store) -> Plan:
+    """The plan, with where its state is kept, for whoever reads it."""
+    return replace(made, basis=replace(made.basis, state=store.address))
 
 
 async def _recovered_in_memory(

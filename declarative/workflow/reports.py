@@ -13,8 +13,9 @@ from declarative.kinds import KINDS
 from declarative.model import Lookups, Stack
 from declarative.observation.refresh import domains_of, read_kinds
 from declarative.workflow.addresses import recorded_address
-from declarative.workflow.backends import check_binding, cloud_of, store_of
+from declarative.workflow.backends import cloud_of, read_state, store_of
 from declarative.workflow.manifests import stack_here, stack_of
+from declarative.workflow.ownership import check_cloud
 from declarative.workflow.project import Project
 from declarative.workflow.sessions import observer_for
 
@@ -31,12 +32,12 @@ async def status(project: Project, address: str | None = None) -> Report:
     from declarative.reporting.health import Report, report
 
     stack = stack_of(project)
-    state = store_of(project, stack).read()
+    state = read_state(project, stack, store_of(project, stack))
     only = recorded_address(state.resources, address) if address is not None else None
     if not state.resources:
         return Report()
     async with cloud_of(project, stack) as provider:
-        check_binding(state, provider.binding)
+        check_cloud(state, provider.binding)
         observer = observer_for(project, provider, stack)
         observed = await read_kinds(observer, state.resources.values(), KINDS)
     for finding in observer.notices.findings:

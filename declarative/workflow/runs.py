@@ -14,10 +14,11 @@ from declarative.model import Action, Consent, DesiredView, Plan, Step
 from declarative.observation.refresh import observe, read_kinds
 from declarative.planner.consents import with_consents
 from declarative.planner.selection import PlanRequest
-from declarative.workflow.backends import check_binding, cloud_of, writing
+from declarative.workflow.backends import cloud_of, read_state, writing
 from declarative.workflow.execution import Applied, run_plan
 from declarative.workflow.manifests import resolved
-from declarative.workflow.plans import all_open, make
+from declarative.workflow.ownership import check_cloud
+from declarative.workflow.plans import all_open, in_store, make
 from declarative.workflow.project import Project
 from declarative.workflow.saved_plan import (
     desired_of,
@@ -48,8 +49,8 @@ async def apply(project: Project, request: PlanRequest, *, watch: Watch, interru
         session = await _unless(interrupt, recovered_session(project, desired.stack, provider, store, watch))
         made = await _unless(interrupt, _planned_under_lock(project, request, desired, session, warnings))
         await _unless(interrupt, _know_what_is_there(session, made))
-        reviewed = _reviewed(watch, made, interrupt)
-        return await run_plan(project, reviewed, session, interrupt, command=command)
+        reviewed = _reviewed(watch, in_store(made, store), interrupt)
+        return await run_plan(project, desired.stack, reviewed, session, interrupt, command=command)
 
 
 async def _planned_under_lock(
@@ -84,8 +85,8 @@ async def apply_saved(
         writing(project, stack, "apply", interrupt, begins=saved.basis.lineage) as store,
         cloud_of(project, stack) as provider,
     ):
-        state = store.read()
-        check_binding(state, provider.binding)
+        state = read_state(project, stack, store)
+        check_cloud(state, provider.binding)
         refuse_other_cloud(provider.binding, saved)
         resumed = refuse_stale(state, saved, digest)
         session = await _unless(interrupt, recovered_session(project, stack, provider, store, watch, state=state))
@@ -93,9 +94,10 @@ async def apply_saved(
         judged = await _unless(
             interrupt, verified_here(session, saved, desired, finished=finished, open_=all_open(session.ledger.state))
         )
-        reviewed = _reviewed(watch, with_consents(judged, tuple(consents)), interrupt)
+        reviewed = _reviewed(watch, in_store(with_consents(judged, tuple(consents)), store), interrupt)
         return await run_plan(
             project,
+            stack,
             reviewed,
             session,
             interrupt,

@@ -17,7 +17,7 @@ from declarative.planfile import Circumstances, decode_plan, refuse_other, verif
 from declarative.planner.planner import make_plan
 from declarative.planner.selection import PlanRequest
 from declarative.state import State
-from declarative.workflow.backends import same_cloud
+from declarative.workflow.ownership import same_cloud
 from declarative.workflow.project import SIMULATOR, Project
 
 if TYPE_CHECKING:

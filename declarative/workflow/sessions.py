@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from declarative.model import Address, Event, Operation, Stack
 from declarative.state import State, Store
-from declarative.workflow.backends import check_binding, cloud_of
+from declarative.workflow.backends import cloud_of, read_state
 from declarative.workflow.execution import raise_trouble
+from declarative.workflow.ownership import check_cloud
 from declarative.workflow.project import Project
 from declarative.workflow.watch import Watch
 
@@ -76,8 +77,8 @@ async def recovered_session(
     """A session on the locked state, with the operations of earlier runs recovered as far as they can be."""
     from declarative.applier import recover
 
-    state = state or store.read()
-    check_binding(state, provider.binding)
+    state = state or read_state(project, stack, store)
+    check_cloud(state, provider.binding)
     observer = observer_for(project, provider, stack, emit=watch.event)
     session = session_for(project, observer, stack, state, store=store, emit=watch.event)
     if state.operations:
@@ -94,7 +95,7 @@ async def recovered_ledger(project: Project, stack: Stack, store: Store, watch: 
     """The ledger of the locked state. Only what earlier runs left open takes a look at the cloud."""
     from declarative.applier import Ledger
 
-    state = store.read()
+    state = read_state(project, stack, store)
     if not state.operations:
         return Ledger(state, store, blocking=project.blocking)
     async with cloud_of(project, stack) as provider:

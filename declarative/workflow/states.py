@@ -8,9 +8,9 @@ from pathlib import Path
 
 from declarative.errors import DeclarativeError, StateError, UsageError
 from declarative.model import Address, Begun, Closed, Dropped, Json, Put, Record, Resource, Run
-from declarative.state import Holder, Point, Restored, State
+from declarative.state import Holder, Point, Restored, Seen, State
 from declarative.workflow.addresses import parse_address, recorded_address
-from declarative.workflow.backends import local_folder_of, store_of, writing
+from declarative.workflow.backends import local_folder_of, read_state, store_of, writing
 from declarative.workflow.execution import record
 from declarative.workflow.manifests import stack_of
 from declarative.workflow.project import Project
@@ -20,7 +20,8 @@ from declarative.workflow.watch import Watch
 
 def show(project: Project) -> State:
     """The recorded state."""
-    return store_of(project, stack_of(project)).read()
+    stack = stack_of(project)
+    return read_state(project, stack, store_of(project, stack))
 
 
 def state_folders(project: Project) -> tuple[Path, ...]:
@@ -60,14 +61,18 @@ def state_points(project: Project) -> tuple[Point, ...]:
     return tuple(store_of(project, stack_of(project)).points())
 
 
-def lock_show(project: Project) -> Holder | None:
+def lock_show(project: Project) -> Seen | None:
     """Who holds the state's lock."""
-    return store_of(project, stack_of(project)).holder()
+    return store_of(project, stack_of(project)).lock_seen()
 
 
-def lock_break(project: Project, lock_id: str) -> Holder:
-    """Take the lock away from a holder that is gone, and return it. Raises LockHeld while it lives."""
-    return store_of(project, stack_of(project)).break_lock(lock_id)
+def lock_break(project: Project, lock_id: str, *, force: bool = False) -> Holder:
+    """Take the lock away from a holder that is gone, and return it.
+
+    Raises LockHeld while it lives, and where nobody can know that and `force` is not set.
+    """
+    store = store_of(project, stack_of(project))
+    return store.break_lock(lock_id, force=force, sleep=project.clock.pause)
 
 
 async def state_mv(project: Project, source: str, target: str, *, watch: Watch) -> None:

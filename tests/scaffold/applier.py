@@ -381,6 +381,8 @@ def _do(after: float, change: Callable[[], object]) -> None:
 class Disk:
     """A store that logs what becomes durable, by the name of the record. From `trouble` on, every write fails."""
 
+    results_wait = 0.0
+
     def __init__(self, cloud: Cloud) -> None:
         self.trouble: StateError | None = None
         self._cloud = cloud

@@ -20,7 +20,7 @@ RESOURCE = Resource(
 )
 OPERATION = Operation("op-1", "create:x", Action.CREATE, RESOURCE, "job-1", 2)
 RUN = Run("run-1", "me", "then", "apply", "digest", ("delete",), "later", {"done": 1})
-BINDING = Binding("project", "eu-de", "sdrs.example.com")
+BINDING = Binding("project", "eu-de", "sdrs.example.com", "shop", "prod", "teams/shop")
 NOUNS = [
     pytest.param(RESOURCE, codec.resource_in_short, codec.read_resource, id="resource"),
     pytest.param(OPERATION, codec.operation_in_short, codec.read_operation, id="operation"),

@@ -13,7 +13,7 @@ from typing import TypeVar
 from declarative.errors import StateConflict, StateError, visible
 from declarative.model import Record
 from declarative.state import journal, snapshot
-from declarative.state.engine import Kept, Seen, Spot
+from declarative.state.engine import Kept, Spot
 from declarative.state.postgres import lock, reading, saving, session
 from declarative.state.postgres.address import parse
 from declarative.state.postgres.lock import Held
@@ -25,7 +25,7 @@ from declarative.state.postgres.saving import Backup, Save, Standing
 from declarative.state.postgres.schema import Schema
 from declarative.state.postgres.session import Gone, Refused, Session
 from declarative.state.snapshot import State
-from declarative.state.store import Holder, Point
+from declarative.state.store import Holder, Point, Seen
 
 FOLD_AFTER = 1000  # serials after which a whole text is kept
 _TRIES = 8  # to find out what became of a write that nobody answered

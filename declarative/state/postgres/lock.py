@@ -14,10 +14,9 @@ from typing import NamedTuple
 from declarative import typed_json
 from declarative.errors import StateError, visible
 from declarative.state.canonical import dumps, loads
-from declarative.state.engine import Seen
 from declarative.state.postgres.schema import Schema
 from declarative.state.postgres.session import Refused, Session
-from declarative.state.store import Holder
+from declarative.state.store import Holder, Seen
 
 _NAMED = "declarative "  # what application names begin with, before the lock's id
 _WAITED = 100  # looks, with a pause between them, until a session that was told to end has ended

@@ -20,10 +20,10 @@ from declarative import strict_json
 from declarative.errors import LockHeld, StateConflict, StateError, visible
 from declarative.model import Record
 from declarative.provider.secret import Secret
-from declarative.state.engine import Kept, Seen, Spot
+from declarative.state.engine import Kept, Spot
 from declarative.state.lockfile import describe
 from declarative.state.snapshot import State, fold, fresh
-from declarative.state.store import Holder, Point
+from declarative.state.store import Holder, Point, Seen
 from declarative.state.web import documents
 from declarative.state.web.address import Site, site_of
 from declarative.state.web.answers import is_page, page_instead, refusal

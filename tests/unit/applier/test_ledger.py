@@ -12,6 +12,7 @@ import pytest
 from declarative.applier import Ledger
 from declarative.errors import StateConflict, StateError
 from declarative.model import (
+    Accepted,
     Action,
     Address,
     Begun,
@@ -23,7 +24,7 @@ from declarative.model import (
     Record,
     Resource,
 )
-from declarative.state import State, Store, open_store
+from declarative.state import State, Store, fresh, open_store
 from declarative.state.local import LocalStore
 from tests.scaffold.virtual_time import run_virtual
 
@@ -202,3 +203,68 @@ async def test_an_object_is_found_by_its_id_wherever_it_is_recorded(tmp_path):
     found = [ledger.recorded("ProtectionGroup", one) for one in ("id-1", "id-2", "id-3", None)]
     assert found == [moved, None, resource(3), None]
     assert ledger.recorded("ReplicationPair", "id-1") is None
+
+
+# ---------------------------------------------------------------- results that wait
+
+
+class Counting:
+    """A store in memory to which each write is dear; `serials` has when each batch was written."""
+
+    results_wait = 2.0
+
+    def __init__(self):
+        self.batches = []
+
+    def append(self, records, *, after):
+        self.batches.append((round(asyncio.get_running_loop().time(), 3), list(records)))
+        return after + 1
+
+    def write(self, state, *, after):
+        """Folded."""
+
+
+def waited(work):
+    store = Counting()
+
+    async def main():
+        ledger = Ledger(fresh("a-lineage"), store, blocking=inline)
+        await work(ledger)
+        await ledger.close()
+
+    run_virtual(main)
+    return store.batches
+
+
+def test_results_wait_for_others_where_a_write_is_dear():
+    async def work(ledger):
+        async def later(number):
+            await asyncio.sleep(number * 0.5)
+            await ledger.note(Put(resource(number)))
+
+        await asyncio.gather(*(later(number) for number in range(4)))
+
+    ((moment, records),) = waited(work)
+    assert (moment, len(records)) == (2.0, 4)
+
+
+def test_what_something_depends_on_never_waits_and_takes_the_results_along():
+    async def work(ledger):
+        noting = asyncio.create_task(ledger.note(Put(resource(1))))
+        await asyncio.sleep(0.5)
+        await ledger.intend(begun(2))
+        await noting
+        await ledger.note(Accepted("op-2", "job-2"))
+
+    batches = waited(work)
+    assert [(moment, len(records)) for moment, records in batches] == [(0.5, 2), (0.5, 1)]
+
+
+def test_the_end_of_a_run_waits_for_nothing():
+    async def work(ledger):
+        task = asyncio.create_task(ledger.note(Put(resource(1))))
+        await asyncio.sleep(0.25)
+        await ledger.close()
+        await task
+
+    assert [moment for moment, _ in waited(work)] == [0.25]

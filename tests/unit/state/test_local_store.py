@@ -355,7 +355,7 @@ def test_a_lock_needs_room_for_the_reserve(place: Path):
     store = open_at(place, files=failing_once("allocate", errno.ENOSPC))
     with pytest.raises(StateError, match="No space left"):
         lock(store)
-    assert open_at(place).holder() is None
+    assert open_at(place).lock_seen() is None
 
 
 def test_a_file_system_that_can_not_set_space_aside_is_used_without(place: Path):
@@ -708,7 +708,7 @@ def test_what_is_no_regular_file_is_refused_unread(place: Path, name: str):
 def test_a_lock_file_that_is_no_regular_file_is_refused(place: Path):
     (place / "state.json.lock").unlink()
     os.mkfifo(place / "state.json.lock")
-    for look in (lock, LocalStore.holder):
+    for look in (lock, LocalStore.lock_seen):
         with pytest.raises(StateError, match="lock is no regular file"):
             look(open_at(place))
 

@@ -72,16 +72,16 @@ def test_another_process_waits_until_the_lock_is_given_back(tmp_path: Path, stor
             assert process.stdout.readline() == "free\n"
 
         store.lock(HOLDER, timeout=60, sleep=sleep)
-        assert store.holder() == HOLDER
+        assert store.lock_seen().holder == HOLDER
 
 
 def test_a_killed_process_leaves_a_free_lock(tmp_path: Path, store: Store):
     with other_process(tmp_path) as process:
         process.send_signal(signal.SIGKILL)
         process.wait()
-        assert store.holder() is None
+        assert store.lock_seen() is None
         lock(store)
-        assert open_at(tmp_path).holder() == HOLDER
+        assert open_at(tmp_path).lock_seen().holder == HOLDER
 
 
 def test_what_a_killed_process_left_is_cleared_by_its_id(tmp_path: Path, store: Store):
@@ -105,7 +105,7 @@ def test_a_child_process_does_not_keep_the_lock(tmp_path: Path, store: Store):
         assert child.stdout is not None
         child.stdout.readline()  # now it runs: until then it may still hold what is closed as it begins
         store.unlock()
-        assert open_at(tmp_path).holder() is None
+        assert open_at(tmp_path).lock_seen() is None
         lock(open_at(tmp_path))
         child.communicate(b"\n")
 
@@ -119,7 +119,7 @@ def test_a_held_lock_with_an_unreadable_holder_is_held(tmp_path: Path, store: St
     lock(store)
     (tmp_path / "state" / "prod" / "state.json.lock").write_bytes(garbage)
     other = open_at(tmp_path)
-    assert other.holder() is not None
+    assert other.lock_seen() is not None
     with pytest.raises(LockHeld, match="somebody"):
         lock(other)
 
