@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import secrets
 import stat
@@ -144,20 +143,53 @@ def read_plan(path: Path) -> str:
     from declarative.planfile.document import MAX_BYTES
 
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError as error:
-        if error.errno == errno.ENOENT:
-            raise UsageError(f"there is no plan {path}", "Write one with: declarative plan -o plan.json") from error
-        raise FileRefused(f"{path} can't be read: {error.strerror}") from error
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise FileRefused(f"{path} is not a regular file", "A plan is the file that `plan -o` writes.")
-    with os.fdopen(descriptor, "rb") as file:
-        content = file.read(MAX_BYTES + 2)  # what is larger is refused by whoever reads the text
+        content = read_bytes(path, most=MAX_BYTES + 1)  # what is larger is refused by whoever reads the text
+    except FileNotFoundError as error:
+        raise UsageError(f"there is no plan {path}", "Write one with: declarative plan -o plan.json") from error
     try:
         return content.decode()
     except UnicodeDecodeError as error:
         raise FileRefused(f"{path} is no plan: it is not UTF-8 at byte {error.start}") from error
+
+
+def read_state_file(path: Path) -> bytes:
+    """The content of a pulled state or a recovery file. Raises UsageError where there is none, FileRefused."""
+    from declarative.state.disk import LARGEST
+
+    try:
+        content = read_bytes(path, most=LARGEST)
+    except FileNotFoundError as error:
+        raise UsageError(f"there is no file {path}", "Correct the name.") from error
+    if len(content) > LARGEST:
+        raise FileRefused(f"{path} has more than {LARGEST // 2**20} MiB, which is no state")
+    return content
+
+
+def read_bytes(path: Path, *, most: int) -> bytes:
+    """At most `most` + 1 bytes of a regular file. Raises FileNotFoundError, and FileRefused for all else."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise FileRefused(f"{path} can't be read: {error.strerror}") from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise FileRefused(f"{path} is not a regular file", "Name the file itself.")
+    with os.fdopen(descriptor, "rb") as file:
+        return file.read(most + 1)
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Write a new file that only its owner can read. Raises FileRefused, also when there is one already."""
+    try:
+        _write_new(path, content)
+    except FileExistsError as error:
+        raise FileRefused(
+            f"{path} exists, and is not written over", "Name another file, or remove this one."
+        ) from error
+    except OSError as error:
+        raise FileRefused(f"{path} can't be written: {error.strerror}") from error
 
 
 def write_quickstart(folder: Path) -> tuple[Path, ...]:

@@ -63,16 +63,25 @@ class Front:
             self.screen.show(plan_lines(plan, missing=unconsented(plan)), to_stderr=events)
 
     def _ask(self, plan: Plan) -> None:
-        from declarative.workflow.watch import Declined
-
         if more := given_by_yes(plan):
             self.screen.err(f"\nA yes also consents to {more}, as listed under Dangers.")
-        self.screen.ask(
-            f"\nCarry out this plan in environment {shown(plan.basis.environment)}? Only yes is taken for a yes: "
+        said_yes(
+            self.screen,
+            f"\nCarry out this plan in environment {shown(plan.basis.environment)}? Only yes is taken for a yes: ",
+            instead="--auto-approve",
         )
-        with answering():
-            answer = sys.stdin.readline()
-        if not answer.endswith("\n"):
-            self.screen.err("")
-        if answer.strip() != "yes":
-            raise Declined("nothing was done: the answer was not yes")
+
+
+def said_yes(screen: Screen, question: str, *, instead: str) -> None:
+    """Ask. Raises Declined for any other answer than `yes`, UsageError where there is nobody to ask."""
+    from declarative.workflow.watch import Declined
+
+    if not is_terminal(sys.stdin):
+        raise UsageError("this would have to ask, but there is no terminal to ask on", f"Add {instead}.")
+    screen.ask(question)
+    with answering():
+        answer = sys.stdin.readline()
+    if not answer.endswith("\n"):
+        screen.err("")
+    if answer.strip() != "yes":
+        raise Declined("nothing was done: the answer was not yes")

@@ -7,7 +7,7 @@ import asyncio
 import click
 
 from declarative.cli.groups import LazyGroup
-from declarative.cli.options import formats, with_project
+from declarative.cli.options import formats, option, with_project
 from declarative.cli.progress import PlainLines
 from declarative.cli.prompt import Front
 from declarative.cli.setting import Setting
@@ -29,6 +29,13 @@ _STATE = {
     "show": ("states:show", "Show one recorded object."),
     "mv": ("states:mv", "Record an object under another address."),
     "rm": ("states:rm", "Forget objects; they stay in the cloud."),
+    "pull": ("moving:pull", "Print the whole state."),
+    "push": ("moving:push", "Put a pulled state in place of the recorded one."),
+    "diff": ("moving:diff", "Show what a pulled state has other than the recorded one."),
+    "rebind": ("moving:rebind", "Bind the state to a project, stack or folder that was renamed."),
+    "migrate": ("moving:migrate", "Move the state to another address."),
+    "rebuild": ("moving:rebuild", "Record what is declared and exists, when the state is lost."),
+    "recover": ("moving:recover", "Record what an earlier run could not."),
     "restore": ("states:restore", "Go back to an earlier serial, or list which there are."),
     "history": ("states:history", "List the runs that have written the state."),
 }
@@ -40,7 +47,7 @@ _LOCK = {
 
 @click.group(cls=LazyGroup, lazy=_STATE)
 def state() -> None:
-    """List, show, move, remove and restore what is recorded. The cloud is never touched.
+    """Show, edit, move and mend what is recorded. The cloud is never touched.
 
     \b
     Example:
@@ -192,9 +199,13 @@ def lock_show(setting: Setting, project: Project, output_format: str) -> None:
 
 @click.command("break")
 @click.argument("lock_id", metavar="ID")
+@option("force", "--force", is_flag=True, sealed=True, help="Also where nobody can know whether its holder lives.")
 @with_project("state")
-def lock_break(setting: Setting, project: Project, lock_id: str) -> None:
+def lock_break(setting: Setting, project: Project, lock_id: str, force: bool) -> None:
     """Take the lock ID from a holder that is gone; refused while it lives.
+
+    In an object store this watches for a minute whether the holder lives. Behind HTTP nobody can know: look whether
+    that run has ended, and add --force.
 
     \b
     Example: the id is the one that `declarative lock show` prints:
@@ -202,7 +213,7 @@ def lock_break(setting: Setting, project: Project, lock_id: str) -> None:
     """
     from declarative.workflow import states
 
-    holder = states.lock_break(project, lock_id)
+    holder = states.lock_break(project, lock_id, force=force)
     setting.screen.show([line(f"The lock is broken. {holder_text(holder)}")])
 
 

@@ -111,7 +111,7 @@ class Candidates:
         listing = shared.listing
         fits: dict[str, Attributes] = {}
         doubtful: dict[str, str] = {}
-        for object_id in shared.like(kind, inputs):
+        for object_id in shared.index(kind).like(inputs):
             if not self.is_free(kind, object_id):
                 continue
             shown = listing.objects[object_id]
@@ -133,7 +133,7 @@ class Candidates:
 
     async def by_natural_key(self, kind: Kind, inputs: Attributes, *, since: float, deadline: float) -> list[str]:
         """Ids of all objects with the natural key of `inputs`, whosever they are."""
-        return list((await self._observer.list_since(kind, since, deadline)).keyed(kind, inputs))
+        return list((await self._observer.list_since(kind, since, deadline)).index(kind).keyed(inputs))
 
     def _of(self, kind: str) -> _Known:
         return self._known.setdefault(kind, _Known())
