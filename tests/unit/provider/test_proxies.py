@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from declarative.backoff import Backoff
 from declarative.errors import NotSent
 from declarative.provider import Access, GivenToken, Secret
 from tests.scaffold.loopback_proxy import running_proxy
@@ -30,6 +31,12 @@ def environment(monkeypatch):
         monkeypatch.delenv(name.lower(), raising=False)
     monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
     return monkeypatch.setenv
+
+
+@pytest.fixture
+def once(monkeypatch):
+    """What fails is not tried again: the pause before would take longer than there is time."""
+    monkeypatch.setattr("declarative.provider.sending._BACKOFF", Backoff(first=1e6, longest=1e6))
 
 
 def through(proxy, work, *, password=PASSWORD, environment):
@@ -64,10 +71,10 @@ def test_calls_go_through_the_proxy_and_no_secret_is_seen_on_the_way(proxy, envi
     assert TOKEN.encode() in received
 
 
-def test_proxy_that_refuses_the_password_gets_no_call_and_its_password_is_not_shown(proxy, environment):
+def test_proxy_that_refuses_the_password_gets_no_call_and_its_password_is_not_shown(proxy, environment, once):
     async def work(one):
         with pytest.raises(NotSent) as caught:
-            await create(one, deadline=now() + 1.0)
+            await create(one, deadline=now() + 30.0)
         assert "407" in caught.value.summary
         assert "canary" not in f"{caught.value.summary}{caught.value.fix}{caught.value.__cause__!r}"
 
@@ -77,7 +84,7 @@ def test_proxy_that_refuses_the_password_gets_no_call_and_its_password_is_not_sh
     assert proxy[0].requests() == before
 
 
-def test_endpoint_that_the_proxy_cannot_reach_gets_no_call(proxy, environment):
+def test_endpoint_that_the_proxy_cannot_reach_gets_no_call(proxy, environment, once):
     async def work(one):
         pass
 
@@ -87,6 +94,6 @@ def test_endpoint_that_the_proxy_cannot_reach_gets_no_call(proxy, environment):
         access = Access(f"https://{HOST}:{gone}", "p1", "eu-de", GivenToken(Secret(TOKEN)))
         async with provider(None, access=access) as one:
             with pytest.raises(NotSent, match=HOST):
-                await create(one, deadline=now() + 1.0)
+                await create(one, deadline=now() + 30.0)
 
     asyncio.run(main())
