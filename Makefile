@@ -45,7 +45,7 @@ lock: ## write requirements/dev.txt anew from pyproject.toml (needs pip-compile)
 	$(PYTHON) -c 'import tomllib; g = tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]; \
 	print(*(p for n in ("build", "lint", "test") for p in g[n]), sep="\n")' > requirements/dev.in
 	pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --no-header --no-emit-index-url \
-	--no-emit-trusted-host --no-emit-find-links --extra simulator --output-file requirements/dev.txt pyproject.toml requirements/dev.in
+	--no-emit-trusted-host --no-emit-find-links --extra simulator --extra s3 --output-file requirements/dev.txt pyproject.toml requirements/dev.in
 	rm requirements/dev.in
 
 clean: ## remove what was made here
