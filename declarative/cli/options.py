@@ -136,7 +136,7 @@ _STATE = (
         "--state",
         envvar="DECLARATIVE_STATE",
         metavar="ADDRESS",
-        help="Where the state is kept, instead of the stack's: local:DIR, postgresql://… or https://…",
+        help="Where the state is kept, instead of the stack's: local:DIR, postgresql://…, s3://… or https://…",
     ),
     option(
         "accept_rollback",

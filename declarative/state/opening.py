@@ -29,6 +29,12 @@ def _open_postgresql(place: Place) -> Store:
     return _shared(place, open_postgres)
 
 
+def _open_objects(place: Place) -> Store:
+    from declarative.state.objects import open_objects
+
+    return _shared(place, open_objects)
+
+
 def _open_web(place: Place) -> Store:
     from declarative.state.web.engine import open_web
 
@@ -78,6 +84,7 @@ def recovery_folder(marks: Path | None, *, address: str, environment: str) -> Pa
 _SCHEMES: dict[str, tuple[str, Callable[[Place], Store]]] = {
     "local": ("local:DIR", _open_local),
     "postgresql": ("postgresql://HOST/DB?state={stack}/{environment}", _open_postgresql),
+    "s3": ("s3://BUCKET/{stack}/{environment}", _open_objects),
     "https": ("https://HOST/PATH/{stack}-{environment}", _open_web),
     "http": ("http://localhost:PORT/PATH", _open_web),
 }

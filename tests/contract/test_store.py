@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -33,6 +34,7 @@ from declarative.state.engine import Engine
 from declarative.state.high_water import HighWaterMarks
 from declarative.state.shared import SharedStore
 from tests.scaffold.memory_engine import MemoryEngine, MemoryPlace
+from tests.scaffold.s3_server import CREDENTIALS, address_of, moto_server
 from tests.scaffold.state_servers import GitLabServer, serving, terraform_server
 
 Opener = Callable[[], Store]
@@ -91,6 +93,7 @@ def _at(address: str, folder: Path, **environ: str) -> Opener:
             address,
             folder=folder,
             environment="default",
+            stack="shop",
             marks=folder / f"marks-{number}",
             uuid=lambda: f"uuid-{number}-{next(numbers)}",
             environ=environ,
@@ -107,6 +110,14 @@ def postgresql(folder: Path, request: pytest.FixtureRequest) -> Iterator[Opener]
     """A real PostgreSQL."""
     server = request.getfixturevalue("postgres")
     yield _at(server.address(server.emptied()), folder, **os.environ)
+
+
+@contextlib.contextmanager
+def s3(folder: Path, request: pytest.FixtureRequest) -> Iterator[Opener]:
+    """A bucket, on moto's server."""
+    with moto_server() as endpoint:
+        key = f"{uuid.uuid4()}/{{stack}}/{{environment}}.json"  # moto's servers share their buckets
+        yield _at(address_of(endpoint, key), folder, **CREDENTIALS)
 
 
 def shared_store(engine: Engine, folder: Path, numbers: Iterator[int]) -> Store:
@@ -128,6 +139,7 @@ STORES = [
     pytest.param(terraform, id="terraform"),
     pytest.param(gitlab, id="gitlab"),
     pytest.param(postgresql, id="postgresql"),
+    pytest.param(s3, id="s3"),
 ]
 
 
@@ -175,7 +187,7 @@ def tells_only_the_id(store: Store) -> bool:
 
 def keeps_earlier_states(store: Store) -> bool:
     """Terraform's protocol has one document, and no earlier ones."""
-    return "/states/" not in store.address
+    return not store.address.startswith("http") or tells_only_the_id(store)
 
 
 def names(state: State) -> set[str]:

@@ -106,7 +106,7 @@ def test_a_zombie_writes_nothing_after_its_lock_was_broken(shared, tmp_path):
         process.send_signal(signal.SIGSTOP)
         store = shared.open(tmp_path / "two")
         held = store.lock_seen().holder
-        store.break_lock(held.id, force=True)
+        store.break_lock(held.id, force=True, sleep=shared.sleep)
         lock(store, "me")
         serial = store.append([put("mine")], after=store.read().serial)
         process.send_signal(signal.SIGCONT)
@@ -126,7 +126,7 @@ def test_the_lock_of_a_killed_process_is_free_or_can_be_broken(place, tmp_path):
         if not place.lets_go:
             with pytest.raises(LockHeld):
                 lock_at_once(store)
-            store.break_lock(store.lock_seen().holder.id, force=True)
+            store.break_lock(store.lock_seen().holder.id, force=True, sleep=place.sleep)
         lock(store, "me")
         store.append([put("mine")], after=store.read().serial)
         store.unlock()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -14,16 +15,24 @@ from typing import TypeAlias
 import pytest
 
 from declarative.state import Store, open_store
+from tests.scaffold.s3_server import CREDENTIALS, FakeS3, address_of, serve
 from tests.scaffold.state_servers import GitLabServer, serving, terraform_server
 
 
 @dataclass(frozen=True)
 class Place:
-    """An address, and the variables that go with it. `lets_go`: a lock ends with the process that holds it."""
+    """An address, and the variables that go with it. `lets_go`: a lock ends with the process that holds it.
+
+    `hurry`: how many times as fast the clock of this process goes, for whoever watches whether a holder lives.
+    """
 
     address: str
     environ: Mapping[str, str] = field(default_factory=dict)
     lets_go: bool = True
+    hurry: float = 1.0
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(seconds / self.hurry)
 
     def open(self, machine: Path, *, name: str = "m") -> Store:
         """The store, as the machine whose marks are in the folder would open it; it sleeps for real."""
@@ -36,6 +45,8 @@ class Place:
             marks=machine / "marks",
             uuid=lambda: f"uuid-{name}-{os.getpid()}-{next(numbers)}",
             environ={"HOME": str(machine), **self.environ},
+            monotonic=lambda: time.monotonic() * self.hurry,
+            sleep=self.sleep,
         )
 
 
@@ -54,6 +65,12 @@ def postgresql(folder: Path, request: pytest.FixtureRequest) -> Iterator[Place]:
 
 
 @contextlib.contextmanager
+def s3(folder: Path, request: pytest.FixtureRequest) -> Iterator[Place]:
+    with serve(FakeS3()) as endpoint:  # moto takes fifty times as long
+        yield Place(address_of(endpoint), CREDENTIALS, lets_go=False, hurry=60.0)
+
+
+@contextlib.contextmanager
 def terraform(folder: Path, request: pytest.FixtureRequest) -> Iterator[Place]:
     with terraform_server() as server:
         yield Place(server.address, lets_go=False)
@@ -66,5 +83,5 @@ def gitlab(folder: Path, request: pytest.FixtureRequest) -> Iterator[Place]:
         yield Place(server.address, lets_go=False)
 
 
-SHARED = [pytest.param(one, id=one.__name__) for one in (postgresql, terraform, gitlab)]
+SHARED = [pytest.param(one, id=one.__name__) for one in (postgresql, s3, terraform, gitlab)]
 EVERY = [pytest.param(local, id="local"), *SHARED]

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from declarative.errors import StateConflict, StateError
 from declarative.model import NAME_PATTERN, Record
 from declarative.state import snapshot
-from declarative.state.engine import Kept, Seen, Spot
+from declarative.state.engine import Kept, Spot
 from declarative.state.objects import sealed
 from declarative.state.objects.address import Target, parse
 from declarative.state.objects.bucket import LARGEST, Bucket, Refused, Unclear
@@ -24,7 +24,7 @@ from declarative.state.objects.probe import probe
 from declarative.state.objects.reading import BACKUPS, Cursor, Reader
 from declarative.state.objects.writing import Overtaken, Writer, shows_less
 from declarative.state.snapshot import State
-from declarative.state.store import Holder, Point
+from declarative.state.store import Holder, Point, Seen
 
 _TRIES = 4
 _PAUSE = 0.3  # seconds
