@@ -59,6 +59,7 @@ class Scale:
     job_seconds: float = 5.0
     at_once: int = 64  # the command's usual --max-jobs
     faulty: int = 200  # groups that are made while requests fail
+    recorded: tuple[int, ...] = (100, 1000, 10_000)  # objects of a state of which one changes
     repeats: int = 3  # of runs that take seconds
     ratio_repeats: int = 5  # of pairs of runs that are told as a ratio
     short_repeats: int = 10  # of those that take less

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import shutil
 import statistics
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from benchmarks import terraform
+from benchmarks import stores, terraform
 from benchmarks.cloud import CloudSettings
 from benchmarks.command import Ran, clean_environment, run
 from benchmarks.figures import Figure, Scale
@@ -234,6 +234,42 @@ def _changes(bench: Bench) -> Iterator[Figure]:
         yield Figure(what=shown, value=requests / (calls * groups), limit=2.1)
 
 
+def _stores(bench: Bench) -> Iterator[Figure]:
+    """Of runs, the CPU seconds of the command alone: the store's own process is another matter."""
+    scale, folder = bench.scale, bench.place()
+    folder.mkdir()
+    with stores.places() as places:
+        for name, (address, environ) in places.items():
+            taken = [stores.seconds_of_an_append(address, environ, folder, objects) for objects in scale.recorded]
+            what = f"{name}: one change of {scale.recorded[-1]:,} recorded objects"
+            yield Figure(what=what, value=1000 * taken[-1], unit="ms", runs=tuple(1000 * one for one in taken))
+            yield Figure(what=f"{what}, in times that of {scale.recorded[0]:,}", value=taken[-1] / taken[0], limit=2.0)
+        if "PostgreSQL" in places:
+            yield from _shared_runs(bench, *places["PostgreSQL"])
+
+
+def _shared_runs(bench: Bench, address: str, environ: Mapping[str, str]) -> Iterator[Figure]:
+    address = address.partition("?")[0]
+    pairs: dict[str, tuple[list[float], list[float]]] = {"apply": ([], []), "plan": ([], [])}
+    for number in range(bench.scale.ratio_repeats):
+        with bench.site(bench.scale.some) as site:
+            pairs["apply"][1].append(site.apply().cpu_seconds)
+        with bench.site(bench.scale.some) as site:
+            site.state = f"{address}?state=apply-{number}", environ
+            pairs["apply"][0].append(site.apply().cpu_seconds)
+    site, _ = bench.many_applied
+    site.copy_state(f"{address}?state=plan", environ)
+    for _ in range(bench.scale.ratio_repeats):
+        site.state = "", {}
+        pairs["plan"][1].append(site.plan().cpu_seconds)
+        site.state = f"{address}?state=plan", environ
+        pairs["plan"][0].append(site.plan().cpu_seconds)
+    site.state = "", {}
+    some, many = bench.scale.some, bench.scale.many
+    yield _ratio(f"PostgreSQL: apply of {some:,} new groups, in times the CPU of local", *pairs["apply"], limit=1.5)
+    yield _ratio(f"PostgreSQL: plan of {many:,} unchanged groups, in times the CPU of local", *pairs["plan"], limit=1.3)
+
+
 def _terraform(bench: Bench) -> Iterator[Figure]:
     if terraform.found() is None:
         return
@@ -270,6 +306,7 @@ ROWS = (
     Row("destroy-1000", _destroy, quick=True),
     Row("changes", _changes, quick=True),
     Row("faults", _faults),
+    Row("stores", _stores),
     Row("terraform", _terraform),
 )
 NAMES = tuple(row.name for row in ROWS)

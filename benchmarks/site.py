@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -28,7 +28,8 @@ def installed(name: str = "declarative") -> Path:
 class Site:
     """Everything for one measurement, below `folder`, as a context manager.
 
-    `applied`: all groups are there and recorded from the beginning.
+    `applied`: all groups are there and recorded from the beginning. `state`: the address of a shared state, "" for the
+    stack's own, and the variables that go with it.
     """
 
     def __init__(
@@ -36,6 +37,7 @@ class Site:
     ) -> None:
         self.groups = groups
         self._folder = folder
+        self.state: tuple[str, Mapping[str, str]] = "", {}
         self.stack = folder / "stack"
         write_stack(self.stack, groups)
         self.cloud = Cloud(settings or CloudSettings(applied=str(self.stack) if applied else ""))
@@ -74,6 +76,14 @@ class Site:
         """Plan the stack. CommandFailed if there is something to do."""
         return self._run("plan", "--detailed-exitcode")
 
+    def copy_state(self, address: str, environ: Mapping[str, str]) -> None:
+        """Put what is recorded into another place too."""
+        file = self._folder / "state.json"
+        self.state = "", {}
+        self._run("state", "pull", "-o", file)
+        self.state = address, environ
+        self._run("state", "push", file)
+
     def change(self, *consents: str) -> Ran:
         """Apply what has changed in the stack, with these consents."""
         return self._run("apply", "--auto-approve", *(f"--allow={consent}" for consent in consents))
@@ -90,8 +100,11 @@ class Site:
         before = self.cloud.numbers().requests
         return work(), self.cloud.numbers().requests - before
 
-    def _run(self, *arguments: str) -> Ran:
-        environ = {**clean_environment(), **self.cloud.variables, "XDG_STATE_HOME": str(self._folder / "marks")}
+    def _run(self, *arguments: str | Path) -> Ran:
+        address, more = self.state
+        environ = {**clean_environment(), **self.cloud.variables, "XDG_STATE_HOME": str(self._folder / "marks"), **more}
+        if address:
+            environ["DECLARATIVE_STATE"] = address
         return run(
             [installed(), "-C", self.stack, *arguments],
             cwd=self._folder,
