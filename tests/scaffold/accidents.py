@@ -19,6 +19,7 @@ from declarative.model import Stack
 from declarative.state import Store
 from declarative.state.disk import Files
 from declarative.state.local import LocalStore
+from declarative.state.shared import SharedStore
 from declarative.workflow import backends, plans, reports, states
 from declarative.workflow.project import Project
 
@@ -212,7 +213,7 @@ def stores_on(files: Files) -> Iterator[None]:
 
     def store_of(project: Project, stack: Stack, *, begins: str = "") -> Store:
         store = opened(project, stack, begins=begins)
-        assert isinstance(store, LocalStore)
+        assert isinstance(store, LocalStore | SharedStore)
         return replace(store, files=files)
 
     try:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import http.client
 import logging
 import random
+import re
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, quote, unquote, urlsplit
 from xml.sax.saxutils import escape
 
 import httpx
@@ -295,3 +297,32 @@ class DirectBucket(Bucket):
         finally:
             if fate == "after":
                 raise Killed
+
+
+class PlainBucket(DirectBucket):
+    """A bucket over plain HTTP, for processes that are forked: the driver's threads don't live in a child."""
+
+    def __init__(self, target: Target, environ: Mapping[str, str], *, sleep: Callable[[float], None]) -> None:
+        super().__init__(FakeS3(), target)
+        self._host = urlsplit(target.endpoint).netloc
+
+    def _ask(self, method: str, key: str, query: str = "", data: bytes = b"", **headers: str) -> tuple[int, str, bytes]:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        connection = http.client.HTTPConnection(self._host, timeout=20.0)
+        try:
+            connection.request(method, f"/{BUCKET}/{key}?{query}", body=data or None, headers=named)
+            answer = connection.getresponse()
+            status, etag, body = answer.status, answer.headers.get("ETag", ""), answer.read()
+        finally:
+            connection.close()
+        if status == 412 or (status == 404 and "if-match" in named):
+            raise Taken
+        if status == 503:
+            raise Unclear("HTTP 503")
+        return status, etag, body
+
+    def names(self, folder: str) -> list[str]:
+        _, _, body = self._ask("GET", "", query=f"list-type=2&prefix={quote(folder + '/', safe='')}")
+        keys = re.findall(r"<Key>([^<]+)</Key>", body.decode())
+        assert b"<IsTruncated>true" not in body
+        return [unquote(key)[len(folder) + 1 :] for key in keys]

@@ -24,12 +24,14 @@ class Place:
     """An address, and the variables that go with it. `lets_go`: a lock ends with the process that holds it.
 
     `hurry`: how many times as fast the clock of this process goes, for whoever watches whether a holder lives.
+    `empty`: makes the address of a state that has never been, in the same place.
     """
 
     address: str
     environ: Mapping[str, str] = field(default_factory=dict)
     lets_go: bool = True
     hurry: float = 1.0
+    empty: Callable[[], str] = lambda: ""
 
     def sleep(self, seconds: float) -> None:
         time.sleep(seconds / self.hurry)
@@ -60,27 +62,47 @@ def local(folder: Path, request: pytest.FixtureRequest) -> Iterator[Place]:
 
 @contextlib.contextmanager
 def postgresql(folder: Path, request: pytest.FixtureRequest) -> Iterator[Place]:
-    server = request.getfixturevalue("postgres")
-    yield Place(server.address(server.emptied()))
+    server, numbers = request.getfixturevalue("postgres"), itertools.count(1)
+    address = server.address(server.emptied())
+    yield Place(address, empty=lambda: f"{address.partition('?')[0]}?state=state-{next(numbers)}")
 
 
 @contextlib.contextmanager
 def s3(folder: Path, request: pytest.FixtureRequest) -> Iterator[Place]:
     with serve(FakeS3()) as endpoint:  # moto takes fifty times as long
-        yield Place(address_of(endpoint), CREDENTIALS, lets_go=False, hurry=60.0)
+        numbers = itertools.count(1)
+        yield Place(
+            address_of(endpoint),
+            CREDENTIALS,
+            lets_go=False,
+            hurry=60.0,
+            empty=lambda: address_of(endpoint, f"state-{next(numbers)}.json"),
+        )
 
 
 @contextlib.contextmanager
 def terraform(folder: Path, request: pytest.FixtureRequest) -> Iterator[Place]:
     with terraform_server() as server:
-        yield Place(server.address, lets_go=False)
+
+        def empty() -> str:
+            server.text = server.lock = None
+            server.texts.clear()
+            return server.address
+
+        yield Place(server.address, lets_go=False, empty=empty)
 
 
 @contextlib.contextmanager
 def gitlab(folder: Path, request: pytest.FixtureRequest) -> Iterator[Place]:
     with serving(GitLabServer()) as server:
         server.limit = 2**30
-        yield Place(server.address, lets_go=False)
+
+        def empty() -> str:
+            server.versions.clear()
+            server.lock_id, server.exists = None, False
+            return server.address
+
+        yield Place(server.address, lets_go=False, empty=empty)
 
 
 SHARED = [pytest.param(one, id=one.__name__) for one in (postgresql, s3, terraform, gitlab)]
