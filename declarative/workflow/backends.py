@@ -16,7 +16,7 @@ from declarative.clock import Clock
 from declarative.errors import Diagnostic, Interrupted, Severity, UsageError
 from declarative.model import Stack
 from declarative.state import Holder, Seen, State, Store, open_store
-from declarative.workflow.ownership import check_owner
+from declarative.workflow.ownership import check_owner, folder_in_repository
 from declarative.workflow.project import SIMULATOR, Project
 
 if TYPE_CHECKING:
@@ -201,6 +201,9 @@ async def writing(
         since=project.clock.stamp(),
     )
     await _lock(project, store, holder, interrupt or asyncio.Event())
+    if local_folder_of(project, stack) is None and not folder_in_repository(project.folder):
+        summary = "the stack lies in no git repository, so that a copy of its folder can't be told from it"
+        project.warn(Diagnostic(summary, "Keep stacks with a shared state in one.", severity=Severity.WARNING))
     try:
         yield store
     finally:

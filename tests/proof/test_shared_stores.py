@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -228,3 +229,22 @@ def test_of_two_applies_of_one_plan_at_one_moment_one_wins(shared, tmp_path, clo
         assert len(made) == 3
         code, _, err, _ = pipeline.run("destroy", "--auto-approve")
         assert code == 0, err
+
+
+@pytest.mark.parametrize("is_there", [False, True], ids=["never-been", "applied"])
+@pytest.mark.parametrize("shared", SHARED, indirect=True)
+def test_reading_needs_no_right_but_to_read(shared, tmp_path, cloud, is_there):
+    _, environ = cloud
+    pipeline = Pipeline(shared, tmp_path, environ)
+    if is_there:
+        code, _, err, _ = pipeline.run("apply", "--auto-approve")
+        assert code == 0, err
+    pipeline.place = replace(shared, address=shared.reader())
+    before = shared.writes()
+    expected = {"plan": 0 if is_there else 2}
+    for words in (("plan", "--detailed-exitcode"), ("status",), ("drift",), ("state", "list"), ("env", "list")):
+        code, _, err, _ = pipeline.run(*words)
+        assert code == expected.get(words[0], 0), (words, err)
+    assert shared.writes() == before
+    code, _, err, _ = pipeline.run("state", "pull")
+    assert (code, err) == (0, "") if is_there else code == 1

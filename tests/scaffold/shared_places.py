@@ -6,6 +6,7 @@ import contextlib
 import itertools
 import os
 import time
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ import pytest
 
 from declarative.state import Store, open_store
 from tests.scaffold.s3_server import CREDENTIALS, FakeS3, address_of, serve
-from tests.scaffold.state_servers import GitLabServer, serving, terraform_server
+from tests.scaffold.state_servers import GitLabServer, Server, serving, terraform_server
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,8 @@ class Place:
     """An address, and the variables that go with it. `lets_go`: a lock ends with the process that holds it.
 
     `hurry`: how many times as fast the clock of this process goes, for whoever watches whether a holder lives.
-    `empty`: makes the address of a state that has never been, in the same place.
+    `empty`: makes the address of a state that has never been, in the same place. `reader`: makes the address of whoever
+    may only read. `writes`: how many requests have come that would write; 0 where such a one is refused.
     """
 
     address: str
@@ -32,6 +34,8 @@ class Place:
     lets_go: bool = True
     hurry: float = 1.0
     empty: Callable[[], str] = lambda: ""
+    reader: Callable[[], str] = lambda: ""
+    writes: Callable[[], int] = lambda: 0
 
     def sleep(self, seconds: float) -> None:
         time.sleep(seconds / self.hurry)
@@ -63,13 +67,24 @@ def local(folder: Path, request: pytest.FixtureRequest) -> Iterator[Place]:
 @contextlib.contextmanager
 def postgresql(folder: Path, request: pytest.FixtureRequest) -> Iterator[Place]:
     server, numbers = request.getfixturevalue("postgres"), itertools.count(1)
-    address = server.address(server.emptied())
-    yield Place(address, empty=lambda: f"{address.partition('?')[0]}?state=state-{next(numbers)}")
+    database = server.emptied()
+    address = server.address(database)
+
+    def reader() -> str:
+        role = f"reader_{uuid.uuid4().hex[:12]}"
+        server.run(f"create role {role} login", database=database)
+        if server.run("select 1 from pg_namespace where nspname = 'declarative'", database=database):
+            for right in ("usage on schema declarative", "select on all tables in schema declarative"):
+                server.run(f"grant {right} to {role}", database=database)
+        return server.address(database, user=role)
+
+    yield Place(address, empty=lambda: f"{address.partition('?')[0]}?state=state-{next(numbers)}", reader=reader)
 
 
 @contextlib.contextmanager
 def s3(folder: Path, request: pytest.FixtureRequest) -> Iterator[Place]:
-    with serve(FakeS3()) as endpoint:  # moto takes fifty times as long
+    fake = FakeS3()
+    with serve(fake) as endpoint:  # moto takes fifty times as long
         numbers = itertools.count(1)
         yield Place(
             address_of(endpoint),
@@ -77,6 +92,8 @@ def s3(folder: Path, request: pytest.FixtureRequest) -> Iterator[Place]:
             lets_go=False,
             hurry=60.0,
             empty=lambda: address_of(endpoint, f"state-{next(numbers)}.json"),
+            reader=lambda: address_of(endpoint),
+            writes=lambda: sum(method not in ("GET", "HEAD") for method, _, _ in fake.requests),
         )
 
 
@@ -89,7 +106,7 @@ def terraform(folder: Path, request: pytest.FixtureRequest) -> Iterator[Place]:
             server.texts.clear()
             return server.address
 
-        yield Place(server.address, lets_go=False, empty=empty)
+        yield _behind_http(server, empty)
 
 
 @contextlib.contextmanager
@@ -102,7 +119,17 @@ def gitlab(folder: Path, request: pytest.FixtureRequest) -> Iterator[Place]:
             server.lock_id, server.exists = None, False
             return server.address
 
-        yield Place(server.address, lets_go=False, empty=empty)
+        yield _behind_http(server, empty)
+
+
+def _behind_http(server: Server, empty: Callable[[], str]) -> Place:
+    return Place(
+        server.address,
+        lets_go=False,
+        empty=empty,
+        reader=lambda: server.address,
+        writes=lambda: sum(request.method not in ("GET", "HEAD") for request in server.requests),
+    )
 
 
 SHARED = [pytest.param(one, id=one.__name__) for one in (postgresql, s3, terraform, gitlab)]
