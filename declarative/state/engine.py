@@ -53,8 +53,8 @@ class Engine(Protocol):
     def write(self, state: State, *, after: int) -> None:
         """Put the whole of `state` in place of what stands at `after` (0: or of nothing). As `append` otherwise.
 
-        `state.serial` is what it becomes; equal to `after` it only tidies up. The first write under a lock that changes
-        the serial keeps what it replaces among the points.
+        `state.serial` is what it becomes; equal to `after` it only tidies up, and what was merely observed since may be
+        saved or left out. The first write under a lock that changes the serial keeps what it replaces among the points.
         """
 
     def try_lock(self, holder: Holder) -> Seen | None:

@@ -245,6 +245,19 @@ def test_folding_in_keeps_the_serial(store: Store, another: Opener):
     assert another().read() == state
 
 
+def test_folding_in_may_leave_out_what_was_merely_observed_and_nothing_else(store: Store, another: Opener):
+    store.lock(holder(), timeout=0, sleep=no_sleep)
+    store.append([put("a")], after=store.read().serial)
+    state = store.read()
+    resource = put("a").resource
+    fold(state, Put(replace(resource, attributes={"status": "available"})))
+    store.write(state, after=1)
+    assert store.append([put("b")], after=1) == 2
+    found = another().read()
+    assert (found.serial, names(found)) == (2, {"a", "b"})
+    assert found.resources[resource.address].attributes in ({}, {"status": "available"})
+
+
 def test_a_run_is_remembered_with_its_outputs(store: Store, another: Opener):
     run = Run("run-1", "me", "2026-01-02T03:04:05Z", "apply", "digest", ended="2026-01-02T03:05:00Z")
     store.append([RunEnded(run, True, {"id": "x"})], after=0)
