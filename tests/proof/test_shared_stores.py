@@ -16,7 +16,7 @@ import pytest
 from declarative.errors import LockHeld
 from declarative.simulator import World, running
 from tests.scaffold.shared_places import EVERY, SHARED
-from tests.scaffold.store_worker import lock, put
+from tests.scaffold.store_worker import COUNTER, lock, put
 from tests.scaffold.stories import NIGHTLY
 
 ROOT = Path(__file__).parents[2]
@@ -97,7 +97,7 @@ def test_there_is_one_holder_at_a_time_and_no_increment_is_lost(place, tmp_path)
             process.kill()
             process.communicate()
     state = place.open(tmp_path / "fresh").read()
-    assert state.serial == len(state.resources) == WORKERS * ROUNDS * appends
+    assert state.serial == state.resources[COUNTER].inputs["count"] == WORKERS * ROUNDS * appends
 
 
 @pytest.mark.parametrize("shared", SHARED, indirect=True)

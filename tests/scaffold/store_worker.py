@@ -1,7 +1,7 @@
 """A run in a process of its own: `python -m tests.scaffold.store_worker ADDRESS MACHINE NAME ROUNDS APPENDS`.
 
-Each round takes the lock, finds nobody else inside, appends so many times, and gives the lock back. Rounds 0: it locks,
-appends, prints `ready`, and appends once more as soon as a line comes.
+Each round takes the lock, finds nobody else inside, adds one to a counter so many times, and gives the lock back.
+Rounds 0: it locks, appends, prints `ready`, and appends once more as soon as a line comes.
 """
 
 from __future__ import annotations
@@ -22,6 +22,13 @@ def put(name: str) -> Put:
     return Put(Resource(Address("ProtectionGroup", name), f"id-{name}", {"name": name}))
 
 
+COUNTER = Address("ProtectionGroup", "counter")
+
+
+def counted(number: int) -> Put:
+    return Put(Resource(COUNTER, "id-counter", {"count": number}))
+
+
 def lock(store: Store, name: str) -> None:
     holder = Holder(str(uuid.uuid4()), name, "here", os.getpid(), "apply", "2026-01-02T03:04:05Z")
     store.lock(holder, timeout=3600.0, sleep=lambda seconds: time.sleep(seconds / 10))
@@ -34,12 +41,13 @@ def enter(inside: Path) -> None:
 
 def main(address: str, machine: Path, name: str, rounds: int, appends: int) -> None:
     store = Place(address, os.environ).open(machine, name=name)
-    for number in range(rounds):
+    for _ in range(rounds):
         lock(store, name)
         enter(machine / "inside")
-        serial = store.read().serial
-        for one in range(appends):
-            serial = store.append([put(f"{name}-{number}-{one}")], after=serial)
+        state = store.read()
+        count = state.resources[COUNTER].inputs["count"] if COUNTER in state.resources else 0
+        for one in range(1, appends + 1):
+            state.serial = store.append([counted(count + one)], after=state.serial)
         (machine / "inside").unlink()
         store.unlock()
     if not rounds:
