@@ -113,7 +113,7 @@ def _life(token: Token, now: datetime) -> float:
 
 
 class KeySignIn:
-    """Signs each request with an access key. `expires`: when a temporary key ends, if that is known."""
+    """Signs each request with an access key."""
 
     def __init__(
         self,

@@ -47,7 +47,7 @@ class Way(enum.StrEnum):
     KEYS = "access keys"
     TEMPORARY_KEYS = "temporary access keys"
     APPLICATION_CREDENTIAL = "application credential"
-    PASSWORD = "password"  # noqa: S105
+    PASSWORD = "password"  # noqa: S105 - a word, not a password
     PASSCODE = "password with passcode"
 
     @property

@@ -16,10 +16,9 @@ from declarative.manifest.findings import quoted
 from declarative.manifest.leftout import left_out_warnings
 from declarative.manifest.nodes import Node, Reader, Source
 from declarative.manifest.schemas import STACK, kinds
-from declarative.model import Json
+from declarative.model import DEFAULT_ENVIRONMENT, Json
 
 API_VERSION = "sdrs/v1"
-DEFAULT_ENVIRONMENT = "default"
 
 _ENVIRONMENT = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _FAMILY = API_VERSION.partition("/")[0].encode() + b"/"  # what the bytes of every manifest hold

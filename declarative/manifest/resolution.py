@@ -18,7 +18,6 @@ from declarative.manifest.directory import Directory, Made
 from declarative.manifest.expressions import Each, Scope, Substitution, expressions, literal
 from declarative.manifest.findings import quoted
 from declarative.manifest.loading import (
-    DEFAULT_ENVIRONMENT,
     Document,
     Manifests,
     environment_file,
@@ -27,6 +26,7 @@ from declarative.manifest.loading import (
 from declarative.manifest.uniqueness import repetitions
 from declarative.manifest.variables import NO_SOURCES, Values, Variable, VariableSources, collect, declared, given_by
 from declarative.model import (
+    DEFAULT_ENVIRONMENT,
     KEY_PATTERN,
     NAME_PATTERN,
     Address,

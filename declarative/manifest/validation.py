@@ -10,10 +10,10 @@ from typing import Protocol
 from declarative.errors import Diagnostic
 from declarative.manifest.budget import MAX_OBJECTS, MAX_TEXT
 from declarative.manifest.checking import Checked, check_documents
-from declarative.manifest.loading import DEFAULT_ENVIRONMENT, load
+from declarative.manifest.loading import load
 from declarative.manifest.resolution import examine
 from declarative.manifest.variables import NO_SOURCES, VariableSources
-from declarative.model import DesiredView
+from declarative.model import DEFAULT_ENVIRONMENT, DesiredView
 
 # What all environments together may come to; a stack with more is checked one environment at a time.
 _MAX_OBJECTS = 10 * MAX_OBJECTS

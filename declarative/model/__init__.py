@@ -7,7 +7,7 @@ All are frozen and know nothing of files, HTTP or time. Three views meet in the 
 from __future__ import annotations
 
 from declarative.model.address import EXAMPLE, KEY_PATTERN, NAME_PATTERN, Address, Attributes, Json, Locate, Path
-from declarative.model.desired import Desired, DesiredView, Lifecycle, Output, Reference, Stack
+from declarative.model.desired import DEFAULT_ENVIRONMENT, Desired, DesiredView, Lifecycle, Output, Reference, Stack
 from declarative.model.kind import (
     Call,
     Calls,
@@ -69,6 +69,7 @@ from declarative.model.recorded import (
 
 __all__ = [
     "AND_MORE",
+    "DEFAULT_ENVIRONMENT",
     "EXAMPLE",
     "KEY_PATTERN",
     "NAME_PATTERN",

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from declarative.errors import Position
 from declarative.model.address import Address, Attributes, Json, Locate
 
+DEFAULT_ENVIRONMENT = "default"  # the one that has no file
+
 
 @dataclass(frozen=True, slots=True)
 class Lifecycle:

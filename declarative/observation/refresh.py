@@ -1,4 +1,4 @@
-"""The cloud, just now: each kind that is in use by list calls, and the lookups only where a plan uses them."""
+"""Read the cloud as it is now: list every kind in use, and fetch lookups only when a plan needs them."""
 
 from __future__ import annotations
 

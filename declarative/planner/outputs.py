@@ -138,7 +138,7 @@ def _with_attributes(resource: Resource, attributes: Mapping[str, Json]) -> Reso
 def output_findings(
     comparison: Comparison, outputs: Iterable[Output], *, moves: Mapping[Address, Address]
 ) -> Iterable[Diagnostic]:
-    """Yield an error for each reference to an object that nobody describes, or to an attribute that it has not."""
+    """Yield an error for each reference to an object that no manifest describes, or to an attribute that it lacks."""
     for output, reference in references(outputs):
         name, address = f"output '{visible(output.name, limit=80)}'", reference.address
         if address not in comparison.desired:

@@ -16,13 +16,14 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from declarative import __version__
 from declarative.clock import Clock
-from declarative.errors import NotSent, OutcomeUnknown, UsageError, visible
+from declarative.errors import NotSent, OutcomeUnknown, visible
 from declarative.model import Call
 from declarative.provider.access import Access
 from declarative.provider.answers import Again, Failure, Reply, request_line, verb
 from declarative.provider.endpoint import is_loopback
 from declarative.provider.exchanges import Recorder
 from declarative.provider.masking import masked
+from declarative.provider.proxies import http_proxy
 from declarative.provider.tls import Tls
 from declarative.provider.wire import Carrier, Lent, Message, Unsent
 
@@ -270,18 +271,4 @@ def _proxy(endpoint: str) -> httpx.Proxy | None:
         return None
     proxies = getproxies()
     url = proxies.get(parts.scheme) or proxies.get("all")
-    if not url:
-        return None
-    import httpx
-
-    wrong = UsageError(
-        f"the proxy variable for {parts.scheme} is not the URL of an HTTP proxy",
-        "Write http://HOST:PORT, or name the endpoint's host in NO_PROXY.",
-    )
-    try:
-        proxy = httpx.Proxy(url if "://" in url else f"http://{url}")
-    except (httpx.InvalidURL, ValueError) as error:
-        raise wrong from error
-    if proxy.url.scheme not in ("http", "https"):
-        raise wrong
-    return proxy
+    return http_proxy(url, scheme=parts.scheme, whose="the endpoint's host") if url else None

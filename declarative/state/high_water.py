@@ -31,6 +31,11 @@ class HighWaterMark:
     serial: int
 
 
+def file_name(address: str, environment: str) -> str:
+    """What this machine's files about a state are called."""
+    return hashlib.sha256(f"{address}\n{environment}".encode("utf-8", "surrogateescape")).hexdigest()[:32]
+
+
 class HighWaterMarks:
     """The mark of one state. `folder` None: there is none. `warn` is told once when a mark can't be kept or read.
 
@@ -46,7 +51,7 @@ class HighWaterMarks:
         environment: str,
         warn: Callable[[Diagnostic], None] = unheard,
     ) -> None:
-        name = hashlib.sha256(f"{address}\n{environment}".encode("utf-8", "surrogateescape")).hexdigest()[:32]
+        name = file_name(address, environment)
         self._path = folder / f"{name}.json" if folder is not None else None
         self._about = {"address": visible(address), "environment": environment}
         self._warn = warn

@@ -24,7 +24,8 @@ from declarative.state import journal, recovery_file, snapshot
 from declarative.state.disk import Files, Unfit, identify, names_in, read_file, refuse_large
 from declarative.state.folder import Cursor, Folder, fold_all, move_away
 from declarative.state.high_water import HighWaterMark, HighWaterMarks, refuse_rollback
-from declarative.state.lockfile import UNREADABLE, LockFile, describe
+from declarative.state.holders import UNREADABLE, describe
+from declarative.state.lockfile import LockFile
 from declarative.state.recovery_file import Disposition
 from declarative.state.reserve import Reserve
 from declarative.state.snapshot import State
@@ -377,12 +378,9 @@ class LocalStore:
                 self._reserve.use_up()
         lineage = self._cursor.lineage if self._cursor is not None else self.uuid()
         kept = recovery_file.keep(
-            self.folder, records, lineage=lineage, after=after, name=self.uuid(), files=self.files
+            self.folder, records, lineage=lineage, after=after, name=self.uuid(), files=self.files, earlier=self._aside
         )
         if isinstance(kept, Path):
-            if self._aside is not None:
-                with contextlib.suppress(OSError):
-                    self.files.remove(self._aside)
             self._aside = kept
         return str(kept)
 

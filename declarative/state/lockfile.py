@@ -10,15 +10,15 @@ import contextlib
 import fcntl
 import json
 import os
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from pathlib import Path
 
 from declarative.errors import LockHeld, StateError, visible
 from declarative.state.disk import Files, open_regular, read_start
+from declarative.state.holders import UNREADABLE, describe, holder_in
 from declarative.state.store import Holder
 
 _LONGEST = 65536
-UNREADABLE = Holder("unreadable", "somebody", "an unknown host", 0, "something", "an unknown time")
 
 
 class LockFile:
@@ -124,14 +124,6 @@ class LockFile:
             )
 
 
-def describe(holder: Holder) -> str:
-    """Return who, where, for what and since when, safe for a terminal."""
-    who, host, operation, since = (
-        visible(text, limit=120) for text in (holder.who, holder.host, holder.operation, holder.since)
-    )
-    return f"{who} on {host} (process {holder.pid}) for {operation}, since {since}"
-
-
 def _try_lock(descriptor: int, *, shared: bool = False) -> bool:
     try:
         fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
@@ -151,8 +143,6 @@ def _same_file(descriptor: int, path: Path) -> bool:
 def _read(path: Path) -> Holder | None:
     try:
         shape = json.loads(read_start(path, limit=_LONGEST) or b"null")
-        found = {field.name: shape[field.name] for field in fields(Holder)}
-    except (ValueError, LookupError, TypeError, RecursionError):
+    except (ValueError, RecursionError):
         return None
-    whole = all(type(value) is (int if name == "pid" else str) for name, value in found.items())
-    return Holder(**found) if whole else None
+    return holder_in(shape) if isinstance(shape, dict) else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import time
 from collections.abc import Callable, Mapping
@@ -11,6 +10,7 @@ from types import MappingProxyType
 from urllib.parse import quote
 
 from declarative.errors import Diagnostic, UsageError, did_you_mean, visible
+from declarative.model import DEFAULT_ENVIRONMENT
 from declarative.state.engine import Engine, Spot
 from declarative.state.store import Place, Store, unheard
 
@@ -43,10 +43,10 @@ def _open_web(place: Place) -> Store:
 
 def _shared(place: Place, open_engine: Callable[[Spot], Engine], *, results_wait: float = 0.0) -> Store:
     """A shared store on the engine of its scheme."""
-    from declarative.state.high_water import HighWaterMarks
+    from declarative.state.high_water import HighWaterMarks, file_name
     from declarative.state.shared import SharedStore
 
-    if place.environment != DEFAULT and ENVIRONMENT not in place.pattern:
+    if place.environment != DEFAULT_ENVIRONMENT and ENVIRONMENT not in place.pattern:
         raise UsageError(
             f"the address of the state names no environment, and --env asks for {visible(place.environment, limit=80)}",
             f"Put {ENVIRONMENT} into it, where the environment's name is to stand.",
@@ -64,21 +64,13 @@ def _shared(place: Place, open_engine: Callable[[Spot], Engine], *, results_wait
     return SharedStore(
         engine=open_engine(spot),
         marks=HighWaterMarks(place.marks, address=place.address, environment=place.environment, warn=place.warn),
-        recovery=recovery_folder(place.marks, address=place.address, environment=place.environment),
+        recovery=place.marks / "recovery" / file_name(place.address, place.environment) if place.marks else None,
         uuid=place.uuid,
         results_wait=results_wait,
         accept_rollback=place.accept_rollback,
         restoring=place.restore,
         begins=place.begins,
     )
-
-
-def recovery_folder(marks: Path | None, *, address: str, environment: str) -> Path | None:
-    """The folder for what could not be appended to this state; None where nothing of it can be kept."""
-    if marks is None:
-        return None
-    name = hashlib.sha256(f"{address}\n{environment}".encode("utf-8", "surrogateescape")).hexdigest()[:32]
-    return marks / "recovery" / name
 
 
 _SCHEMES: dict[str, tuple[str, Callable[[Place], Store]]] = {
@@ -90,7 +82,6 @@ _SCHEMES: dict[str, tuple[str, Callable[[Place], Store]]] = {
 }
 # In one address for many: they stand for the stack's and the environment's name.
 STACK, ENVIRONMENT = "{stack}", "{environment}"
-DEFAULT = "default"  # the environment of a stack that has none
 
 
 def open_store(

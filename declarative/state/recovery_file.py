@@ -8,6 +8,7 @@ gets its name when it is whole: somebody else may hold the lock, and look, while
 from __future__ import annotations
 
 import base64
+import contextlib
 import enum
 import fnmatch
 from collections.abc import Sequence
@@ -91,15 +92,26 @@ def read_recovery(data: bytes, *, source: str) -> Recovery:
 
 def says_nothing_new(state: State, records: Sequence[Record]) -> bool:
     """True when the state holds all that these records say: folding them in changes nothing."""
-    before = snapshot.encode(state)
-    copy = snapshot.decode(before, source="a copy")
+    copy = snapshot.copied(state)
     for record in records:
         snapshot.fold(copy, record)
-    return snapshot.encode(copy) == before
+    return snapshot.encode(copy) == snapshot.encode(state)
 
 
-def keep(folder: Path, records: Sequence[Record], *, lineage: str, after: int, name: str, files: Files) -> Path | str:
-    """Write a recovery file and return its path; return its content as `base64:…` when it can't be written."""
+def keep(
+    folder: Path,
+    records: Sequence[Record],
+    *,
+    lineage: str,
+    after: int,
+    name: str,
+    files: Files,
+    earlier: Path | None = None,
+) -> Path | str:
+    """Write a recovery file and return its path; return its content as `base64:…` when it can't be written.
+
+    `earlier`: one that this takes the place of.
+    """
     data = _content(records, lineage=lineage, after=after)
     path = folder / f"recovery-{name}.jsonl"
     try:
@@ -108,6 +120,9 @@ def keep(folder: Path, records: Sequence[Record], *, lineage: str, after: int, n
         files.sync_folder(folder)
     except OSError:
         return as_text(records, lineage=lineage, after=after)
+    if earlier is not None:
+        with contextlib.suppress(OSError):
+            files.remove(earlier)
     return path
 
 

@@ -18,10 +18,10 @@ from declarative.errors import LockHeld, StateConflict, StateError, visible
 from declarative.model import Action, Address, Record, Resource
 from declarative.state import recovery_file, snapshot
 from declarative.state.disk import Files
-from declarative.state.engine import Engine, Kept
+from declarative.state.engine import Engine
 from declarative.state.folder import fold_all
 from declarative.state.high_water import HighWaterMark, HighWaterMarks, refuse_rollback
-from declarative.state.lockfile import describe
+from declarative.state.holders import describe
 from declarative.state.recovery_file import Recovery, says_nothing_new
 from declarative.state.snapshot import State
 from declarative.state.store import Holder, Point, Restored, Seen, moved, nobody_cares
@@ -83,8 +83,8 @@ class SharedStore:
         kept = self.engine.read()
         if kept.moved_to:
             raise moved(self.address, kept.moved_to)
-        self._refuse_rollback(seen, kept)
         found = HighWaterMark(kept.state.lineage, kept.state.serial) if kept.state is not None else None
+        self._refuse_rollback(seen, found, kept.highest)
         self.marks.take(found, accepted=self.accept_rollback is not None)  # accepted once
         self.accept_rollback = None
         if kept.state is None:
@@ -94,14 +94,13 @@ class SharedStore:
         self._lineage, self._there = kept.state.lineage, True
         return kept.state
 
-    def _refuse_rollback(self, seen: HighWaterMark | None, kept: Kept) -> None:
+    def _refuse_rollback(
+        self, seen: HighWaterMark | None, found: HighWaterMark | None, highest: tuple[str, int] | None
+    ) -> None:
         """Raise StateError for a state that isn't the one that this machine, or the place itself, has seen."""
-        found = HighWaterMark(kept.state.lineage, kept.state.serial) if kept.state is not None else None
         refuse_rollback(seen, found, address=self.address, accept=self.accept_rollback)
-        if self.accept_rollback is not None or kept.highest is None:
-            return
-        highest = HighWaterMark(*kept.highest)
-        refuse_rollback(highest, found, address=self.address, accept=None, who="the place itself")
+        if self.accept_rollback is None and highest is not None:
+            refuse_rollback(HighWaterMark(*highest), found, address=self.address, accept=None, who="the place itself")
 
     # ---------------------------------------------------------------- writing
 
@@ -217,11 +216,10 @@ class SharedStore:
         folder = self.recovery
         if folder is None:
             return recovery_file.as_text(records, lineage=lineage, after=after)
-        kept = recovery_file.keep(folder, records, lineage=lineage, after=after, name=self.uuid(), files=self.files)
+        kept = recovery_file.keep(
+            folder, records, lineage=lineage, after=after, name=self.uuid(), files=self.files, earlier=self._aside
+        )
         if isinstance(kept, Path):
-            if self._aside is not None:
-                with contextlib.suppress(OSError):
-                    self.files.remove(self._aside)
             self._aside = kept
         return str(kept)
 

@@ -80,6 +80,21 @@ def fresh(lineage: str) -> State:
     return State(lineage)
 
 
+def copied(state: State) -> State:
+    """Return a copy that records can be folded into. What its dictionaries hold is never changed, and so is shared."""
+    progress = state.progress
+    return replace(
+        state,
+        resources=dict(state.resources),
+        operations=dict(state.operations),
+        pre_images={kind: set(ids) for kind, ids in state.pre_images.items()},
+        outputs=dict(state.outputs),
+        history=list(state.history),
+        progress=replace(progress, steps=set(progress.steps)) if progress is not None else None,
+        unknown=dict(state.unknown),
+    )
+
+
 # ---------------------------------------------------------------- fold
 
 

@@ -104,10 +104,10 @@ def environment_lines(environments: tuple[Environment, ...]) -> Iterator[Line]:
 
 
 def _file(one: Environment) -> str:
-    if one.file or one.name == "default":
+    if not one.lost_its_file:
         return ""
     return f"; environments/{shown(one.name)}.yaml is gone: bring it back to look at or destroy what is recorded"
 
 
 def _tone(one: Environment) -> Tone:
-    return Tone.CHANGE if one.state and not one.file and one.name != "default" else Tone.PLAIN
+    return Tone.CHANGE if one.state and one.lost_its_file else Tone.PLAIN

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from declarative.clock import Clock
 from declarative.errors import Diagnostic, Interrupted, Severity, UsageError
-from declarative.model import Stack
+from declarative.model import DEFAULT_ENVIRONMENT, Stack
 from declarative.state import Holder, Seen, State, Store, open_store
 from declarative.workflow.ownership import check_owner, folder_in_repository
 from declarative.workflow.project import SIMULATOR, Project
@@ -68,7 +68,7 @@ def read_state(project: Project, stack: Stack, store: Store) -> State:
 def _restoring(project: Project, elsewhere: str | None) -> str:
     """The command that restores this state, to be pasted where this one was run; a serial goes to its end."""
     folder = ["-C", str(project.folder)] if project.folder != Path() else []
-    environment = ["--env", project.environment] if project.environment != "default" else []
+    environment = ["--env", project.environment] if project.environment != DEFAULT_ENVIRONMENT else []
     state = ["--state", elsewhere] if elsewhere else []
     return shlex.join(["declarative", *folder, *environment, "state", "restore", *state])
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from declarative import manifest
-from declarative.state.opening import DEFAULT
+from declarative.model import DEFAULT_ENVIRONMENT
 from declarative.workflow.backends import store_of
 from declarative.workflow.manifests import stack_of
 from declarative.workflow.project import Project
@@ -19,10 +19,15 @@ class Environment:
     file: bool
     state: bool | None
 
+    @property
+    def lost_its_file(self) -> bool:
+        """True when there is none where there should be one; the default one never has."""
+        return not self.file and self.name != DEFAULT_ENVIRONMENT
+
 
 def environments(project: Project) -> tuple[Environment, ...]:
     """All environments, by name. One with a state and no file is of a file that is gone: its objects still cost."""
-    project = replace(project, environment=DEFAULT)
+    project = replace(project, environment=DEFAULT_ENVIRONMENT)
     files = set(manifest.load(project.folder).environments)
     stored = store_of(project, stack_of(project)).environments()
     names = sorted(files | set(stored or ()))

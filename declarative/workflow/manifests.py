@@ -7,14 +7,14 @@ from contextlib import contextmanager, suppress
 
 from declarative import manifest
 from declarative.errors import DeclarativeError, Diagnostic, visible
-from declarative.model import DesiredView, Stack
+from declarative.model import DEFAULT_ENVIRONMENT, DesiredView, Stack
 from declarative.planner.offline import offline_findings
 from declarative.workflow.project import Project
 
 
 def validate(project: Project) -> tuple[Diagnostic, ...]:
     """All findings of all files: of the manifests themselves, and what every plan would refuse."""
-    chosen = None if project.environment == "default" else project.environment
+    chosen = None if project.environment == DEFAULT_ENVIRONMENT else project.environment
     with _environment_known(project):
         return manifest.validate(project.folder, environment=chosen, sources=project.sources(), judge=offline_findings)
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from declarative.errors import StateConflict, StateError, UsageError, visible
-from declarative.model import Address, Binding, Change, Operation, Record, Resource
+from declarative.model import Address, Binding, Change, Operation, Resource
 from declarative.planner.differences import input_changes
 from declarative.state import State, Store, snapshot
 from declarative.state.recovery_file import Recovery, read_recovery, says_nothing_new
@@ -258,5 +258,4 @@ async def _remember(project: Project, store: Store, command: str) -> None:
     """Write a line of history."""
     from declarative.applier import Ledger
 
-    records: tuple[Record, ...] = ()
-    await record(project, Ledger(store.read(), store, blocking=project.blocking), command, records)
+    await record(project, Ledger(store.read(), store, blocking=project.blocking), command, ())

@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from declarative.backoff import Backoff
 from declarative.errors import DeclarativeError, StateError, UsageError, visible
@@ -24,7 +24,7 @@ from declarative.state.objects.credentials import find_credentials, find_region
 
 if TYPE_CHECKING:
     from obstore import PutMode
-    from obstore.store import S3Credential, S3Store
+    from obstore.store import ClientConfig, S3Config, S3Credential, S3Store
 
 LARGEST = 256 * 2**20  # bytes of a whole state; a link may hold one
 SMALL = 2**16  # bytes of a lock or a mark
@@ -225,7 +225,7 @@ class Bucket:
         credentials = find_credentials(self._environ)
         region = target.region or find_region(self._environ, endpoint=target.endpoint)
         endpoint = _base(target, region)
-        options: dict[str, Any] = {
+        options: ClientConfig = {
             "allow_http": endpoint.startswith("http://"),
             "allow_invalid_certificates": False,
             "timeout": timedelta(seconds=seconds),
@@ -234,7 +234,7 @@ class Bucket:
         if authorities := self._environ.get("AWS_CA_BUNDLE"):
             options["root_certificate"] = _read_authorities(authorities)
         # Said in full, because the driver would take what isn't said from variables that nobody has looked at.
-        config: dict[str, Any] = {
+        config: S3Config = {
             "endpoint": endpoint,
             "aws_endpoint_url_s3": endpoint,
             "region": region,
@@ -245,7 +245,7 @@ class Bucket:
             "request_payer": False,
             "conditional_put": "etag",
             "disable_bulk_delete": True,
-            **target.encryption,
+            **cast("S3Config", target.encryption),  # by the names that `address.parse` allows
         }
 
         def asked() -> S3Credential:
@@ -259,8 +259,8 @@ class Bucket:
 
         return S3Store(
             target.bucket,
-            config=config,  # type: ignore[arg-type]
-            client_options=options,  # type: ignore[arg-type]
+            config=config,
+            client_options=options,
             retry_config={"max_retries": 0},
             credential_provider=asked,
         )

@@ -11,12 +11,11 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 
 from declarative import typed_json
 from declarative.errors import LockHeld, StateConflict, StateError, visible
-from declarative.model import Json
-from declarative.state.lockfile import UNREADABLE, describe
+from declarative.state.holders import UNREADABLE, describe, read_holder
 from declarative.state.objects import sealed
 from declarative.state.objects.bucket import SMALL, Bucket, Refused, Taken, Unclear
 from declarative.state.snapshot import NewerFormat
@@ -77,7 +76,7 @@ def _decode(data: bytes, source: str) -> Body | None:
             held=typed_json.boolean(found["held"], "held"),
             session=typed_json.text(found["session"], "session"),
             nonce=typed_json.text(found["nonce"], "nonce"),
-            holder=_read_holder(found["holder"]),
+            holder=read_holder(found["holder"]),
             slot=typed_json.whole(found["slot"], "slot"),
             lineage=typed_json.text(found["lineage"], "lineage"),
             serial=typed_json.whole(found["serial"], "serial"),
@@ -88,12 +87,6 @@ def _decode(data: bytes, source: str) -> Body | None:
         raise
     except StateError:
         return None
-
-
-def _read_holder(value: Json) -> Holder:
-    shape = typed_json.fields(value, required=frozenset(field.name for field in fields(Holder)))
-    texts = {name: typed_json.text(shape[name], name) for name in shape if name != "pid"}
-    return Holder(pid=typed_json.whole(shape["pid"], "pid"), **texts)
 
 
 @dataclass(slots=True)

@@ -6,7 +6,6 @@ parameters those that say how to connect. Without a host, libpq takes PGHOST, a 
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from urllib.parse import unquote
 
 from declarative.errors import UsageError, did_you_mean, visible
 from declarative.model import NAME_PATTERN
+from declarative.provider.endpoint import is_loopback
 from declarative.state.engine import Spot
 
 EXAMPLE = "For example: postgresql://db.example.com/ops?schema=declarative&state={stack}/{environment}"
@@ -156,12 +156,7 @@ def _authorities() -> str:
 
 
 def _is_here(host: str) -> bool:
-    if not host or host.startswith(("/", "@")) or host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    return not host or host.startswith(("/", "@")) or is_loopback(host)
 
 
 def _siblings(spot: Spot) -> re.Pattern[str] | None:

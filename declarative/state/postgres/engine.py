@@ -14,17 +14,18 @@ from declarative.errors import StateConflict, StateError, visible
 from declarative.model import Record
 from declarative.state import journal, snapshot
 from declarative.state.engine import Kept, Spot
+from declarative.state.holders import UNREADABLE
 from declarative.state.postgres import lock, reading, saving, session
 from declarative.state.postgres.address import parse
 from declarative.state.postgres.lock import Held
 from declarative.state.postgres.past import Past
 from declarative.state.postgres.pooler import refuse_pooler
 from declarative.state.postgres.reading import Found
-from declarative.state.postgres.rows import Shadow, copied
+from declarative.state.postgres.rows import Shadow
 from declarative.state.postgres.saving import Backup, Save, Standing
 from declarative.state.postgres.schema import Schema
 from declarative.state.postgres.session import Gone, Refused, Session
-from declarative.state.snapshot import State
+from declarative.state.snapshot import State, copied
 from declarative.state.store import Holder, Point, Seen
 
 FOLD_AFTER = 1000  # serials after which a whole text is kept
@@ -259,7 +260,7 @@ class PostgresEngine:
         with self._writer(holder) as there:
             self._held = lock.take(there, self._schema, self._target.name, holder)
             self._changed = False
-        return None if self._held is not None else self.lock_seen() or Seen(_SOMEBODY, alive=None)
+        return None if self._held is not None else self.lock_seen() or Seen(UNREADABLE, alive=None)
 
     @contextlib.contextmanager
     def _writer(self, holder: Holder) -> Iterator[Session]:
@@ -371,5 +372,4 @@ def _standing(shadow: Shadow) -> Standing:
 
 
 _RUN_AGAIN = "Nothing of this run was written over it. Run again to plan on what is there now."
-_SOMEBODY = Holder("unreadable", "somebody", "an unknown host", 0, "something", "an unknown time")
 _BREAKER = Holder("break", "lock break", "", 0, "lock break", "")

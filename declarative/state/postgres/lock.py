@@ -11,9 +11,9 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import NamedTuple
 
-from declarative import typed_json
 from declarative.errors import StateError, visible
 from declarative.state.canonical import dumps, loads
+from declarative.state.holders import read_holder
 from declarative.state.postgres.schema import Schema
 from declarative.state.postgres.session import Refused, Session
 from declarative.state.store import Holder, Seen
@@ -154,14 +154,9 @@ def _terminate(session: Session, schema: Schema, name: str, by: HeldBy, shown: s
         ) from error
 
 
-_FIELDS = frozenset({"id", "who", "host", "pid", "operation", "since"})
-
-
 def _read_holder(said: str) -> Holder | None:
     try:
-        shape = typed_json.fields(loads(said, unique_keys=True), required=_FIELDS)
-        texts = {name: typed_json.text(shape[name], name) for name in _FIELDS - {"pid"}}
-        return Holder(pid=typed_json.whole(shape["pid"], "pid"), **texts)
+        return read_holder(loads(said, unique_keys=True))
     except StateError:
         return None
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TypeAlias
+from typing import ClassVar, TypeAlias
 
 from declarative import codec, typed_json
 from declarative.errors import visible
@@ -32,7 +32,7 @@ from declarative.model import (
 )
 from declarative.state import snapshot
 from declarative.state.canonical import dumps, loads
-from declarative.state.snapshot import State, fold
+from declarative.state.snapshot import State, copied, fold
 from declarative.typed_json import Malformed
 
 RESOURCES, OPERATIONS, STEPS, PRE_IMAGES = TABLES = ("resources", "operations", "steps", "pre_images")
@@ -272,7 +272,7 @@ class Shadow:
         serial = self.state.serial + 1
         head = not self.digest
         for record in records:
-            head |= _FOLLOW[type(record)](self, record, tables, serial)
+            head |= self._FOLLOW[type(record)](self, record, tables, serial)
         self.state.serial = serial
         return self._delta(tables, head=head, previous=self.digest)
 
@@ -397,29 +397,13 @@ class Shadow:
         self._clear(tables, PRE_IMAGES)
         return True
 
-
-_FOLLOW: Mapping[type, Callable[..., bool]] = {
-    Put: Shadow._object,  # noqa: SLF001
-    Dropped: Shadow._object,  # noqa: SLF001
-    Begun: Shadow._operation,  # noqa: SLF001
-    Accepted: Shadow._operation,  # noqa: SLF001
-    Closed: Shadow._operation,  # noqa: SLF001
-    PreImage: Shadow._pre_image,  # noqa: SLF001
-    RunStarted: Shadow._run,  # noqa: SLF001
-    RunEnded: Shadow._run,  # noqa: SLF001
-}
-
-
-def copied(state: State) -> State:
-    """Return a state that a change of the other one leaves alone. What its dictionaries hold is never changed."""
-    progress = state.progress
-    return replace(
-        state,
-        resources=dict(state.resources),
-        operations=dict(state.operations),
-        pre_images={kind: set(ids) for kind, ids in state.pre_images.items()},
-        outputs=dict(state.outputs),
-        history=list(state.history),
-        progress=replace(progress, steps=set(progress.steps)) if progress is not None else None,
-        unknown=dict(state.unknown),
-    )
+    _FOLLOW: ClassVar[Mapping[type, Callable[..., bool]]] = {
+        Put: _object,
+        Dropped: _object,
+        Begun: _operation,
+        Accepted: _operation,
+        Closed: _operation,
+        PreImage: _pre_image,
+        RunStarted: _run,
+        RunEnded: _run,
+    }

@@ -6,13 +6,13 @@ Each is JSON with an integer `serial` at the top, which GitLab takes for the ver
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from declarative import strict_json, typed_json
 from declarative.errors import StateError, visible
 from declarative.state import snapshot
 from declarative.state.canonical import dumps
-from declarative.state.snapshot import Progress, State
+from declarative.state.snapshot import State
 from declarative.typed_json import Malformed
 
 NOTHING = b'{"format":"declarative.nothing/1","serial":0}\n'
@@ -62,21 +62,6 @@ def read(text: bytes, *, source: str) -> Document:
     except StateError as error:
         return Document(text, serial=_claimed(text), fault=error)
     return Document(text, state, state.lineage, state.serial)
-
-
-def copied(state: State) -> State:
-    """Return a copy that records can be folded into; what it is made of is frozen, or copied with it."""
-    progress = state.progress
-    return replace(
-        state,
-        resources=dict(state.resources),
-        operations=dict(state.operations),
-        pre_images={kind: set(ids) for kind, ids in state.pre_images.items()},
-        outputs=dict(state.outputs),
-        history=list(state.history),
-        progress=None if progress is None else Progress(progress.run, progress.done, set(progress.steps)),
-        unknown=dict(state.unknown),
-    )
 
 
 def _read_move(text: bytes) -> Document:

@@ -21,8 +21,8 @@ from declarative.errors import LockHeld, StateConflict, StateError, visible
 from declarative.model import Record
 from declarative.provider.secret import Secret
 from declarative.state.engine import Kept, Spot
-from declarative.state.lockfile import describe
-from declarative.state.snapshot import State, fold, fresh
+from declarative.state.holders import describe
+from declarative.state.snapshot import State, copied, fold, fresh
 from declarative.state.store import Holder, Point, Seen
 from declarative.state.web import documents
 from declarative.state.web.address import Site, site_of
@@ -94,7 +94,7 @@ class WebEngine:
         if found.fault is not None:
             raise found.fault
         highest = (found.lineage, found.serial) if found.moved_to else None
-        state = None if found.state is None else documents.copied(found.state)
+        state = None if found.state is None else copied(found.state)
         return Kept(state, highest, found.moved_to)
 
     def _look(self) -> Document:
@@ -235,7 +235,7 @@ class WebEngine:
     def append(self, records: Sequence[Record], *, lineage: str, after: int) -> None:
         """As Engine says; the whole document is written."""
         kept = self._require_standing(lineage, after)
-        state = fresh(lineage) if kept.state is None else documents.copied(kept.state)
+        state = fresh(lineage) if kept.state is None else copied(kept.state)
         for record in records:
             fold(state, record)
         state.serial = after + 1
@@ -245,7 +245,7 @@ class WebEngine:
         """As Engine says. There is nothing to tidy up, and GitLab takes no serial twice: what keeps it is not sent."""
         self._require_standing(state.lineage, after)
         if state.serial != after:
-            self._put(documents.of_state(documents.copied(state)))
+            self._put(documents.of_state(copied(state)))
 
     def replace(self, state: State) -> str:
         """As Engine says. GitLab shows the version with the highest serial: there it becomes the one after that.
@@ -255,7 +255,7 @@ class WebEngine:
         self._require_lock()
         self._kept = kept = self._look()
         there = bool(kept.text) and kept.text != documents.NOTHING
-        state = documents.copied(state)
+        state = copied(state)
         if not self._site.is_gitlab:
             found = keep(kept, environ=self._spot.environ, uuid=self._spot.uuid) if there else ""
             self._put(documents.of_state(state))
@@ -379,7 +379,7 @@ class WebEngine:
         """As Engine says."""
         kept = self._look()
         if kept.state is not None and kept.serial == serial:
-            return documents.copied(kept.state)
+            return copied(kept.state)
         version = self._version(serial) if self._site.is_gitlab else None
         return None if version is None or version.serial != serial else version.state
 

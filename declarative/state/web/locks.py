@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from urllib.parse import quote
@@ -19,6 +19,7 @@ from urllib.parse import quote
 from declarative import __version__, strict_json
 from declarative.errors import StateError
 from declarative.model import Json
+from declarative.state.holders import holder_in
 from declarative.state.store import Holder
 from declarative.state.web.address import Site, with_query
 from declarative.state.web.answers import is_page, page_instead, refusal
@@ -220,7 +221,7 @@ def _found(answer: Answer) -> Found:
     created = _moment(_text(lock, "Created"))
     told = _object(_text(lock, "Info").encode("utf-8", "replace"))
     age = _age(created, answer)
-    if lock_id and told.get("id") == lock_id and (holder := _holder(told)) is not None:
+    if lock_id and told.get("id") == lock_id and (holder := holder_in(told)) is not None:
         return Found(lock_id, holder, answer.body, age)
     who, _, host = _text(lock, "Who").rpartition("@")
     since = created.strftime("%Y-%m-%dT%H:%M:%SZ") if created else "an unknown time"
@@ -250,12 +251,6 @@ def _object(text: bytes) -> dict[str, Json]:
 def _text(shape: dict[str, Json], name: str) -> str:
     value = shape.get(name)
     return value if isinstance(value, str) and len(value) <= _LONGEST else ""
-
-
-def _holder(shape: dict[str, Json]) -> Holder | None:
-    found = {field.name: shape.get(field.name) for field in fields(Holder)}
-    whole = all(type(value) is (int if name == "pid" else str) for name, value in found.items())
-    return Holder(**found) if whole else None  # type: ignore[arg-type]
 
 
 def _moment(text: str) -> datetime | None:

@@ -20,8 +20,9 @@ import httpcore
 
 from declarative import __version__
 from declarative.backoff import Backoff
-from declarative.errors import StateError, UsageError, visible
+from declarative.errors import StateError, visible
 from declarative.provider.endpoint import DEFAULT_PORTS, is_loopback
+from declarative.provider.proxies import http_proxy
 from declarative.provider.secret import Secret
 
 if TYPE_CHECKING:
@@ -285,19 +286,7 @@ def proxy_for(origin: str, environ: Mapping[str, str]) -> httpx.Proxy | None:
     url = _variable(environ, "https_proxy") or _variable(environ, "all_proxy")
     if not url or _is_direct(parts.hostname or "", _variable(environ, "no_proxy")):
         return None
-    import httpx
-
-    wrong = UsageError(
-        "the proxy variable for https is not the URL of an HTTP proxy",
-        "Write http://HOST:PORT, or name the host of the state in NO_PROXY.",
-    )
-    try:
-        proxy = httpx.Proxy(url if "://" in url else f"http://{url}")
-    except (httpx.InvalidURL, ValueError) as error:
-        raise wrong from error
-    if proxy.url.scheme not in ("http", "https"):
-        raise wrong
-    return proxy
+    return http_proxy(url, scheme="https", whose="the host of the state")
 
 
 def _variable(environ: Mapping[str, str], name: str) -> str:
