@@ -9,6 +9,7 @@ import pytest
 from declarative.simulator import Origin, World
 from tests.scaffold.canaries import Canaries
 from tests.scaffold.hostile_cloud import hostile_cloud
+from tests.scaffold.small_stacks import GROUP
 
 PROJECT = "0a1b2c3d4e5f60718293a4b5c6d7e8f9"
 TOKEN = "MIIFcanary-token+/0123456789=="
@@ -46,18 +47,6 @@ WAYS = {
     "temporary-keys": SignIn({**KEYS, "HW_SECURITY_TOKEN": "canary-hw-token/+=0123456789"}),
 }
 STACK = "apiVersion: sdrs/v1\nkind: Stack\nmetadata: {name: shop}\nspec: {provider: {region: eu-de}}\n"
-GROUP = """\
-apiVersion: sdrs/v1
-kind: ProtectionGroup
-metadata: {name: shop}
-spec:
-  name: shop
-  source_availability_zone: eu-de-01
-  target_availability_zone: eu-de-02
-  domain: ActiveactiveDomain
-  source_vpc_id: 046852ef-c49d-409b-8389-546aaaa5701f
-  dr_type: migration
-"""
 COMMANDS = [
     ("plan", "-o", "plan.json"),
     ("apply", "plan.json", "--auto-approve"),

@@ -5,19 +5,9 @@ import re
 
 import pytest
 
+from tests.scaffold.small_stacks import GROUP
+
 STACK = "apiVersion: sdrs/v1\nkind: Stack\nmetadata: {{name: shop}}\nspec: {{provider: {provider}}}\n"
-GROUP = """\
-apiVersion: sdrs/v1
-kind: ProtectionGroup
-metadata: {name: shop}
-spec:
-  name: shop
-  source_availability_zone: eu-de-01
-  target_availability_zone: eu-de-02
-  domain: ActiveactiveDomain
-  source_vpc_id: 046852ef-c49d-409b-8389-546aaaa5701f
-  dr_type: migration
-"""
 
 
 @pytest.fixture

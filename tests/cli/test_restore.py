@@ -8,26 +8,9 @@ from pathlib import Path
 import pytest
 
 from declarative.simulator import World
+from tests.scaffold.small_stacks import stack_of
 
 PAGE = Path(__file__).parents[2] / "docs" / "state.md"
-GROUPS = """\
-apiVersion: sdrs/v1
-kind: Stack
-metadata: {{name: shop}}
-spec: {{provider: {{simulator: true}}}}
----
-apiVersion: sdrs/v1
-kind: ProtectionGroup
-metadata: {{name: shop}}
-for_each: {names}
-spec:
-  name: "${{each.key}}"
-  source_availability_zone: eu-de-01
-  target_availability_zone: eu-de-02
-  domain: ActiveactiveDomain
-  source_vpc_id: 6f8f5e0c-3d0b-4b59-9d0c-7b0a3c1d2e4f
-  dr_type: migration
-"""
 
 
 @pytest.fixture
@@ -41,7 +24,7 @@ def write(folder):
     """Write a stack with these groups."""
 
     def manifests(*names):
-        (folder / "stack.yaml").write_text(GROUPS.format(names=f"[{', '.join(names)}]"))
+        (folder / "stack.yaml").write_text(stack_of(names))
 
     return manifests
 

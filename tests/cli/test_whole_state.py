@@ -7,31 +7,13 @@ import pytest
 
 from declarative.simulator import World
 from declarative.state import snapshot
-
-GROUPS = """\
-apiVersion: sdrs/v1
-kind: Stack
-metadata: {{name: {stack}}}
-spec: {{provider: {{simulator: true}}}}
----
-apiVersion: sdrs/v1
-kind: ProtectionGroup
-metadata: {{name: shop}}
-for_each: {names}
-spec:
-  name: "${{each.key}}"
-  source_availability_zone: eu-de-01
-  target_availability_zone: eu-de-02
-  domain: ActiveactiveDomain
-  source_vpc_id: 6f8f5e0c-3d0b-4b59-9d0c-7b0a3c1d2e4f
-  dr_type: migration
-"""
+from tests.scaffold.small_stacks import stack_of
 
 
 @pytest.fixture
 def write(folder):
     def manifests(*names, stack="shop"):
-        (folder / "stack.yaml").write_text(GROUPS.format(names=f"[{', '.join(names)}]", stack=stack))
+        (folder / "stack.yaml").write_text(stack_of(names, stack=stack))
 
     return manifests
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -79,19 +78,8 @@ class SharedStage(Stage[SharedSite]):
         site.begin_anew(self._text)
         return site
 
-    def finish(self, what: str) -> None:
+    def clear_up(self) -> None:
         self.site.free_the_lock()
-        super().finish(what)
-
-    def kill_twice(self, times: int, *, seed: str, within: int) -> None:
-        chance = random.Random(seed)
-        for _ in range(times):
-            site = self.set_back()
-            first, second = chance.randrange(1, within), chance.randrange(1, within)
-            run_fused(site, self.flow.act, last=first)
-            site.free_the_lock()
-            run_fused(site, self.flow.act, last=second)
-            self.finish(f"killed at moments {first} and {second}")
 
 
 @pytest.fixture(params=SHARED)

@@ -16,6 +16,7 @@ import pytest
 from declarative.errors import LockHeld
 from declarative.simulator import World, running
 from tests.scaffold.shared_places import EVERY, SHARED
+from tests.scaffold.small_stacks import stack_of
 from tests.scaffold.store_worker import COUNTER, lock, put
 from tests.scaffold.stories import NIGHTLY
 
@@ -25,24 +26,7 @@ WORKERS, ROUNDS = (32, 100) if NIGHTLY else (4, 5)
 APPENDS = 7 if NIGHTLY else 100  # in a round; behind HTTP each of them carries the whole state: there it is 1
 SAME_MOMENTS = 100 if NIGHTLY else 2
 TOKEN = "a-token"  # of the simulator
-STACK = """\
-apiVersion: sdrs/v1
-kind: Stack
-metadata: {name: shop}
-spec: {provider: {region: eu-de}}
----
-apiVersion: sdrs/v1
-kind: ProtectionGroup
-metadata: {name: shop}
-for_each: [a, b, c]
-spec:
-  name: "${each.key}"
-  source_availability_zone: eu-de-01
-  target_availability_zone: eu-de-02
-  domain: ActiveactiveDomain
-  source_vpc_id: 6f8f5e0c-3d0b-4b59-9d0c-7b0a3c1d2e4f
-  dr_type: migration
-"""
+STACK = stack_of("abc", provider="region: eu-de")
 
 
 @pytest.fixture(params=EVERY)

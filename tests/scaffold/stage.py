@@ -82,8 +82,12 @@ class Stage(Generic[S]):
             error.add_note(what)
             raise
 
+    def clear_up(self) -> None:
+        """What a person must do after a kill before the next run: nothing."""
+
     def finish(self, what: str) -> None:
         """One ordinary run after an accident, and the proof."""
+        self.clear_up()
         try:
             self.flow.act(self.site)
         except BaseException as error:
@@ -108,6 +112,7 @@ class Stage(Generic[S]):
             site = self.set_back()
             first, second = chance.randrange(1, within), chance.randrange(1, within)
             run_fused(site, self.flow.act, last=first)
+            self.clear_up()
             run_fused(site, self.flow.act, last=second)
             self.finish(f"killed at moments {first} and {second}")
 
