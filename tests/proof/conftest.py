@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from tests.scaffold.cloud import Site, done
+from tests.scaffold.stories import NIGHTLY
 
-_SECONDS = 600  # one proof is hundreds of runs, on whatever machine
+_SECONDS = 7200 if NIGHTLY else 600  # one proof is hundreds of runs, on whatever machine; at night, thousands
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
