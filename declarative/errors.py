@@ -14,7 +14,7 @@ import itertools
 import re
 import shlex
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 class ExitCode(enum.IntEnum):
@@ -123,13 +123,17 @@ class Severity(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
-    """One finding: what is wrong (`summary`), how to put it right (`fix`), and where."""
+    """One finding: what is wrong (`summary`), how to put it right (`fix`), and where.
+
+    `id`: which sort of finding it is, of those in `findings.csv`; an id never changes its meaning.
+    """
 
     summary: str
     fix: str = ""
     position: Position | None = None
     address: str = ""
     severity: Severity = Severity.ERROR
+    id: str = field(kw_only=True)
 
     def __str__(self) -> str:
         """Return `file:line:column: error: what. How to put it right.`, safe for a terminal."""
@@ -151,9 +155,10 @@ def _sentence(text: str) -> str:
 
 
 class DeclarativeError(Exception):
-    """Base of every error that a person is meant to read. `fix` says how to put it right."""
+    """Base of every error that a person is meant to read. `fix` says how to put it right, `id` what sort it is."""
 
     exit_code = ExitCode.ERROR
+    id = "failed"
 
     def __init__(self, summary: str, fix: str = "") -> None:
         super().__init__(summary)
@@ -162,13 +167,14 @@ class DeclarativeError(Exception):
 
     def diagnostics(self) -> Sequence[Diagnostic]:
         """The error as findings; most errors are one."""
-        return (Diagnostic(self.summary, self.fix),)
+        return (Diagnostic(self.summary, self.fix, id=self.id),)
 
 
 class UsageError(DeclarativeError):
     """The command was called wrongly, or would have to ask where nobody can answer."""
 
     exit_code = ExitCode.USAGE
+    id = "usage"
 
 
 class InputError(DeclarativeError):
@@ -186,6 +192,7 @@ class Interrupted(DeclarativeError):
     """The run was told to end before it had sent anything."""
 
     exit_code = ExitCode.INCOMPLETE
+    id = "interrupted"
 
     def __init__(self) -> None:
         super().__init__("interrupted before anything was sent", "Run the command again to continue.")
@@ -195,26 +202,33 @@ class ConsentMissing(DeclarativeError):
     """The plan holds dangers that nobody has consented to."""
 
     exit_code = ExitCode.CONSENT
+    id = "consent-missing"
 
 
 class PlanRefused(DeclarativeError):
     """A saved plan is tampered with, stale, expired, done already, or made for something else."""
 
+    id = "plan-refused"
+
 
 class StateError(DeclarativeError):
     """The state can't be read, trusted or written."""
+
+    id = "state-error"
 
 
 class StateConflict(StateError):
     """Somebody else has written the state since we read it; nothing of ours was written over it."""
 
     exit_code = ExitCode.CONFLICT
+    id = "state-conflict"
 
 
 class LockHeld(StateError):
     """Somebody else holds the lock of the state."""
 
     exit_code = ExitCode.CONFLICT
+    id = "lock-held"
 
 
 class ProviderError(DeclarativeError):
@@ -224,6 +238,8 @@ class ProviderError(DeclarativeError):
     `message` the service's own words (untrusted), `request` the method and path of the call, `request_id` what the
     service calls the exchange (untrusted).
     """
+
+    id = "cloud-error"
 
     def __init__(
         self,
@@ -254,32 +270,46 @@ class ProviderError(DeclarativeError):
         return f"{said}({', '.join(fact for fact in facts if fact)})"
 
     def diagnostics(self) -> Sequence[Diagnostic]:
-        return (Diagnostic(self.summary, " ".join(filter(None, (self.fix, self.words())))),)
+        return (Diagnostic(self.summary, " ".join(filter(None, (self.fix, self.words()))), id=self.id),)
 
 
 class NotSent(ProviderError):
     """The request provably had no effect: it never left, or the gateway turned it away (429)."""
 
+    id = "not-sent"
+
 
 class Rejected(ProviderError):
     """The service answered no: the request had no effect and sending it again would not help."""
+
+    id = "cloud-refused"
 
 
 class NotFound(Rejected):
     """The service says, in its own words, that the object does not exist (docs/sdrs-api.md, "Not found")."""
 
+    id = "not-in-cloud"
+
 
 class Unauthorized(Rejected):
     """The credentials are rejected, also after signing in again."""
+
+    id = "unauthorized"
 
 
 class EndpointError(ProviderError):
     """What answers at the endpoint isn't SDRS: HTML, a redirect, an empty 404, JSON of another shape."""
 
+    id = "not-sdrs"
+
 
 class OutcomeUnknown(ProviderError):
     """The request may or may not have had an effect: look before sending it again."""
 
+    id = "outcome-unknown"
+
 
 class Unanswered(OutcomeUnknown):
     """No whole answer came in time."""
+
+    id = "unanswered"

@@ -49,6 +49,7 @@ def say_what_is_taken_for_brought(notices: Notices, found: Iterable[Resource], p
         named = ", ".join(pair_in_words(one, pairs.get(one, {})) for one in ids[:_NAMED])
         more = f" and {len(ids) - _NAMED} more" if len(ids) > _NAMED else ""
         notices.warn(
+            "pair-taken-for-brought",
             f"{resource.address}: what is attached now is taken to have come with it: {named}{more}",
             "That goes with it when it is deleted.",
             address=resource.address,

@@ -67,6 +67,7 @@ def _not_ours(session: Session, operation: Operation, named: str, why: str) -> s
     """Say that a job names what it can't have made: it tells nothing, then."""
     address = operation.resource.address
     session.warn(
+        "job-not-believed",
         f"{address}: the service says that its create has made {visible(named, limit=80)}, {why}; that is not believed",
         address=address,
     )

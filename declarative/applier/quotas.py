@@ -18,7 +18,12 @@ async def note_used_up(session: Session, kind: Kind, failed: StepFailed) -> None
     session.used_up[kind.name] = f"the quota of {counted.noun}s is used up"
     numbers = await _numbers(session, counted)
     reason = session.used_up[kind.name] = f"the quota of {counted.noun}s is used up ({numbers})"
-    session.warn(f"{reason}: no more {kind.noun}s are created in this run", failed.fix, once=f"quota of {kind.name}")
+    session.warn(
+        "quota-used-up",
+        f"{reason}: no more {kind.noun}s are created in this run",
+        failed.fix,
+        once=f"quota of {kind.name}",
+    )
 
 
 async def _numbers(session: Session, counted: Kind) -> str:

@@ -76,7 +76,7 @@ async def _recover_one(session: Session, operation: Operation) -> OpenOperation 
         raise
     except CreateFailed as failed:
         await _record(session, *failed.records)
-        session.warn(f"{operation.resource.address}: {failed}", failed.fix)
+        session.warn("create-failed", f"{operation.resource.address}: {failed}", failed.fix)
         return None
     except (StepContinues, StepFailed, ProviderError) as undecided:
         fix = getattr(undecided, "fix", "")

@@ -172,7 +172,7 @@ class Runner:
     def _failed(self, step: Step, error: BaseException) -> StepOutcome:
         if isinstance(error, Unauthorized):
             self.rejected = error
-            self._session.warn(error.summary, error.fix, once="credentials")
+            self._session.warn("unauthorized", error.summary, error.fix, once="credentials")
             self.stopped = self.stopped or error.summary
             return self._left(step)
         if isinstance(error, OutcomeUnknown):
@@ -250,7 +250,9 @@ class Runner:
         tasks = [asyncio.create_task(self._read_back_one(step, since)) for step in made]
         for step, error in zip(made, await self._results_unless_interrupted(tasks), strict=True):
             if isinstance(error, ProviderError):
-                self._session.warn(f"{step.address} could not be read back: {error.summary}", error.fix)
+                self._session.warn(
+                    "not-read-back", f"{step.address} could not be read back: {error.summary}", error.fix
+                )
             elif isinstance(error, StepContinues):
                 self._outcomes[step.id] = self._continues(step, error.summary, error.job_id)
             elif isinstance(error, Exception):

@@ -251,6 +251,8 @@ class Session:
         address = about.resource.address
         self.emit(Event(type_, self.clock.stamp(), address, about.action, {"step": step, **detail}))
 
-    def warn(self, summary: str, fix: str = "", *, address: Address | None = None, once: str = "") -> None:
+    def warn(
+        self, finding_id: str, summary: str, fix: str = "", *, address: Address | None = None, once: str = ""
+    ) -> None:
         """Say something that does not belong to a step's end, once."""
-        self.observer.notices.warn(summary, fix, address=address, once=once)
+        self.observer.notices.warn(finding_id, summary, fix, address=address, once=once)

@@ -49,7 +49,7 @@ def check(setting: Setting, project: Project, output_format: str) -> ExitCode:
     report = asyncio.run(work.check(project))
     setting.screen.present(AuthView(report), output_format)
     if report.error is not None:
-        setting.screen.show(findings_lines(report.error.diagnostics()), to_stderr=True)
+        setting.screen.show(findings_lines(report.error.diagnostics(), ids=setting.screen.verbose > 0), to_stderr=True)
         return report.error.exit_code
     return ExitCode.OK if report.works else ExitCode.ERROR
 
@@ -71,5 +71,7 @@ def show_sources(setting: Setting, project: Project, output_format: str) -> Exit
     survey = work.sources(project)
     setting.screen.present(SourcesView(survey), output_format)
     if survey.problem is not None:
-        setting.screen.show(findings_lines(survey.problem.diagnostics()), to_stderr=True)
+        setting.screen.show(
+            findings_lines(survey.problem.diagnostics(), ids=setting.screen.verbose > 0), to_stderr=True
+        )
     return ExitCode.OK if survey.problem is None else ExitCode.ERROR

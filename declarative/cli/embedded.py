@@ -22,6 +22,8 @@ _EMBEDDED_SPEED = 14.0  # the simulator's jobs that take 20 s then end in about 
 class SimulatorFailed(DeclarativeError):
     """The simulator can't start or can't use its file."""
 
+    id = "simulator-failed"
+
 
 def world_file(folder: Path) -> Path:
     """Where the embedded simulator of a stack keeps its world."""

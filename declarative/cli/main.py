@@ -117,7 +117,7 @@ def _failed(error: DeclarativeError, screen: Screen) -> int:
 
     if screen.failure:
         _tell_programs(error, screen)
-    screen.show(findings_lines(error.diagnostics()), to_stderr=True)
+    screen.show(findings_lines(error.diagnostics(), ids=screen.verbose > 0), to_stderr=True)
     return error.exit_code
 
 

@@ -17,6 +17,8 @@ QUICKSTART = ("stack.yaml", "groups.yaml", ".gitignore")
 class FileRefused(DeclarativeError):
     """A file can't be read or written as asked."""
 
+    id = "file-refused"
+
 
 def write_plan(path: Path, text: str) -> bool:
     """Write a plan's text where `path` leads, links followed. Returns whether it lies there, to be applied.

@@ -49,7 +49,7 @@ def validate(setting: Setting, project: Project, output_format: str) -> ExitCode
         findings = manifests.validate(project)
     except InputError as error:
         findings = error.findings
-    setting.screen.present(FindingsView(findings), output_format)
+    setting.screen.present(FindingsView(findings, ids=setting.screen.verbose > 0), output_format)
     setting.screen.err(findings_summary(findings))
     return ExitCode.ERROR if any(one.severity is Severity.ERROR for one in findings) else ExitCode.OK
 

@@ -59,14 +59,16 @@ class CloudFiles:
             shown = visible(self.shown(path))
             fix = f"Move it to ~/.config/openstack, or set {CONFIG_FILE} to a clouds.yaml that you trust."
             summary = f"{shown} is ignored, because it lies in the working folder or the stack's folder"
-            yield Diagnostic(summary, fix, severity=Severity.WARNING)
+            yield Diagnostic(summary, fix, severity=Severity.WARNING, id="ignored-clouds-file")
         for path in self.apart:
             shown = visible(self.shown(path))
             why = (
                 f"it is not beside {visible(self.shown(self.clouds))}" if self.clouds else "no clouds.yaml is beside it"
             )
             summary = f"{shown} is ignored, because {why}"
-            yield Diagnostic(summary, "Put both files into one folder.", severity=Severity.WARNING)
+            yield Diagnostic(
+                summary, "Put both files into one folder.", severity=Severity.WARNING, id="ignored-clouds-file"
+            )
 
 
 def locate(environ: Mapping[str, str], *, working_folder: Path, stack_folder: Path) -> CloudFiles:

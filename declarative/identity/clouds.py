@@ -181,13 +181,15 @@ class _Clouds:
         if _is_url(name):
             summary = "a profile that is a URL is never fetched: whoever answers there would receive the credentials"
             fix = "Copy what it says into the cloud, or into clouds-public.yaml, and name that."
-            raise InputError([Diagnostic(summary, fix, node.position)])
+            raise InputError([Diagnostic(summary, fix, node.position, id="bad-cloud")])
         public = self._read(self._files.public, "public-clouds")
         known = {**parse_map(_BUILT_IN_NAME, _BUILT_IN).entries, **public.entries}
         if name not in known:
             listed = f"Known: {', '.join(visible(one, limit=80) for one in list(known)[:_MAX_LISTED])}."
             summary = f"no profile is named '{visible(name, limit=80)}'"
-            raise InputError([Diagnostic(summary, f"{did_you_mean(name, known)} {listed}".strip(), node.position)])
+            raise InputError(
+                [Diagnostic(summary, f"{did_you_mean(name, known)} {listed}".strip(), node.position, id="bad-cloud")]
+            )
         return name, _map(known[name], f"the profile '{name}'")
 
     def _read(self, path: Path | None, key: str) -> Map:
@@ -202,7 +204,9 @@ def _map(node: Node | None, what: str, position: Position | None = None) -> Map:
     if node is None or (isinstance(node, Scalar) and node.text is None):
         return Map({}, position or (node.position if node else Position("")))
     if not isinstance(node, Map):
-        raise InputError([Diagnostic(f"{what} is not a map", "Write its keys below it, indented.", node.position)])
+        raise InputError(
+            [Diagnostic(f"{what} is not a map", "Write its keys below it, indented.", node.position, id="bad-cloud")]
+        )
     return node
 
 
@@ -226,7 +230,11 @@ def _text(node: Node, name: str) -> str | None:
     """The text that must stand here. Raises InputError."""
     if not isinstance(node, Scalar):
         raise InputError(
-            [Diagnostic(f"{name} is not a text", "Write one value, without a list or map.", node.position)]
+            [
+                Diagnostic(
+                    f"{name} is not a text", "Write one value, without a list or map.", node.position, id="bad-cloud"
+                )
+            ]
         )
     return node.text
 
@@ -297,7 +305,11 @@ class _Entry:
         if not isinstance(node, Map) or not isinstance(name, Scalar) or not name.text:
             summary = "a region is neither a name nor a map with a name"
             raise InputError(
-                [Diagnostic(summary, "Write `- eu-de`, or `- {name: eu-de, values: {…}}`.", node.position)]
+                [
+                    Diagnostic(
+                        summary, "Write `- eu-de`, or `- {name: eu-de, values: {…}}`.", node.position, id="bad-cloud"
+                    )
+                ]
             )
         return name, _map(node.entries.get("values"), "`values` of a region", node.position)
 
@@ -375,7 +387,7 @@ class _Entry:
         return f"{visible(file)}, {what}"
 
     def _tell(self, summary: str, fix: str, node: Node) -> None:
-        self._findings.append(Diagnostic(summary, fix, node.position))
+        self._findings.append(Diagnostic(summary, fix, node.position, id="bad-cloud"))
 
 
 def _is_null(node: Node) -> bool:

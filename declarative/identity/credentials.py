@@ -254,4 +254,4 @@ def _about_empty(environment: Environment) -> Iterator[Diagnostic]:
 
 
 def _warning(summary: str, fix: str) -> Diagnostic:
-    return Diagnostic(summary, fix, severity=Severity.WARNING)
+    return Diagnostic(summary, fix, severity=Severity.WARNING, id="credentials-not-used")

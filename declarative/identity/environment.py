@@ -111,10 +111,14 @@ def _values(
     for name, variables in table.items():
         given = [one for one in variables if environ.get(one, "").strip()]
         flaws = [(one, wrong) for one in given if (wrong := flaw(name, environ[one]))]
-        findings.extend(Diagnostic(f"{one} {wrong.summary}", wrong.fix) for one, wrong in flaws)
+        findings.extend(
+            Diagnostic(f"{one} {wrong.summary}", wrong.fix, id="bad-environment-value") for one, wrong in flaws
+        )
         if len({environ[one] for one in given}) > 1:
             summary = f"{' and '.join(given)} name one value and differ"
-            findings.append(Diagnostic(summary, f"Unset {given[-1]}, or give both the same value."))
+            findings.append(
+                Diagnostic(summary, f"Unset {given[-1]}, or give both the same value.", id="conflicting-values")
+            )
         if given:
             values[name] = found(name, environ[given[0]], given[0])
     return values

@@ -87,7 +87,9 @@ def parse_map(shown: str, content: bytes) -> Map:
     if isinstance(node, Scalar) and node.text is None:
         return Map({}, Position(shown))
     if not isinstance(node, Map):
-        raise InputError([Diagnostic("the file is not a map", "Begin it with `clouds:`.", node.position)])
+        raise InputError(
+            [Diagnostic("the file is not a map", "Begin it with `clouds:`.", node.position, id="bad-clouds-file")]
+        )
     return node
 
 
@@ -108,7 +110,7 @@ def _content(path: Path, shown: str) -> bytes:
 
 
 def _refuse(shown: str, summary: str, fix: str) -> NoReturn:
-    raise InputError([Diagnostic(summary, fix, Position(shown))])
+    raise InputError([Diagnostic(summary, fix, Position(shown), id="bad-clouds-file")])
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +239,7 @@ class _Reader:
             self._stop(event, f"the file holds more than {MAX_NODES:,} values", fix)
 
     def _tell(self, event: _Event, summary: str, fix: str) -> None:
-        self._findings.append(Diagnostic(summary, fix, self._place(event)))
+        self._findings.append(Diagnostic(summary, fix, self._place(event), id="bad-clouds-file"))
         if len(self._findings) >= _MAX_FINDINGS:
             raise InputError(self._findings)
 
@@ -270,4 +272,6 @@ def _syntax(shown: str, text: str, error: yaml.YAMLError) -> Diagnostic:
         fix = "Close the quotes."
     elif "escape" in problem:
         fix = "Put the text in single quotes, where a backslash is only a backslash."
-    return Diagnostic(f"the YAML can't be read: {problem}", fix, Position(shown, line + 1, column + 1))
+    return Diagnostic(
+        f"the YAML can't be read: {problem}", fix, Position(shown, line + 1, column + 1), id="bad-clouds-file"
+    )

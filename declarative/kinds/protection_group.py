@@ -63,6 +63,7 @@ def _complete(spec: Attributes, lookups: Lookups) -> tuple[Attributes, tuple[Pro
                 ("spec", "target_availability_zone"),
                 f"source and target availability zone are both {source}",
                 "Name the other zone of the active-active domain.",
+                id="equal-zones",
             )
         )
     if lookups.domains is None:
@@ -84,12 +85,14 @@ def _domain(spec: Attributes, domains: tuple[Attributes, ...], problems: list[Pr
         return found[0]
     names = [str(domain.get("name")) for domain in domains]
     if found:
+        finding_id = "ambiguous-domain"
         summary = f"{len(found)} active-active domains are named {wanted!r}"
         fix = "Say domain_id instead: " + ", ".join(str(domain.get("id")) for domain in found)
     else:
+        finding_id = "unknown-domain"
         summary = f"the cloud has no active-active domain named {wanted!r}"
         fix = f"{did_you_mean(wanted, names)} Known: {', '.join(names) or 'none'}".strip()
-    problems.append(Problem(("spec", "domain"), summary, fix))
+    problems.append(Problem(("spec", "domain"), summary, fix, id=finding_id))
     return None
 
 
@@ -105,6 +108,7 @@ def _zone_problems(spec: Attributes, domain: Attributes) -> list[Problem]:
             ("spec", name),
             f"{spec.get(name)!r} is not a zone of the active-active domain {domain.get('name')!r}",
             f"Its zones are {' and '.join(zones)}.",
+            id="zone-not-in-domain",
         )
         for name in ("source_availability_zone", "target_availability_zone")
         if len(zones) == 2 and spec.get(name) not in zones

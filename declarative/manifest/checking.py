@@ -49,7 +49,7 @@ class SchemaCheck:
         """Tell how many were faulty and not explained; `what` they are, in plural."""
         if self._untold:
             summary = f"{self._untold} more {what} are not valid"
-            self.found.append(Diagnostic(summary, "Correct the first ones and try again."))
+            self.found.append(Diagnostic(summary, "Correct the first ones and try again.", id="more-findings"))
 
     def _is_spoilt(self, place: Position | None) -> bool:
         return place is not None and (place.file, place.line) in self.spoilt
@@ -90,12 +90,12 @@ def check_documents(manifests: Manifests) -> Checked:
 def from_schema(document: Document, finding: Finding, note: str = "") -> Diagnostic:
     """Return a finding of the schema with its place; `note` is added to what it says."""
     where = document.source.position(finding.path, key=finding.at_key)
-    return Diagnostic(finding.summary + note, finding.fix, where)
+    return Diagnostic(finding.summary + note, finding.fix, where, id=finding.id)
 
 
 def diagnostic(document: Document, problem: Problem, note: str = "") -> Diagnostic:
     """Return a problem with its place; `note` is added to what it says."""
-    return Diagnostic(problem.summary + note, problem.fix, document.source.position(problem.path))
+    return Diagnostic(problem.summary + note, problem.fix, document.source.position(problem.path), id=problem.id)
 
 
 def _padded(document: Document) -> Iterator[Diagnostic]:
@@ -108,6 +108,7 @@ def _padded(document: Document) -> Iterator[Diagnostic]:
                 "Take them out.",
                 document.source.position(("spec", name)),
                 severity=Severity.WARNING,
+                id="padded-text",
             )
 
 
@@ -122,4 +123,6 @@ def _unused(stack: Document, documents: Iterable[Document], variables: Mapping[s
         if name not in used:
             where = stack.source.position(("spec", "variables", name), key=True)
             summary = f"the variable '{name}' is never used"
-            yield Diagnostic(summary, f"Use ${{var.{name}}}, or remove it.", where, severity=Severity.WARNING)
+            yield Diagnostic(
+                summary, f"Use ${{var.{name}}}, or remove it.", where, severity=Severity.WARNING, id="unused-variable"
+            )

@@ -29,8 +29,9 @@ class Made:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What is wrong with a name or address, and how to put it right."""
+    """What is wrong with a name or address, and how to put it right; `id` is the finding's."""
 
+    id: str
     summary: str
     fix: str
 
@@ -91,12 +92,12 @@ class Directory:
         if kind is None:
             known = f"Known: {', '.join(KINDS)}"
             near = did_you_mean(reference.address.kind, KINDS)
-            return Fault(f"no kind is named '{reference.address.kind}'", f"{near} {known}".strip())
+            return Fault("unknown-kind", f"no kind is named '{reference.address.kind}'", f"{near} {known}".strip())
         attributes = ("id", *kind.fields)
         if reference.attribute not in attributes:
             summary = f"{kind.name} has no attribute '{visible(reference.attribute, limit=80)}'"
             near = did_you_mean(reference.attribute, attributes)
-            return Fault(summary, near or f"Known: {', '.join(attributes)}")
+            return Fault("unknown-attribute", summary, near or f"Known: {', '.join(attributes)}")
         return self.fault(reference.address, whole=False)
 
     def _may_be_there(self, address: Address) -> bool:
@@ -114,7 +115,7 @@ class Directory:
 
     def _no_such_address(self, address: Address) -> Fault:
         near = did_you_mean(str(address), map(str, self._candidates(address)))
-        return Fault(f"there is no {address}", near or "Declare it, or remove the reference.")
+        return Fault("unknown-address", f"there is no {address}", near or "Declare it, or remove the reference.")
 
     def _no_such_name(self, address: Address, by_id: str) -> Fault:
         same = self.documents.get((address.kind, address.name))
@@ -129,7 +130,7 @@ class Directory:
             meant = candidates[near[0]]
             place = self.objects[meant].document.source.position(("metadata", "name"))
             fix = f"Did you mean '{_text(meant)}' ({place})?"
-        return Fault(f"no {KINDS[address.kind].noun} is named '{text}'", fix)
+        return Fault("unknown-reference", f"no {KINDS[address.kind].noun} is named '{text}'", fix)
 
     def _candidates(self, address: Address) -> list[Address]:
         """Addresses that may have been meant; a bounded number, as comparing texts is slow."""
@@ -159,11 +160,17 @@ def _text(address: Address) -> str:
 def _wrong_key(address: Address, same: list[Address], *, search: bool) -> Fault:
     document = f"{address.kind}/{address.name}"
     if not same:
-        return Fault(f"{document} makes no object: its for_each is empty", "Give for_each a key, or remove this.")
+        return Fault(
+            "empty-for-each",
+            f"{document} makes no object: its for_each is empty",
+            "Give for_each a key, or remove this.",
+        )
     keys = [one.key for one in same[:_MAX_CANDIDATES]]
     more = f" and {len(same) - _MAX_KEYS} more" if len(same) > _MAX_KEYS else ""
     listed = f"Its keys are {', '.join(keys[:_MAX_KEYS])}{more}."
     if not address.key:
-        return Fault(f"{document} has for_each, so a key is needed", f"Write {address.name}[{keys[0]}]. {listed}")
+        return Fault(
+            "missing-key", f"{document} has for_each, so a key is needed", f"Write {address.name}[{keys[0]}]. {listed}"
+        )
     near = did_you_mean(address.key, keys) if search else ""
-    return Fault(f"for_each of {document} has no key '{address.key}'", f"{near} {listed}".strip())
+    return Fault("unknown-key", f"for_each of {document} has no key '{address.key}'", f"{near} {listed}".strip())

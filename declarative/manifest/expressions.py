@@ -55,8 +55,9 @@ class Expression:
 class BadExpression(Exception):
     """An expression that can't be read, or has no value here."""
 
-    def __init__(self, summary: str, fix: str = "") -> None:
+    def __init__(self, finding_id: str, summary: str, fix: str = "") -> None:
         super().__init__(summary)
+        self.id = finding_id
         self.summary = summary
         self.fix = fix
 
@@ -81,7 +82,9 @@ _MAX_KEYS = 10  # of a map, in a finding
 def pieces(text: str) -> Pieces:
     """Split a text into literal parts and expressions; `$${` becomes a literal `${`. Raises BadExpression."""
     if expressions(text) > MAX_EXPRESSIONS:
-        raise BadExpression(f"one text holds more than {MAX_EXPRESSIONS} expressions", "Use fewer.")
+        raise BadExpression(
+            "too-many-expressions", f"one text holds more than {MAX_EXPRESSIONS} expressions", "Use fewer."
+        )
     found: list[str | Expression] = []
     literal, end = "", 0
     for match in _PIECE.finditer(text):
@@ -91,7 +94,9 @@ def pieces(text: str) -> Pieces:
             literal += "${"
             continue
         if match[1] is None:
-            raise BadExpression("an expression is not closed", "Close it with '}', or write $${ for a literal ${.")
+            raise BadExpression(
+                "bad-expression", "an expression is not closed", "Close it with '}', or write $${ for a literal ${."
+            )
         if literal:
             found.append(literal)
             literal = ""
@@ -114,7 +119,7 @@ def _expression(text: str) -> Expression:
     if match := _OBJECT.fullmatch(text):
         address = Address(match[1], match[2], match[3] or "")
         return Expression(text, Root.OBJECT, reference=Reference(address, match[4]))
-    raise BadExpression(f"${{{_shown(text)}}} is not an expression", _remedy(text))
+    raise BadExpression("bad-expression", f"${{{_shown(text)}}} is not an expression", _remedy(text))
 
 
 def _remedy(text: str) -> str:
@@ -165,16 +170,22 @@ class Scope:
         if root is Root.VARIABLE:
             return self._variable(expression)
         if self.variables_only:
-            raise BadExpression(f"for_each can't use ${{{expression.text}}}", "It may use variables only: ${var.X}.")
+            raise BadExpression(
+                "expression-not-allowed",
+                f"for_each can't use ${{{expression.text}}}",
+                "It may use variables only: ${var.X}.",
+            )
         if root is Root.STACK:
             return self.stack
         if root is Root.ENVIRONMENT:
             return self.environment
         if root is Root.OBJECT:
             fix = "That is for outputs of the Stack. A field such as protection_group takes the name alone."
-            raise BadExpression(f"${{{expression.text}}} refers to an object", fix)
+            raise BadExpression("expression-not-allowed", f"${{{expression.text}}} refers to an object", fix)
         if self.each is None:
-            raise BadExpression(f"${{{expression.text}}} needs for_each", "Add for_each to the document.")
+            raise BadExpression(
+                "each-without-for-each", f"${{{expression.text}}} needs for_each", "Add for_each to the document."
+            )
         if root is Root.EACH_KEY:
             return self.each.key
         return self._entry(self.each.value, expression, of="each.value")
@@ -186,18 +197,20 @@ class Scope:
         if name in self.declared:
             raise NoValue(name)
         fix = self.near(name, self.declared, of="var") or "Declare it in spec.variables of the Stack."
-        raise BadExpression(f"no variable is named '{name}'", fix)
+        raise BadExpression("undeclared-variable", f"no variable is named '{name}'", fix)
 
     def _entry(self, value: Json, expression: Expression, *, of: str) -> Json:
         if not expression.key:
             return value
         if not isinstance(value, dict):
-            raise BadExpression(f"{of} is no map, so ${{{expression.text}}} has no value", f"Write ${{{of}}}.")
+            raise BadExpression(
+                "unknown-entry", f"{of} is no map, so ${{{expression.text}}} has no value", f"Write ${{{of}}}."
+            )
         if expression.key not in value:
             keys = _shown(", ".join(itertools.islice(value, _MAX_KEYS))) or "none"
             more = f" and {len(value) - _MAX_KEYS} more" if len(value) > _MAX_KEYS else ""
             fix = self.near(expression.key, value, of=of) or f"Its keys are {keys}{more}."
-            raise BadExpression(f"{of} has no key '{_shown(expression.key)}'", fix)
+            raise BadExpression("unknown-entry", f"{of} has no key '{_shown(expression.key)}'", fix)
         return value[expression.key]
 
 
@@ -267,7 +280,7 @@ class Substitution:
         if length <= MAX_SCALAR:
             return True
         summary = f"the value would be larger than {MAX_SCALAR >> 10} KiB once its expressions are put in"
-        self._refuse(path, BadExpression(summary, "Use smaller values here."))
+        self._refuse(path, BadExpression("value-too-large", summary, "Use smaller values here."))
         return False
 
     def _evaluated(
@@ -290,7 +303,7 @@ class Substitution:
         return tuple(values) if len(values) == len(parsed) else None
 
     def _refuse(self, path: Path, bad: BadExpression) -> None:
-        self.problems.append(Problem(path, bad.summary, bad.fix))
+        self.problems.append(Problem(path, bad.summary, bad.fix, id=bad.id))
 
 
 def as_text(value: Json) -> str:
@@ -300,7 +313,11 @@ def as_text(value: Json) -> str:
     if isinstance(value, bool | int | float):
         return json.dumps(value)
     what = "a map" if isinstance(value, dict) else "a list" if isinstance(value, list) else "nothing"
-    raise BadExpression(f"{what} can't be a part of a text", "Let the expression be the whole value, or pick an entry.")
+    raise BadExpression(
+        "value-not-text",
+        f"{what} can't be a part of a text",
+        "Let the expression be the whole value, or pick an entry.",
+    )
 
 
 def texts_with_expressions(value: Json) -> Iterator[str]:

@@ -106,7 +106,9 @@ def _subfolder(name: str, parent: int, folder: Path, path: str, ignored: Ignored
     shown = str(folder / path)
     if depth > MAX_FOLDERS:
         summary = f"folders are nested deeper than {MAX_FOLDERS} levels"
-        yield FoundFile(path, shown, Diagnostic(summary, f"Name it in {IGNORE_FILE}.", Position(shown)))
+        yield FoundFile(
+            path, shown, Diagnostic(summary, f"Name it in {IGNORE_FILE}.", Position(shown), id="folders-too-deep")
+        )
         return
     try:
         fd = os.open(name, OPEN_FOLDER | os.O_NOFOLLOW, dir_fd=parent)
@@ -144,7 +146,9 @@ def _content(name: str, shown: str, fd: int) -> bytes | Diagnostic:
     try:
         if not stat.S_ISREG(os.fstat(file).st_mode):
             summary = "this is not a regular file"
-            return Diagnostic(summary, f"Move it elsewhere, or name it in {IGNORE_FILE}.", Position(shown))
+            return Diagnostic(
+                summary, f"Move it elsewhere, or name it in {IGNORE_FILE}.", Position(shown), id="unreadable-file"
+            )
         with open(file, "rb", closefd=False) as content:
             return content.read(MAX_BYTES + 1)
     except OSError as error:
@@ -159,7 +163,7 @@ def _unreadable(path: str, shown: str, error: OSError) -> FoundFile:
 
 def _cannot_read(shown: str, error: OSError) -> Diagnostic:
     fix = f"Give yourself the right to read it, or name it in {IGNORE_FILE}."
-    return Diagnostic(f"this can't be read: {error.strerror}", fix, Position(shown))
+    return Diagnostic(f"this can't be read: {error.strerror}", fix, Position(shown), id="unreadable-file")
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 from declarative.errors import did_you_mean, visible
@@ -32,6 +32,17 @@ _WANTED = {
 }
 _FOUND = {dict: "a map", list: "a list", type(None): "nothing"}
 _GIVE_IT = "Give it a value, or leave it out if it may be."
+# The id of a finding about a value, by the keyword that it breaks.
+_RULES = {
+    "type": "wrong-type",
+    "const": "unknown-value",
+    "enum": "unknown-value",
+    "minimum": "out-of-range",
+    "maximum": "out-of-range",
+    "exclusiveMinimum": "out-of-range",
+    "uniqueItems": "repeated-value",
+    "minItems": "too-few-entries",
+}
 _YES_NO = frozenset({"yes", "no", "on", "off", "y", "n", "true", "false"})
 # of several errors of one value, the one that says most
 _ORDER = ("type", "const", "enum", "maxBytes", "maxLength", "minLength", "pattern")
@@ -46,6 +57,7 @@ class Finding:
     fix: str = ""
     at_key: bool = False
     rank: int = 0
+    id: str = field(kw_only=True)
 
 
 def findings(kind: str, document: Json, *, resolved: bool) -> list[Finding]:
@@ -170,7 +182,7 @@ def _explain(error: _Error) -> Iterator[Finding]:
 def _bad_name(error: _Error) -> Finding:
     wanted = error.schema.get("title", "another text")
     summary = f"the name '{visible(error.value, limit=_SHOWN)}' in {field_in_words(error.path)} must be {wanted}"
-    return Finding((*error.path, error.value), summary, "Choose another name.", at_key=True)
+    return Finding((*error.path, error.value), summary, "Choose another name.", at_key=True, id="bad-name")
 
 
 def _bad_value(error: _Error) -> Finding:
@@ -179,13 +191,19 @@ def _bad_value(error: _Error) -> Finding:
     if error.keyword in ("maxBytes", "maxLength"):
         unit, length = ("bytes", byte_length) if error.keyword == "maxBytes" else ("characters", len)
         summary = f"{name} is {length(error.value)} {unit} long; at most {error.rule} are allowed"
-        return Finding(error.path, summary, "Shorten it.", rank=rank)
+        return Finding(error.path, summary, "Shorten it.", rank=rank, id="too-long")
     if error.keyword == "maxItems":
         count = f"{len(error.value)} entries" + (" or more" if len(error.value) == _MAX_ENTRIES else "")
         summary = f"{name} holds {count}; at most {error.rule} are allowed"
-        return Finding(error.path, summary, "Remove some.", rank=rank)
+        return Finding(error.path, summary, "Remove some.", rank=rank, id="too-many-entries")
     found = "" if error.schema.get("writeOnly") else f", found {quoted(error.value)}"
-    return Finding(error.path, f"{name} must be {_wanted(error)}{found}", _fix(error), rank=rank)
+    return Finding(
+        error.path,
+        f"{name} must be {_wanted(error)}{found}",
+        _fix(error),
+        rank=rank,
+        id=_RULES.get(error.keyword, "bad-format"),
+    )
 
 
 def _wanted(error: _Error) -> str:
@@ -251,7 +269,7 @@ def _unknown_fields(error: _Error) -> Iterator[Finding]:
         if name not in known:
             summary = f"{field_in_words(error.path)} has no field '{visible(name, limit=_SHOWN)}'"
             fix = _meant(name, error.value[name], known) or f"Its fields are {', '.join(known)}."
-            yield Finding((*error.path, name), summary, fix, at_key=True)
+            yield Finding((*error.path, name), summary, fix, at_key=True, id="unknown-field")
 
 
 def _meant(name: str, value: Json, known: list[str]) -> str:
@@ -276,7 +294,13 @@ _ELSEWHERE = {
 def _missing_fields(error: _Error) -> Iterator[Finding]:
     for name in error.rule:
         if name not in error.value:
-            yield Finding(error.path, f"{field_in_words((*error.path, name))} is missing", f"Add {name}.", at_key=True)
+            yield Finding(
+                error.path,
+                f"{field_in_words((*error.path, name))} is missing",
+                f"Add {name}.",
+                at_key=True,
+                id="missing-field",
+            )
 
 
 def _not_exactly_one(error: _Error) -> Iterator[Finding]:
@@ -287,18 +311,22 @@ def _not_exactly_one(error: _Error) -> Iterator[Finding]:
     found = f"both {' and '.join(given)}" if given else "none of them"
     summary = f"{field_in_words(error.path)} needs exactly one of {' and '.join(names)}, found {found}"
     fix = f"Remove {given[-1]}." if given else f"Add {names[0]}."
-    yield Finding((*error.path, given[-1]) if given else error.path, summary, fix, at_key=True)
+    yield Finding((*error.path, given[-1]) if given else error.path, summary, fix, at_key=True, id="not-exactly-one")
 
 
 def _not_allowed(error: _Error) -> Iterator[Finding]:
     fix = f"{error.schema.get('description', '')} Remove it.".strip()
-    yield Finding(error.path, f"{field_in_words(error.path)} does not belong here", fix, at_key=True)
+    yield Finding(
+        error.path, f"{field_in_words(error.path)} does not belong here", fix, at_key=True, id="field-not-allowed"
+    )
 
 
 def _repeated(error: _Error) -> Iterator[Finding]:
     earlier = field_in_words((*error.path[:-2], error.rule))
     summary = f"{field_in_words(error.path)} is {quoted(error.value)}, as in {earlier}"
-    yield Finding(error.path, summary, f"Remove one of the two, or give it another {error.path[-1]}.")
+    yield Finding(
+        error.path, summary, f"Remove one of the two, or give it another {error.path[-1]}.", id="repeated-value"
+    )
 
 
 def _branches(error: _Error) -> Iterator[Finding]:
@@ -314,7 +342,7 @@ def _branches(error: _Error) -> Iterator[Finding]:
         rank = 1 + _ORDER.index("type")
         wanted = error.schema.get("title", "another value")
         summary = f"{field_in_words(error.path)} must be {wanted}, found {quoted(error.value)}"
-        yield Finding(error.path, summary, rank=rank)
+        yield Finding(error.path, summary, rank=rank, id="wrong-type")
     for child in children:
         yield from _explain(child)
 

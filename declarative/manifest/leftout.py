@@ -79,7 +79,7 @@ def left_out_warnings(folder: Path) -> Iterator[Diagnostic]:
     if search.exhausted:
         summary = "there are too many files to look at all that are left out"
         fix = f"Name folders without manifests in {IGNORE_FILE}."
-        yield Diagnostic(summary, fix, Position(str(folder)), severity=Severity.WARNING)
+        yield Diagnostic(summary, fix, Position(str(folder)), severity=Severity.WARNING, id="too-many-files")
 
 
 def still_written(folder: Path, gone: Collection[Address]) -> Iterator[Diagnostic]:
@@ -97,6 +97,7 @@ def still_written(folder: Path, gone: Collection[Address]) -> Iterator[Diagnosti
                     Position(str(folder / found.path)),
                     str(address),
                     Severity.WARNING,
+                    id="object-in-left-out-file",
                 )
 
 
@@ -114,7 +115,11 @@ def _warning(folder: Path, found: LeftOut) -> Diagnostic:
     }.get(found.why, "Move it to where manifests are read")
     where = Position(str(folder / found.path))
     return Diagnostic(
-        f"{what}: {found.why.value}", f"{fix}, or name it in {IGNORE_FILE}.", where, severity=Severity.WARNING
+        f"{what}: {found.why.value}",
+        f"{fix}, or name it in {IGNORE_FILE}.",
+        where,
+        severity=Severity.WARNING,
+        id="file-left-out",
     )
 
 

@@ -29,9 +29,13 @@ _OURS = f"Every YAML file below the stack's folder must be a manifest; name othe
 class StackMissing(UsageError):
     """The folder holds no Stack document."""
 
+    id = "no-stack"
+
 
 class EnvironmentMissing(UsageError):
     """No file makes the environment."""
+
+    id = "unknown-environment"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -165,7 +169,9 @@ class _Loading:
         if not reading.nodes and not reading.findings:
             fix = "Remove it, if that is what you want."
             place = Position(found.shown)
-            self._findings.append(Diagnostic("the file holds no resources", fix, place, severity=Severity.WARNING))
+            self._findings.append(
+                Diagnostic("the file holds no resources", fix, place, severity=Severity.WARNING, id="empty-file")
+            )
         for node in reading.nodes:
             document = self._document(node)
             if document is not None:
@@ -196,7 +202,7 @@ class _Loading:
         """Return the document, or None when it isn't ours to judge further; a finding says why."""
         content = node.value
         if not isinstance(content, dict):
-            self._refuse(node, (), f"a document must be a map, found {quoted(content)}", _OURS)
+            self._refuse("not-a-map", node, (), f"a document must be a map, found {quoted(content)}", _OURS)
             return None
         version, kind = content.get("apiVersion"), content.get("kind")
         metadata = content.get("metadata")
@@ -206,7 +212,7 @@ class _Loading:
             return Document(kind, name, content, node.source, node.expressions)
         if not content.keys() & _ENVELOPE:
             fix = f"A manifest begins with `apiVersion: {API_VERSION}`. {_OURS}"
-            told = Diagnostic("apiVersion is missing", fix, node.source.position(()))
+            told = Diagnostic("apiVersion is missing", fix, node.source.position(()), id="missing-api-version")
             self._strangers.append((node, told))
             return None
         self._unplaced.add(name)
@@ -225,7 +231,7 @@ class _Loading:
             if node.value and all(name in names for name in node.value):
                 summary = "this file holds values of variables, and is read where --var-file names it"
                 fix = f"Name it there, or in {IGNORE_FILE}."
-                told = Diagnostic(summary, fix, told.position, severity=Severity.WARNING)
+                told = Diagnostic(summary, fix, told.position, severity=Severity.WARNING, id="variable-file-not-named")
             else:
                 self._unplaced.add("")
             self._findings.append(told)
@@ -236,25 +242,29 @@ class _Loading:
             fix = f"A manifest begins with `apiVersion: {API_VERSION}`."
             if near:
                 fix = f"Write apiVersion instead of {near.removeprefix('Did you mean ').rstrip('?')}."
-            self._refuse(node, (), "apiVersion is missing", f"{fix} {_OURS}")
+            self._refuse("missing-api-version", node, (), "apiVersion is missing", f"{fix} {_OURS}")
             return
         summary = f"apiVersion must be '{API_VERSION}', found {quoted(version)}"
-        self._refuse(node, ("apiVersion",), summary, _OURS)
+        self._refuse("wrong-api-version", node, ("apiVersion",), summary, _OURS)
 
     def _wrong_kind(self, node: Node, kind: Json) -> None:
         if "kind" not in node.value:
-            self._refuse(node, (), "kind is missing", f"Add one of {', '.join(kinds())}.")
+            self._refuse("missing-kind", node, (), "kind is missing", f"Add one of {', '.join(kinds())}.")
             return
         known = f"Known: {', '.join(kinds())}"
         if not isinstance(kind, str):
-            self._refuse(node, ("kind",), f"kind must be text, found {quoted(kind)}", known)
+            self._refuse("unknown-kind", node, ("kind",), f"kind must be text, found {quoted(kind)}", known)
             return
         self._refuse(
-            node, ("kind",), f"no kind is named {quoted(kind)}", f"{did_you_mean(kind, kinds())} {known}".strip()
+            "unknown-kind",
+            node,
+            ("kind",),
+            f"no kind is named {quoted(kind)}",
+            f"{did_you_mean(kind, kinds())} {known}".strip(),
         )
 
-    def _refuse(self, node: Node, path: tuple[str, ...], summary: str, fix: str) -> None:
-        self._findings.append(Diagnostic(summary, fix, node.source.position(path)))
+    def _refuse(self, finding_id: str, node: Node, path: tuple[str, ...], summary: str, fix: str) -> None:
+        self._findings.append(Diagnostic(summary, fix, node.source.position(path), id=finding_id))
 
     def _add(self, document: Document, path: str) -> None:
         if document.kind == STACK:
@@ -270,18 +280,20 @@ class _Loading:
             place = first.source.position(("metadata", "name"))
             where = document.source.position(("metadata", "name"))
             fix = f"It is declared first at {place}. Give one of the two another name."
-            self._findings.append(Diagnostic(f"{address} is declared twice", fix, where))
+            self._findings.append(Diagnostic(f"{address} is declared twice", fix, where, id="duplicate-address"))
 
     def _check_stacks(self) -> None:
         places = [document.source.position(("kind",)) for _, document in self.stacks]
         listed = " and ".join(map(str, places))
         if len(self.stacks) > 1:
             fix = f"They are at {listed}. Keep one, or name the folder of the other in {IGNORE_FILE}."
-            self._findings.append(Diagnostic("the folder holds more than one Stack", fix, places[-1]))
+            self._findings.append(
+                Diagnostic("the folder holds more than one Stack", fix, places[-1], id="several-stacks")
+            )
         elif self.stacks and "/" in self.stacks[0][0]:
             place = pasteable((self._folder / self.stacks[0][0]).parent)
             fix = f"Move it up, or name that folder with -C{f' {place}' if place else ''}."
-            self._findings.append(Diagnostic("the Stack lies in a subfolder", fix, places[0]))
+            self._findings.append(Diagnostic("the Stack lies in a subfolder", fix, places[0], id="stack-in-subfolder"))
 
     def _environments(self) -> dict[str, FoundFile]:
         environments = {}
@@ -291,7 +303,7 @@ class _Loading:
                 continue
             fault = _environment_fault(name, suffix)
             if fault:
-                self._findings.append(Diagnostic(*fault, Position(found.shown)))
+                self._findings.append(Diagnostic(*fault, Position(found.shown), id="bad-environment-file"))
             else:
                 environments[name] = found
         return environments

@@ -164,21 +164,25 @@ _WORDS: dict[str, Json] = {"": None, "null": None, "true": True, "false": False}
 def decode(file: str, content: bytes) -> str | Diagnostic:
     """Return the text of a file, or what is wrong with its bytes."""
     if len(content) > MAX_BYTES:
-        return Diagnostic("the file is larger than 1 MiB", "Split it into several files.", Position(file))
+        return Diagnostic(
+            "the file is larger than 1 MiB", "Split it into several files.", Position(file), id="file-too-large"
+        )
     if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return Diagnostic("the file is UTF-16, found at byte 0", "Save it as UTF-8.", Position(file))
+        return Diagnostic("the file is UTF-16, found at byte 0", "Save it as UTF-8.", Position(file), id="not-utf-8")
     mark = 3 if content[:3] == b"\xef\xbb\xbf" else 0
     try:
         text = content[mark:].decode("utf-8")
     except UnicodeDecodeError as error:
         before = content[mark : mark + error.start].decode("utf-8")
-        return Diagnostic(f"byte {mark + error.start} is not UTF-8", "Save the file as UTF-8.", _end_of(file, before))
+        return Diagnostic(
+            f"byte {mark + error.start} is not UTF-8", "Save the file as UTF-8.", _end_of(file, before), id="not-utf-8"
+        )
     found = _UNFIT_IN_FILE.search(text)
     if found is None:
         return text
     before = text[: found.start()]
     summary = f"the character {_named(found[0])} at byte {mark + len(before.encode())} is not allowed"
-    return Diagnostic(summary, "Remove it.", _end_of(file, before))
+    return Diagnostic(summary, "Remove it.", _end_of(file, before), id="control-character")
 
 
 def _named(char: str) -> str:
@@ -234,7 +238,9 @@ class Reader:
 
     def _document(self, text: PackedText, start: _Event, nodes: list[Node]) -> None:
         if start.version or start.tags:
-            self._refuse(start, "a YAML directive is not allowed", "Remove the line that begins with '%'.")
+            self._refuse(
+                "yaml-directive", start, "a YAML directive is not allowed", "Remove the line that begins with '%'."
+            )
         self._expressions = False
         value = self._value(self._next(), 1)
         end = self._next()
@@ -246,17 +252,23 @@ class Reader:
     def _value(self, event: _Event, depth: int) -> Json:
         kind = type(event)
         if kind is AliasEvent:
-            self._refuse(event, f"the alias *{visible(event.anchor, limit=80)} is not allowed", _NO_ALIAS)
+            self._refuse(
+                "yaml-anchor", event, f"the alias *{visible(event.anchor, limit=80)} is not allowed", _NO_ALIAS
+            )
             return None
         if event.anchor is not None:
-            self._refuse(event, f"the anchor &{visible(event.anchor, limit=80)} is not allowed", _NO_ALIAS)
+            self._refuse(
+                "yaml-anchor", event, f"the anchor &{visible(event.anchor, limit=80)} is not allowed", _NO_ALIAS
+            )
         if event.tag is not None:
             tag = visible(event.tag.replace("tag:yaml.org,2002:", "!!"), limit=80)
-            self._refuse(event, f"the tag {tag} is not allowed", "Remove it.")
+            self._refuse("yaml-tag", event, f"the tag {tag} is not allowed", "Remove it.")
         if kind is ScalarEvent:
             return self._scalar(event)
         if depth > MAX_DEPTH:
-            self._stop(event, f"the document is nested deeper than {MAX_DEPTH} levels", "Make it flatter.")
+            self._stop(
+                "nested-too-deep", event, f"the document is nested deeper than {MAX_DEPTH} levels", "Make it flatter."
+            )
         return self._mapping(depth) if kind is MappingStartEvent else self._sequence(depth)
 
     def _mapping(self, depth: int) -> dict[str, Json]:
@@ -307,10 +319,10 @@ class Reader:
                 found, fix = visible(event.value, limit=80) or "nothing", "Put the key in quotes."
             else:
                 found, fix = "a list or map", 'If an expression is meant, quote it: "${var.x}".'
-            self._refuse(event, f"a key must be text, found {found}", fix)
+            self._refuse("key-not-text", event, f"a key must be text, found {found}", fix)
             return None
         if key == "<<" and event.style == "":
-            self._refuse(event, "the merge key << is not allowed", "Write the values out.")
+            self._refuse("yaml-merge-key", event, "the merge key << is not allowed", "Write the values out.")
             return None
         if event.style == "":
             self._keys[key] = key
@@ -324,17 +336,26 @@ class Reader:
             try:
                 value = self._values[text] = plain(text)
             except ValueError as error:
-                self._refuse(event, f"the number is too long: {error}", "Put it in quotes if it is text.")
+                self._refuse(
+                    "number-too-long", event, f"the number is too long: {error}", "Put it in quotes if it is text."
+                )
                 return text
             return value
         if event.style == '"' and (found := _UNFIT_IN_VALUE.search(text)):
-            self._refuse(event, f"the text holds the control character {_named(found[0])}", "Remove its escape.")
+            self._refuse(
+                "control-character",
+                event,
+                f"the text holds the control character {_named(found[0])}",
+                "Remove its escape.",
+            )
         return text
 
     def _count(self, event: _Event) -> None:
         self._nodes += 1
         if self._nodes > MAX_NODES:
-            self._stop(event, f"the file holds more than {MAX_NODES} values", "Split it into several files.")
+            self._stop(
+                "file-too-large", event, f"the file holds more than {MAX_NODES} values", "Split it into several files."
+            )
 
     def _repeated(self, again: list[tuple[str, _Event]], marks: dict[str, _Mark], *, whole: bool) -> None:
         """Refuse keys that stand twice in a map; `whole`: it is the document, which then may be several."""
@@ -344,18 +365,25 @@ class Reader:
                 if not seen or key in seen:
                     seen.clear()
                     summary = "another document begins here, without a line --- before it"
-                    self._refuse(event, summary, "Put a line with --- alone between the two documents.")
+                    self._refuse(
+                        "missing-separator", event, summary, "Put a line with --- alone between the two documents."
+                    )
                 seen.add(key)
             return
         for key, event in again:
             summary = f"the key '{visible(key, limit=80)}' is given twice"
-            self._refuse(event, summary, f"It is given first at {self._place(marks[key])}. Remove one of the two.")
+            self._refuse(
+                "duplicate-key",
+                event,
+                summary,
+                f"It is given first at {self._place(marks[key])}. Remove one of the two.",
+            )
 
-    def _refuse(self, event: _Event, summary: str, fix: str) -> None:
-        self._findings.append(Diagnostic(summary, fix, self._place(event.start_mark)))
+    def _refuse(self, finding_id: str, event: _Event, summary: str, fix: str) -> None:
+        self._findings.append(Diagnostic(summary, fix, self._place(event.start_mark), id=finding_id))
 
-    def _stop(self, event: _Event, summary: str, fix: str) -> NoReturn:
-        self._refuse(event, summary, fix)
+    def _stop(self, finding_id: str, event: _Event, summary: str, fix: str) -> NoReturn:
+        self._refuse(finding_id, event, summary, fix)
         raise _Stopped
 
     def _place(self, mark: _Mark) -> Position:
@@ -376,7 +404,7 @@ def _syntax(file: str, text: str, error: yaml.YAMLError) -> Diagnostic:
     fix = _strange_indent(file, lines, line) or _syntax_fix(problem, lines[line], column)
     if begin is not None and begin.line < line:
         fix += f" What is being read begins at {Position(file, begin.line + 1, begin.column + 1)}."
-    return Diagnostic(f"the YAML can't be read: {problem}", fix, Position(file, line + 1, column + 1))
+    return Diagnostic(f"the YAML can't be read: {problem}", fix, Position(file, line + 1, column + 1), id="yaml-syntax")
 
 
 def _strange_indent(file: str, lines: list[str], at: int) -> str:

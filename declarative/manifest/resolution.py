@@ -139,7 +139,7 @@ def examine(
         resolution.say_exhausted(end)
     if len(resolution.findings) >= MAX_FOUND:
         summary = f"more than {MAX_FOUND} faults were found, and the others are not told"
-        resolution.findings.append(Diagnostic(summary, "Correct the first ones and try again."))
+        resolution.findings.append(Diagnostic(summary, "Correct the first ones and try again.", id="more-findings"))
     faultless = not any(one.severity is Severity.ERROR for one in (*checked.findings, *resolution.findings))
     whole = (
         faultless
@@ -177,7 +177,7 @@ def _without_value(stack: Document, name: str, environment: str) -> Diagnostic:
     file = "a default" if environment == DEFAULT_ENVIRONMENT else f"environments/{environment}.yaml"
     fix = f"Give it one by {file}, DECLARATIVE_VAR_{name}, --var-file or --var {name}=…."
     where = stack.source.position(("spec", "variables", name), key=True)
-    return Diagnostic(f"the variable '{name}' has no value", fix, where)
+    return Diagnostic(f"the variable '{name}' has no value", fix, where, id="variable-without-value")
 
 
 @dataclass(slots=True)
@@ -214,7 +214,7 @@ class _Resolution:
     def say_exhausted(self, end: Exhausted) -> None:
         """Report that the stack has grown too large, at the value that was the last to be put in."""
         document, path = self._at or (self.stack, ())
-        self.findings.append(diagnostic(document, Problem(path, end.summary, end.fix)))
+        self.findings.append(diagnostic(document, Problem(path, end.summary, end.fix, id="stack-too-large")))
 
     def _filled(self, document: Document, substitution: Substitution, value: Json, path: Path) -> Json:
         """The value with its expressions replaced."""
@@ -290,7 +290,9 @@ class _Resolution:
                 summary = f"{document.kind} has no field '{visible(name, limit=80)}' that could be ignored"
                 near = f"Write {sent_as[name]}." if name in sent_as else did_you_mean(name, kind.fields)
                 fix = near or f"Its fields are {', '.join(kind.fields)}."
-                self._say(document, Problem(("lifecycle", "ignore_changes", number), summary, fix))
+                self._say(
+                    document, Problem(("lifecycle", "ignore_changes", number), summary, fix, id="unknown-ignored-field")
+                )
 
     def _entries(self, document: Document) -> tuple[Mapping[str, Json] | None, int]:
         """Return the keys and values of `for_each`, None after a finding or when the value is open; and their number.
@@ -310,12 +312,18 @@ class _Resolution:
         if isinstance(value, list) and all(isinstance(key, str) for key in value):
             entries: Mapping[str, Json] = dict(zip(value, value, strict=True))
             for number, key in itertools.islice(_repetitions(value), _MAX_TOLD):
-                self._say(document, Problem((*path, number), f"for_each holds {quoted(key)} twice", "Remove one."))
+                self._say(
+                    document,
+                    Problem((*path, number), f"for_each holds {quoted(key)} twice", "Remove one.", id="repeated-key"),
+                )
         elif isinstance(value, dict):
             entries = value
         else:
             found = "a list of other things than texts" if isinstance(value, list) else quoted(value)
-            self._say(document, Problem(path, f"for_each must be a map or a list of texts, found {found}", ""))
+            self._say(
+                document,
+                Problem(path, f"for_each must be a map or a list of texts, found {found}", "", id="bad-for-each"),
+            )
             return None, 0
         places: Iterable[tuple[str | int, str]] = (
             enumerate(value) if isinstance(value, list) else ((key, key) for key in value)
@@ -328,7 +336,7 @@ class _Resolution:
         for part, key in unfit[:_MAX_TOLD]:
             summary = f"the key {quoted(key)} of for_each can't be part of an address"
             fix = "Keys are 1 to 128 of A-Z, a-z, 0-9, '.', '_' and '-'."
-            self._say(document, Problem(("for_each", part), summary, fix))
+            self._say(document, Problem(("for_each", part), summary, fix, id="bad-key"))
         return not unfit
 
     def _add(self, document: Document, address: Address, each: Each | None) -> bool:
@@ -370,7 +378,7 @@ class _Resolution:
             fault = self.directory.fault_of_reference(other, target.field)
             if fault:
                 note = f" (for {address})" if address.key else ""
-                self._say(made.document, Problem(("spec", name), fault.summary, fault.fix), note)
+                self._say(made.document, Problem(("spec", name), fault.summary, fault.fix, id=fault.id), note)
             found[name] = Reference(other)
         return replace(made, spec={**made.spec, **found}, refers=tuple(one.address for one in found.values()))
 
@@ -418,7 +426,7 @@ class _Resolution:
                 address = Address.parse(text)
                 fault = self.directory.fault(address, whole=True)
                 if fault:
-                    self._say(document, Problem(("depends_on", number), fault.summary, fault.fix))
+                    self._say(document, Problem(("depends_on", number), fault.summary, fault.fix, id=fault.id))
                 else:
                     found.update(self.directory.named(address))
         return self._named[id(document)]
@@ -450,7 +458,7 @@ class _Resolution:
             if isinstance(part, Reference) and (fault := self.directory.fault_of_output(part)) is not None
         ]
         for fault in faults:
-            self._say(self.stack, Problem(path, fault.summary, fault.fix))
+            self._say(self.stack, Problem(path, fault.summary, fault.fix, id=fault.id))
         return parts
 
     def _say(self, document: Document, problem: Problem, note: str = "") -> None:

@@ -31,7 +31,12 @@ def problems(spec: Mapping[str, Json]) -> Iterator[Problem]:
     state = spec.get("state", "")
     if ".." in state.removeprefix("local:").split("/"):
         summary = "spec.state must be a folder below the stack's own"
-        yield Problem(("spec", "state"), summary, "Write local:DIR without '..', or name another store with --state.")
+        yield Problem(
+            ("spec", "state"),
+            summary,
+            "Write local:DIR without '..', or name another store with --state.",
+            id="state-outside-stack",
+        )
     for kind, actions in spec.get("timeouts", {}).items():
         if kind != _GRACE:
             yield from _timeout_problems(kind, actions)
@@ -42,13 +47,15 @@ def _timeout_problems(kind: str, actions: Mapping[str, Json]) -> Iterator[Proble
     if kind not in KINDS:
         known = (_GRACE, *KINDS)
         fix = f"{did_you_mean(kind, known)} Known: {', '.join(known)}".strip()
-        yield Problem(path, f"spec.timeouts has no field '{visible(kind, limit=80)}'", fix)
+        yield Problem(path, f"spec.timeouts has no field '{visible(kind, limit=80)}'", fix, id="unknown-field")
         return
     known_actions = KINDS[kind].calls.timeouts
     for action in actions:
         if action not in known_actions:
             fix = f"{did_you_mean(action, known_actions)} Known: {', '.join(known_actions)}".strip()
-            yield Problem((*path, action), f"{kind} has no action '{visible(action, limit=80)}'", fix)
+            yield Problem(
+                (*path, action), f"{kind} has no action '{visible(action, limit=80)}'", fix, id="unknown-field"
+            )
 
 
 def _timeouts(spec: Mapping[str, Json]) -> Iterator[tuple[str, float]]:

@@ -98,7 +98,7 @@ def _repeated(rule: _Rule, address: Address, other: Address, objects: _Objects) 
         summary += f", which counts as {earlier}"
     place = first.document.source.position(there)
     fix = f"{other} has it at {place}. Give one of the two another {path[1]}."
-    return Diagnostic(summary, fix, made.document.source.position(path))
+    return Diagnostic(summary, fix, made.document.source.position(path), id="value-not-unique")
 
 
 def _owner(name: str, spec: Attributes) -> str:

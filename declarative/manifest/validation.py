@@ -77,11 +77,13 @@ def _not_checked(checked: Checked, environments: Sequence[str]) -> Diagnostic:
     more = f" and {len(environments) - 1} more" if len(environments) > 1 else ""
     summary = f"the environments are too much to be checked together: {environments[0]}{more} were left out"
     fix = f"Check them one at a time, as in `declarative --env {environments[0]} validate`."
-    return Diagnostic(summary, fix, checked.stack.source.position(("kind",)) if checked.stack else None)
+    return Diagnostic(
+        summary, fix, checked.stack.source.position(("kind",)) if checked.stack else None, id="too-many-environments"
+    )
 
 
 def _in_environments(finding: Diagnostic, names: list[str]) -> Diagnostic:
     """Say in which environments a finding holds."""
     more = f" and {len(names) - _MAX_NAMED} more" if len(names) > _MAX_NAMED else ""
     summary = f"{finding.summary} (environment {', '.join(names[:_MAX_NAMED])}{more})"
-    return Diagnostic(summary, finding.fix, finding.position, finding.address, finding.severity)
+    return Diagnostic(summary, finding.fix, finding.position, finding.address, finding.severity, id=finding.id)

@@ -127,13 +127,13 @@ def declared(spec: Mapping[str, Json]) -> tuple[dict[str, Variable], list[Proble
             if not _PYTHON_TYPES[variable.type](value):
                 summary = f"an allowed value of the variable '{name}' must be {_WANTED[variable.type]}"
                 found = f"{summary}, found {quoted(value)}"
-                problems.append(Problem((*path, "enum", number), found, variable.remedy(value)))
+                problems.append(Problem((*path, "enum", number), found, variable.remedy(value), id="bad-allowed-value"))
         if variable.has_default and (fault := variable.fault(variable.default)):
             summary = f"the default of the variable '{name}' {fault}"
-            problems.append(Problem((*path, "default"), summary, variable.remedy(variable.default)))
+            problems.append(Problem((*path, "default"), summary, variable.remedy(variable.default), id="bad-default"))
         if any(True for _ in texts_with_expressions(variable.default)):
             summary = f"the default of the variable '{name}' can't use expressions"
-            problems.append(Problem((*path, "default"), summary, "Write the value out."))
+            problems.append(Problem((*path, "default"), summary, "Write the value out.", id="expression-in-default"))
     return variables, problems
 
 
@@ -142,12 +142,23 @@ def _declaration(name: str, entry: Mapping[str, Json], path: tuple[str, ...], pr
     pattern = None
     if "pattern" in entry:
         if kind is not VariableType.STRING:
-            problems.append(Problem((*path, "pattern"), f"only text can have a pattern, and '{name}' is a {kind}", ""))
+            problems.append(
+                Problem(
+                    (*path, "pattern"),
+                    f"only text can have a pattern, and '{name}' is a {kind}",
+                    "",
+                    id="pattern-of-other-type",
+                )
+            )
         try:
             pattern = compile_pattern(entry["pattern"])
         except BadPattern as error:
             summary = f"the pattern of the variable '{name}' can't be read: {error}"
-            problems.append(Problem((*path, "pattern"), summary, "Put it in single quotes, and check its brackets."))
+            problems.append(
+                Problem(
+                    (*path, "pattern"), summary, "Put it in single quotes, and check its brackets.", id="bad-pattern"
+                )
+            )
     enum_ = tuple(entry.get("enum", ()))
     return Variable(
         name,
@@ -208,13 +219,17 @@ def collect(variables: Mapping[str, Variable], givens: Iterable[Given]) -> Value
             near = did_you_mean(given.name, variables) if undeclared <= _MAX_SEARCHES else ""
             fix = near or "Declare it in spec.variables of the Stack, or remove it."
             summary = f"{given.label}no variable is named '{visible(given.name, limit=80)}'"
-            values.findings.append(Diagnostic(summary, fix, given.position, severity=given.undeclared))
+            values.findings.append(
+                Diagnostic(summary, fix, given.position, severity=given.undeclared, id="undeclared-variable")
+            )
             continue
         fault = _take(variable, given, values.known)
         if fault:
             values.faulty.add(given.name)
             summary = f"{given.label}the variable '{given.name}' {fault}"
-            values.findings.append(Diagnostic(summary, variable.remedy(given.value), given.place))
+            values.findings.append(
+                Diagnostic(summary, variable.remedy(given.value), given.place, id="bad-variable-value")
+            )
     for name in values.faulty:
         values.known.pop(name, None)
     return values
@@ -274,7 +289,9 @@ def _from_file(file: str, content: bytes, findings: list[Diagnostic]) -> Iterato
         return
     if not isinstance(value, dict):
         fix = "Write one `name: value` on each line."
-        findings.append(Diagnostic(f"the file must be a map, found {quoted(value)}", fix, Position(file)))
+        findings.append(
+            Diagnostic(f"the file must be a map, found {quoted(value)}", fix, Position(file), id="not-a-map")
+        )
         return
     unwrapped = _unwrapped(value)
     rest = () if unwrapped is value else ("value",)
@@ -291,17 +308,21 @@ def _parsed(file: str, text: str, findings: list[Diagnostic]) -> Json:
         except json.JSONDecodeError as error:
             if file.endswith(".json"):
                 where = Position(file, error.lineno, error.colno)
-                findings.append(Diagnostic(f"the JSON can't be read: {error.msg}", "", where))
+                findings.append(Diagnostic(f"the JSON can't be read: {error.msg}", "", where, id="json-syntax"))
                 return None
         except ValueError as error:
             twice = Reader().read_text(file, text).findings  # which knows where a key stands twice
-            findings.extend(twice or [Diagnostic(f"the JSON can't be read: {error}", "", Position(file))])
+            findings.extend(
+                twice or [Diagnostic(f"the JSON can't be read: {error}", "", Position(file), id="json-syntax")]
+            )
             return None
     reading = Reader().read_text(file, text)
     findings.extend(reading.findings)
     if len(reading.nodes) > 1:
         second = reading.nodes[1].source.position(())
-        findings.append(Diagnostic("the file holds more than one document", "Keep one.", second))
+        findings.append(
+            Diagnostic("the file holds more than one document", "Keep one.", second, id="several-documents")
+        )
     return reading.nodes[0].value if reading.nodes and not reading.findings else None
 
 

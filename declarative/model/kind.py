@@ -70,6 +70,7 @@ class Problem:
     path: Path
     summary: str
     fix: str = ""
+    id: str = field(kw_only=True)
 
 
 class Health(enum.Enum):

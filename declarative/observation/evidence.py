@@ -56,4 +56,6 @@ class Evidence:
         """Warn once of the evidence that could not be had."""
         if self._missing:
             what = " and ".join(f"{what} ({reason})" for what, reason in self._missing.items())
-            self._notices.warn(f"not read, and nothing is concluded from that: {what}", once="evidence")
+            self._notices.warn(
+                "evidence-missing", f"not read, and nothing is concluded from that: {what}", once="evidence"
+            )

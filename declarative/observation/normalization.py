@@ -19,6 +19,7 @@ def as_shown(notices: Notices, resource: Resource, shown: Attributes) -> Resourc
     differing = normalized(KINDS[resource.address.kind], resource.inputs, shown)
     for name, (sent, found) in differing.items():
         notices.warn(
+            "value-normalized",
             f"{resource.address}: {name} was sent as '{visible(sent, limit=80)}', and the service shows"
             f" '{visible(found, limit=80)}'",
             "That is recorded, and counts as no difference while both stay so.",

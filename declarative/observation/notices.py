@@ -23,9 +23,11 @@ class Notices:
         self._tell = tell
         self._said: set[str] = set()
 
-    def warn(self, summary: str, fix: str = "", *, address: Address | None = None, once: str = "") -> None:
+    def warn(
+        self, finding_id: str, summary: str, fix: str = "", *, address: Address | None = None, once: str = ""
+    ) -> None:
         """Add a warning; of those that are `once` about one thing, only the first counts."""
-        finding = Diagnostic(summary, fix, address=str(address or ""), severity=Severity.WARNING)
+        finding = Diagnostic(summary, fix, address=str(address or ""), severity=Severity.WARNING, id=finding_id)
         if (key := once or f"{finding.address}: {summary}") in self._said:
             return
         self._said.add(key)

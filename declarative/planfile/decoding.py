@@ -271,4 +271,5 @@ def _warning(document: Json) -> Diagnostic:
         position=position,
         address=_text(document, "address"),
         severity=_word(Severity, document, "severity"),
+        id=_text(document, "id") if "id" in document else "",  # plans made before findings had ids
     )

@@ -279,6 +279,7 @@ def _prerequisite(prerequisite: Prerequisite) -> dict[str, Json]:
 def _warning(warning: Diagnostic) -> dict[str, Json]:
     place = warning.position
     return {
+        **({"id": warning.id} if warning.id else {}),
         "severity": warning.severity.value,
         "summary": warning.summary,
         "fix": warning.fix,

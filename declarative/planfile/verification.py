@@ -58,6 +58,8 @@ _TOLD = 10
 class PlanDiffers(PlanRefused):
     """A saved plan that isn't what would be planned, with each difference."""
 
+    id = "plan-differs"
+
     def __init__(self, differences: Sequence[str]) -> None:
         super().__init__("the plan no longer holds here, or was edited; nothing was done", "Plan again.")
         self.differences = tuple(dict.fromkeys(differences))
@@ -65,7 +67,7 @@ class PlanDiffers(PlanRefused):
     def diagnostics(self) -> Sequence[Diagnostic]:
         more = len(self.differences) - _TOLD
         told = [*self.differences[:_TOLD], *([f"and {more} more differences"] if more > 0 else [])]
-        return (Diagnostic(self.summary, self.fix), *(Diagnostic(one) for one in told))
+        return (Diagnostic(self.summary, self.fix, id=self.id), *(Diagnostic(one, id="plan-differs") for one in told))
 
 
 @dataclass(frozen=True, slots=True)

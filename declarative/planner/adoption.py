@@ -95,6 +95,7 @@ def _await(
             _say_it_is_lost(builder, kind, address)
             return ()
         builder.find(
+            "nothing-to-adopt",
             wanted.desired,
             f"there is no {kind.noun} of {named(kind, wanted.inputs)} to be adopted, and no instance is created in its"
             " group that could bring it",
@@ -113,6 +114,7 @@ def _await(
 def _say_it_is_lost(builder: PlanBuilder, kind: Kind, address: Address) -> None:
     """Somebody has deleted what an instance of ours had brought: that is no reason to hold up everything else."""
     builder.warn(
+        "adopted-pair-gone",
         address,
         f"{address} gets no step: its {kind.noun} is gone from the cloud, and only its instance can bring one",
         f"Have the {MAKER.name} made anew (--replace), or take this document out.",
@@ -136,6 +138,7 @@ def _kept(
     address = wanted.desired.address
     if wanted.requested:
         builder.find(
+            "adopted-pair-unchangeable",
             wanted.desired,
             f"{address} was taken over (lifecycle.adopt) and can't be replaced by itself",
             f"Ask for the replacement of its {MAKER.name}.",
@@ -146,7 +149,9 @@ def _kept(
     if live.health in (Health.BROKEN, Health.LEAVING):
         status = visible(live.attributes.get("status"), limit=80)
         builder.warn(
-            address, f"{address} is left alone: it was taken over (lifecycle.adopt), and its status is {status}"
+            "left-alone",
+            address,
+            f"{address} is left alone: it was taken over (lifecycle.adopt), and its status is {status}",
         )
         return ()
     ignored = ignored_fields(kind, wanted.desired.lifecycle)
@@ -161,6 +166,7 @@ def still_adopted(builder: PlanBuilder, wanted: Completed, live: LiveObject) -> 
     homes = instances_of(builder, live.seen)
     if homes and not wanted.desired.lifecycle.adopt:
         builder.find(
+            "pair-of-instance",
             wanted.desired,
             f"this pair is attached to {min(homes, key=str)} and can't be managed apart from it",
             "Set lifecycle.adopt to true again.",
@@ -173,6 +179,7 @@ def _check(builder: PlanBuilder, kind: Kind, wanted: Completed, names: Iterable[
     wrong = [name for name in names if must_replace(kind, (name,))]
     for name in wrong:
         builder.find(
+            "adopted-pair-unchangeable",
             wanted.desired,
             f"{name} of a {kind.noun} that is taken over is another one, and can't be changed",
             f"Take {name} out, or let it say what the cloud shows.",

@@ -103,14 +103,14 @@ class PlanBuilder:
         recorded = self.comparison.recorded.get(source)
         return recorded.id if recorded is not None and self.comparison.live_objects[source] is not None else ""
 
-    def find(self, desired: Desired, summary: str, fix: str, *path: str | int) -> None:
+    def find(self, finding_id: str, desired: Desired, summary: str, fix: str, *path: str | int) -> None:
         """Note an error in a document; `path` starts at the document."""
-        finding = Diagnostic(summary, fix, desired.position(*path), str(desired.address))
+        finding = Diagnostic(summary, fix, desired.position(*path), str(desired.address), id=finding_id)
         self.findings.setdefault(desired.address, []).append(finding)
 
-    def warn(self, address: Address, summary: str, fix: str = "") -> None:
+    def warn(self, finding_id: str, address: Address, summary: str, fix: str = "") -> None:
         """Note what somebody should know of an address."""
-        note = Diagnostic(summary, fix, address=str(address), severity=Severity.WARNING)
+        note = Diagnostic(summary, fix, address=str(address), severity=Severity.WARNING, id=finding_id)
         self.notes.setdefault(address, []).append(note)
 
 

@@ -100,7 +100,7 @@ def completed(desired: Desired, lookups: Lookups) -> tuple[Attributes, list[Diag
     """What to send for a desired object as far as the lookups tell, and what speaks against it."""
     inputs, problems = KINDS[desired.address.kind].calls.complete(desired.spec, lookups)
     findings = [
-        Diagnostic(problem.summary, problem.fix, desired.position(*problem.path), str(desired.address))
+        Diagnostic(problem.summary, problem.fix, desired.position(*problem.path), str(desired.address), id=problem.id)
         for problem in problems
     ]
     return inputs, findings
@@ -120,7 +120,9 @@ def _without_lookups(
         else:
             summary = f"can't look up {name} '{visible(wanted, limit=80)}': the cloud's list was not read"
             fix = f"Give {sent} instead, or plan again with a refresh, when the list can be read."
-            findings.append(Diagnostic(summary, fix, desired.position("spec", name), str(desired.address)))
+            findings.append(
+                Diagnostic(summary, fix, desired.position("spec", name), str(desired.address), id="lookup-not-read")
+            )
     return filled, findings
 
 
@@ -135,6 +137,7 @@ def dependency_findings(desired: Mapping[Address, Desired]) -> Iterable[Diagnost
                     "Describe it, or take it out of depends_on.",
                     _place(desired[address], target),
                     str(address),
+                    id="unknown-address",
                 )
     yield from loop_findings(desired)
 
@@ -166,4 +169,5 @@ def _loop_finding(desired: Mapping[Address, Desired], loop: tuple[Address, ...])
         "Take one of them out of depends_on" + (f" here or at {others}." if others else "."),
         places[0],
         str(loop[0]),
+        id="dependency-cycle",
     )

@@ -80,6 +80,7 @@ def _after(builder: PlanBuilder, kind: Kind, wanted: Completed, other: Address) 
         builder.after.setdefault(wanted.desired.address, set()).add(other)
         return
     builder.find(
+        "object-taken",
         wanted.desired,
         f"{named(kind, wanted.inputs)} is in {other} already",
         "Describe it once, or delete the other one first.",
@@ -98,6 +99,7 @@ def _strange(builder: PlanBuilder, kind: Kind, wanted: Completed, found: tuple[s
     else:
         home = min(homes, key=str)
         builder.find(
+            "object-taken",
             wanted.desired,
             f"{named(kind, wanted.inputs)} is in a pair already, which is attached to {home}",
             "Set lifecycle.adopt to true to take that pair over, or take this document out.",
@@ -107,6 +109,7 @@ def _strange(builder: PlanBuilder, kind: Kind, wanted: Completed, found: tuple[s
 
 def say_not_ours(builder: PlanBuilder, kind: Kind, wanted: Completed, object_id: str) -> None:
     builder.find(
+        "object-not-recorded",
         wanted.desired,
         f"{named(kind, wanted.inputs)} is in {kind.noun} {visible(object_id, limit=160)} already, which is not"
         " recorded here",
@@ -119,6 +122,7 @@ def say_not_ours(builder: PlanBuilder, kind: Kind, wanted: Completed, object_id:
 def say_it_goes(builder: PlanBuilder, desired: Desired, homes: set[Address]) -> None:
     home = min(homes, key=str)
     builder.find(
+        "pair-goes-with-instance",
         desired,
         f"{desired.address} came with {home} and goes with it",
         "Take its document out too.",
@@ -152,6 +156,7 @@ def shrinks(builder: PlanBuilder, kind: Kind, wanted: Completed, seen: Attribute
             continue
         thing = next(iter(kind.words.key_words.values()), kind.noun)
         builder.find(
+            "can-only-grow",
             wanted.desired,
             f"the {thing} has {present} {unit} and can only grow, not shrink to {size} {unit}",
             f"Ask for {present} {unit} or more, or take {name} out.",

@@ -171,7 +171,10 @@ class Unconsented(ConsentMissing):
         self.dangers = tuple(dangers)
 
     def diagnostics(self) -> Sequence[Diagnostic]:
-        return (Diagnostic(self.summary), *(Diagnostic(*_demand(one)) for one in self.dangers))
+        return (
+            Diagnostic(self.summary, id=self.id),
+            *(Diagnostic(*_demand(one), id="danger-without-consent") for one in self.dangers),
+        )
 
 
 def _demand(danger: Danger) -> tuple[str, str]:

@@ -214,7 +214,11 @@ def _find_coming_moves(
         return
     for address, old in find_moves(kind, _appearing(comparison, wanted), coming).items():
         builder.open.add(address)
-        builder.warn(address, f"{address} gets no step: {old}, whose earlier create is still open, may have made it")
+        builder.warn(
+            "waits-for-open-operation",
+            address,
+            f"{address} gets no step: {old}, whose earlier create is still open, may have made it",
+        )
 
 
 def _appearing(comparison: Comparison, wanted: Mapping[Address, Completed]) -> dict[Address, Attributes]:

@@ -63,4 +63,5 @@ def _never_enabled(
                 desired[address].position("spec", GOAL),
                 str(address),
                 Severity.WARNING,
+                id="group-without-pair",
             )

@@ -143,7 +143,7 @@ def output_findings(
         name, address = f"output '{visible(output.name, limit=80)}'", reference.address
         if address not in comparison.desired:
             hint = did_you_mean(str(address), map(str, comparison.desired))
-            yield Diagnostic(f"{name} refers to {address}, which no manifest describes", hint)
+            yield Diagnostic(f"{name} refers to {address}, which no manifest describes", hint, id="unknown-address")
         elif (resource := _now(comparison, moves.get(address, address))) and resource.attributes:
             yield from _attribute_findings(comparison, resource, reference, name)
 
@@ -157,4 +157,6 @@ def _attribute_findings(
     known = sorted({"id", *fields, *resource.attributes})
     hint = did_you_mean(reference.attribute, known) or f"It has {', '.join(known)}."
     shown = visible(reference.attribute, limit=80)
-    yield Diagnostic(f"{name} refers to '{shown}', which is not an attribute of {reference.address}", hint)
+    yield Diagnostic(
+        f"{name} refers to '{shown}', which is not an attribute of {reference.address}", hint, id="unknown-attribute"
+    )

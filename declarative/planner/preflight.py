@@ -49,7 +49,7 @@ def _held_members(situation: Situation) -> Iterator[Diagnostic]:
         head = f"the {called(GROUP, step.resource, shown)} can't be {what}: it still holds"
         place = situation.place(step.address)
         for summary, fix in (*census.pairs_left(step), *_others_left(census.left(step, shown))):
-            yield Diagnostic(f"{head} {summary}", fix, place, str(step.address))
+            yield Diagnostic(f"{head} {summary}", fix, place, str(step.address), id="group-not-empty")
 
 
 def _others_left(counts: dict[str, int]) -> Iterator[tuple[str, str]]:
@@ -153,6 +153,7 @@ def _held_pairs(situation: Situation) -> Iterator[Diagnostic]:
                 " the pair with its instance: describe it with lifecycle.adopt set to true.",
                 situation.place(step.address),
                 str(step.address),
+                id="pair-attached",
             )
 
 
@@ -177,6 +178,7 @@ def _closed_groups(situation: Situation) -> Iterator[Diagnostic]:
                 switch_again(status),
                 situation.comparison.desired[step.address].position("metadata", "name"),
                 str(step.address),
+                id="group-takes-no-members",
             )
 
 
@@ -218,6 +220,7 @@ def group_findings(membership: Membership, desired: Desired) -> Iterator[Diagnos
             "Put both into one group.",
             desired.position("spec"),
             str(desired.address),
+            id="different-groups",
         )
 
 
@@ -237,6 +240,7 @@ def _taken(kind: Kind, exclusive: Exclusive, step: Step, desired: Desired, objec
         f"Name a free {exclusive.field}.",
         desired.position("spec", exclusive.field),
         str(step.address),
+        id="value-taken",
     )
 
 
@@ -255,6 +259,7 @@ def _full_quotas(situation: Situation) -> Iterator[Diagnostic]:
             f"the quota leaves room for {room} more {kind.noun}s, and {net[name]} more are planned{brought}"
             f" ({used} of {limit} are used)",
             "Ask for a higher quota, or describe fewer.",
+            id="quota-exceeded",
         )
 
 

@@ -174,6 +174,7 @@ class _Work:
                 self._builder.comparison.desired[case.address].position("spec", GOAL),
                 str(case.address),
                 Severity.WARNING,
+                id="switch-not-now",
             )
         )
 
@@ -197,6 +198,7 @@ class _Work:
                     self._builder.comparison.desired[case.address].position("spec", GOAL),
                     str(case.address),
                     Severity.WARNING,
+                    id="pairs-left-out",
                 )
             )
             return False
@@ -206,6 +208,7 @@ class _Work:
                 f"Describe a {' or a '.join(CARRIERS)} of this group, or leave protection out until there is one.",
                 self._builder.comparison.desired[case.address].position("spec", GOAL),
                 str(case.address),
+                id="group-without-pair",
             )
         )
         return False

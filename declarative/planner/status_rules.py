@@ -203,6 +203,7 @@ def _finding(situation: Situation, step: Step, deed: str, whose: str, status: st
         remedy,
         situation.place(step.address),
         str(step.address),
+        id="status-refuses-step",
     )
 
 

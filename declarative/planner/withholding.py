@@ -164,7 +164,9 @@ def _sorted(units: Iterable[Unit]) -> list[Unit]:
 
 
 def _left_alone(address: Address, why: str) -> Diagnostic:
-    return Diagnostic(f"{address} is left alone: {why}", address=str(address), severity=Severity.WARNING)
+    return Diagnostic(
+        f"{address} is left alone: {why}", address=str(address), severity=Severity.WARNING, id="left-alone"
+    )
 
 
 def _waits_for_held(causes: Collection[Unit]) -> str:
@@ -175,4 +177,10 @@ def _waits_for_open(unit: Unit, causes: Collection[Unit]) -> Diagnostic:
     address, switch = unit
     what = f"no {switch} step" if switch else "no step"
     summary = f"{address} gets {what}: it waits for {_sorted(causes)[0][0]}, where an earlier operation is still open"
-    return Diagnostic(summary, "Plan again once that is over.", address=str(address), severity=Severity.WARNING)
+    return Diagnostic(
+        summary,
+        "Plan again once that is over.",
+        address=str(address),
+        severity=Severity.WARNING,
+        id="waits-for-open-operation",
+    )

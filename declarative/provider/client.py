@@ -98,7 +98,7 @@ class Provider:
         self._clock = clock
         self._max_body = max_body
         self._pollers: dict[tuple[str, Action], Poller] = {}
-        self.on_notice: Callable[[str, str], None] = lambda summary, fix: None
+        self.on_notice: Callable[[str, str, str], None] = lambda finding_id, summary, fix: None
         self._sender = Sender(
             access,
             parallelism=parallelism,
@@ -118,8 +118,8 @@ class Provider:
     ) -> None:
         await self._sender.aclose()
 
-    def _tell(self, summary: str, fix: str) -> None:
-        self.on_notice(summary, fix)
+    def _tell(self, finding_id: str, summary: str, fix: str) -> None:
+        self.on_notice(finding_id, summary, fix)
 
     @property
     def binding(self) -> Binding:

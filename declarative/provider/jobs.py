@@ -68,6 +68,8 @@ class FailedTask:
 class JobTimeout(ProviderError):
     """The job has not ended within the deadline; it goes on in the cloud."""
 
+    id = "job-timeout"
+
     def __init__(self, job_id: str, reason: str = "") -> None:
         summary = f"job {job_id} has not ended within its deadline"
         super().__init__(
@@ -79,6 +81,8 @@ class JobTimeout(ProviderError):
 class JobUnknown(ProviderError):
     """The service says, again and again, that it knows no such job."""
 
+    id = "job-unknown"
+
     def __init__(self, job_id: str) -> None:
         super().__init__(f"the service knows no job {job_id}", "Look at the object itself.")
         self.job_id = job_id
@@ -86,6 +90,8 @@ class JobUnknown(ProviderError):
 
 class JobUnreadable(ProviderError):
     """Again and again, what is answered about the job isn't a job: it may run, or have ended either way."""
+
+    id = "job-unreadable"
 
     def __init__(self, job_id: str, reason: ProviderError) -> None:
         super().__init__(f"job {job_id} can't be read: {reason.summary}", reason.fix, code=reason.code)

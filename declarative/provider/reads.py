@@ -131,7 +131,7 @@ class Reads:
         *,
         clock: Clock,
         max_body: int,
-        notice: Callable[[str, str], None],
+        notice: Callable[[str, str, str], None],
     ) -> None:
         self._send = send
         self._clock = clock
@@ -219,6 +219,7 @@ class Reads:
         name = f"named '{visible(stray['name'], limit=80)}'" if stray.get("name") else "without a name"
         object_id = f"its id is '{visible(stray['id'], limit=80)}'" if stray.get("id") else "it has no id"
         self._notice(
+            "strange-object",
             f"the cloud lists a {kind.noun} {name} that can't be used, for {object_id}; it is left out",
             "Look at it in the console.",
         )
@@ -241,6 +242,7 @@ class Reads:
             readings, pause = readings + 1, _REREADS.after(pause)
         if patient and not found.is_complete:
             self._notice(
+                "list-without-end",
                 f"the list of {listing.path[-1]} has no clear end: it shows {len(found.objects)} objects, and counts"
                 " more or repeats itself; what it lacks is not taken for gone",
                 "",

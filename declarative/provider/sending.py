@@ -117,7 +117,7 @@ class Sender:
         self._answered = False
         self._began: float | None = None
         self._is_short_of_files = False
-        self.notice: Callable[[str, str], None] = lambda summary, fix: None
+        self.notice: Callable[[str, str, str], None] = lambda finding_id, summary, fix: None
         self.statistics: Counter[str] = Counter()
 
     async def aclose(self) -> None:
@@ -231,6 +231,7 @@ class Sender:
         if not self._is_short_of_files:
             self._is_short_of_files = True
             self.notice(
+                "few-connections",
                 "the system allows no more open files: from now on fewer connections are used at a time",
                 "Raise the limit (ulimit -n), or lower --parallelism.",
             )

@@ -91,7 +91,7 @@ class HighWaterMarks:
         if not self._warned:
             self._warned = True
             summary = f"the guard against a state that was rolled back, or lost, is off: {why}"
-            self._warn(Diagnostic(summary, _FIX, severity=Severity.WARNING))
+            self._warn(Diagnostic(summary, _FIX, severity=Severity.WARNING, id="rollback-guard-off"))
 
     def note(self, mark: HighWaterMark) -> None:
         """Remember that the state has come this far; a lower serial of the same lineage changes nothing."""

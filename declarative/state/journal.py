@@ -59,6 +59,8 @@ class Journal:
 class Broken(StateError):
     """The journal is damaged. `whole` is what stands before the damage: `offset` bytes, up to `serial`."""
 
+    id = "journal-damaged"
+
     def __init__(self, summary: str, *, whole: Journal) -> None:
         self.whole = whole
         self.offset = whole.intact

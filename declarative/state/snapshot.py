@@ -49,6 +49,8 @@ _KNOWN = frozenset({
 class NewerFormat(StateError):
     """The text was written by a later version of the tool; it must not be rewritten by this one."""
 
+    id = "state-of-later-version"
+
 
 @dataclass(slots=True)
 class Progress:

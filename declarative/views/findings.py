@@ -13,21 +13,22 @@ from declarative.views.view import document
 
 @dataclass(frozen=True, slots=True)
 class FindingsView:
-    """Findings of any command: one line each, or `{valid, findings}`."""
+    """Findings of any command: one line each, with its id if `ids` are to be told, or `{valid, findings}`."""
 
     findings: Sequence[Diagnostic]
+    ids: bool = False
 
     def text(self) -> list[Line]:
-        return findings_lines(self.findings)
+        return findings_lines(self.findings, ids=self.ids)
 
     def json(self) -> str:
         return document(findings_json(self.findings))
 
 
-def findings_lines(findings: Iterable[Diagnostic]) -> list[Line]:
-    """One line a finding."""
+def findings_lines(findings: Iterable[Diagnostic], *, ids: bool = False) -> list[Line]:
+    """One line a finding, which ends with its id if `ids` are to be told."""
     tones = {Severity.ERROR: Tone.REMOVE, Severity.WARNING: Tone.CHANGE}
-    return [line(finding(one), tones[one.severity]) for one in findings]
+    return [line(finding(one, with_id=ids), tones[one.severity]) for one in findings]
 
 
 def findings_json(findings: Sequence[Diagnostic]) -> Json:
@@ -39,8 +40,9 @@ def findings_json(findings: Sequence[Diagnostic]) -> Json:
 
 
 def finding_json(one: Diagnostic) -> Json:
-    """`{severity, summary, fix, file, line, column, address}`; no place is null."""
+    """`{id, severity, summary, fix, file, line, column, address}`; no place is null."""
     return {
+        "id": one.id,
         "severity": one.severity.value,
         "summary": one.summary,
         "fix": one.fix,

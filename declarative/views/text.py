@@ -22,6 +22,7 @@ _VALUE_LIMIT = 160
 
 
 _FINDING_LIMIT = 2000
+_ID_LIMIT = 80
 
 
 class Tone(enum.Enum):
@@ -66,9 +67,14 @@ def field_name(name: str) -> str:
     return name if _WORD.fullmatch(name) else value(name)
 
 
-def finding(diagnostic: Diagnostic) -> str:
-    """One finding as one line, `file:line:column: error: what. How to put it right.`; a strange file name gets `./`."""
+def finding(diagnostic: Diagnostic, *, with_id: bool = False) -> str:
+    """One finding as one line, `file:line:column: error: what. How to put it right.`; a strange file name gets `./`.
+
+    `with_id`: the line ends with ` [id]`.
+    """
     text = shown(diagnostic, limit=_FINDING_LIMIT)
+    if with_id and diagnostic.id:
+        text += f" [{shown(diagnostic.id, limit=_ID_LIMIT)}]"
     return text if text[:1].isalnum() or text[:1] in "._/-" else f"./{text}"
 
 

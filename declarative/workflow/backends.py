@@ -173,7 +173,7 @@ def _ends(one: SignedIn) -> Diagnostic:
     at = f"{one.ends:%Y-%m-%d %H:%M:%S} UTC"
     summary = f"the sign-in ends at {at} and can't be renewed, since it is a {one.credentials.way}"
     fix = "A run that takes longer ends before it is done, and the next one goes on with it."
-    return Diagnostic(summary, fix, severity=Severity.WARNING)
+    return Diagnostic(summary, fix, severity=Severity.WARNING, id="sign-in-ends")
 
 
 def _refuse_two_clouds(project: Project) -> None:
@@ -203,7 +203,8 @@ async def writing(
     await _lock(project, store, holder, interrupt or asyncio.Event())
     if local_folder_of(project, stack) is None and not folder_in_repository(project.folder):
         summary = "the stack lies in no git repository, so that a copy of its folder can't be told from it"
-        project.warn(Diagnostic(summary, "Keep stacks with a shared state in one.", severity=Severity.WARNING))
+        fix = "Keep stacks with a shared state in one."
+        project.warn(Diagnostic(summary, fix, severity=Severity.WARNING, id="outside-a-repository"))
     try:
         yield store
     finally:
@@ -222,7 +223,8 @@ async def _lock(project: Project, store: Store, holder: Holder, interrupt: async
     def tell(seen: Seen) -> None:
         holder, age = seen.holder, f" ({seen.age})" if seen.age else ""
         who_has_it = f"{holder.who} on {holder.host} for {holder.operation}, since {holder.since}{age}"
-        project.warn(Diagnostic(f"waiting for the lock of the state: {who_has_it}", severity=Severity.WARNING))
+        summary = f"waiting for the lock of the state: {who_has_it}"
+        project.warn(Diagnostic(summary, severity=Severity.WARNING, id="waiting-for-lock"))
 
     timeout = min(project.lock_timeout, project.timeout if project.timeout is not None else project.lock_timeout)
     taking = asyncio.ensure_future(

@@ -86,7 +86,7 @@ async def run_plan(
     await session.ledger.note(RunEnded(ended, done, outputs))
     aside = await session.ledger.close()
     if (trouble := session.ledger.trouble) is not None and not (aside or runner.stopped):
-        session.warn(trouble.summary, trouble.fix, once="state")
+        session.warn("state-error", trouble.summary, trouble.fix, once="state")
     outcome = Outcome(steps, reviewed.withheld, outputs, interrupt.is_set(), aside)
     detail = {key.replace("-", "_"): value for key, value in counts.items()}
     session.emit(Event("run-ended", clock.stamp(), detail={**detail, "seconds": round(clock.monotonic() - begun, 3)}))

@@ -82,11 +82,19 @@ def _taken(recorded: Mapping[Address, Resource], chosen: Mapping[Address, str]) 
         known = recorded.get(address)
         if known is not None and known.id != object_id:
             yield _finding(
-                address, f"it is recorded already, as {known.id}", f"Run `declarative state rm '{address}'` first."
+                "already-recorded",
+                address,
+                f"it is recorded already, as {known.id}",
+                f"Run `declarative state rm '{address}'` first.",
             )
         owner = owners.get((address.kind, object_id))
         if owner is not None and owner != address:
-            yield _finding(address, f"{object_id} is recorded already, as {owner}", "One object has one address.")
+            yield _finding(
+                "already-recorded",
+                address,
+                f"{object_id} is recorded already, as {owner}",
+                "One object has one address.",
+            )
 
 
 def _twice(chosen: Mapping[Address, str]) -> Iterator[Diagnostic]:
@@ -95,6 +103,7 @@ def _twice(chosen: Mapping[Address, str]) -> Iterator[Diagnostic]:
         owner = owners.setdefault((address.kind, object_id), address)
         if owner != address:
             yield _finding(
+                "already-recorded",
                 address,
                 f"{visible(object_id, limit=_ID_LIMIT)} is asked for as {owner} too",
                 "One object has one address.",
@@ -153,8 +162,8 @@ async def _with_brought(
 
 def _absent(address: Address, object_id: str) -> Diagnostic:
     summary = f"the cloud has no {KINDS[address.kind].noun} with id {visible(object_id, limit=_ID_LIMIT)}"
-    return _finding(address, summary, "Check the id, the project and the region.")
+    return _finding("not-in-cloud", address, summary, "Check the id, the project and the region.")
 
 
-def _finding(address: Address, summary: str, fix: str) -> Diagnostic:
-    return Diagnostic(summary, fix, address=str(address))
+def _finding(finding_id: str, address: Address, summary: str, fix: str) -> Diagnostic:
+    return Diagnostic(summary, fix, address=str(address), id=finding_id)

@@ -30,7 +30,8 @@ def observer_for(
 
     def tell(finding: Diagnostic, address: Address | None) -> None:
         if emit is not None:
-            emit(Event("warning", clock.stamp(), address, None, {"summary": finding.summary, "fix": finding.fix}))
+            detail = {"id": finding.id, "summary": finding.summary, "fix": finding.fix}
+            emit(Event("warning", clock.stamp(), address, None, detail))
 
     notices = Notices(tell) if emit is not None else Notices()
     provider.on_notice = notices.warn
@@ -84,7 +85,9 @@ async def recovered_session(
     if state.operations:
         try:
             for operation in await recover(session):
-                session.warn(f"{operation.address}: {operation.message}", address=operation.address)
+                session.warn(
+                    "waits-for-open-operation", f"{operation.address}: {operation.message}", address=operation.address
+                )
         finally:
             await session.ledger.close()
         raise_trouble(session.ledger)

@@ -23,3 +23,5 @@ class Watch(Protocol):
 
 class Declined(DeclarativeError):
     """The question whether to apply was answered with no."""
+
+    id = "declined"

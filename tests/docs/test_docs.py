@@ -22,6 +22,7 @@ from declarative.manifest import VariableSources, validate
 from declarative.model import Danger, OnChange
 from declarative.planner.consents import POLICIES
 from declarative.simulator import Rules, load_accounts, load_estate, read_fault, read_rules
+from declarative.workflow.explanations import finding_entries
 
 ROOT = Path(__file__).parents[2]
 PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md")))
@@ -265,3 +266,24 @@ def _citations():
 def test_every_heading_that_the_code_cites_is_there(page, heading):
     headings = re.findall(r"^#+ (.*)$", (ROOT / "docs" / page).read_text(), re.MULTILINE)
     assert heading in headings
+
+
+FINDINGS = ROOT / "docs" / "findings.md"
+FINDINGS_PREFACE = """\
+# Findings
+
+Every finding has an id: in the lines of `-v`, as `[unknown-field]` at their end, and in JSON as `id`. An id never
+changes its meaning. This page is written from `declarative/findings.csv`.
+"""
+
+
+def test_the_page_of_findings_is_what_the_list_says():
+    sections = []
+    for one in finding_entries().values():
+        example = f"\n\n```text\n{one.example}\n```" if one.example else ""
+        meaning = f"{one.meaning[0].upper()}{one.meaning[1:]}."
+        sections.append(f"## {one.id}\n\n{meaning}\n\n- Cause: {one.cause}\n- Remedy: {one.remedy}{example}\n")
+    text = "\n".join([FINDINGS_PREFACE, *sections])
+    if UPDATE:
+        FINDINGS.write_text(text)
+    assert text == FINDINGS.read_text(), "UPDATE_GOLDEN=1 writes docs/findings.md anew"

@@ -148,7 +148,7 @@ def postgres_server(**settings: str) -> Iterator[Server]:
             process = subprocess.Popen(
                 as_postgres([BIN / "postgres", "-D", data, *options]), cwd=folder, stdout=log, stderr=log
             )
-        wait_until(lambda: ready(port), (folder / "log").read_text)
+        wait_until(lambda: ready(port), f"PostgreSQL, see {folder}/log")
         server = Server(port, process, folder)
         server.run(f"create role {OWNER} login")
         yield server

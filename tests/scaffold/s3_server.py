@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 from xml.sax.saxutils import escape
 
@@ -276,7 +277,7 @@ class DirectBucket(Bucket):
         seen = self._fake._seen("LIST", folder)
         return [key[len(folder) + 1 :] for key in seen if key.startswith(f"{folder}/")]
 
-    def _put(self, key: str, data: bytes, mode: object) -> str:
+    def _put(self, key: str, data: bytes, mode: Any) -> str:
         headers = {"if_none_match": "*"} if mode == "create" else {"if_match": mode["e_tag"]}
         with self._struck(key):
             return self._ask("PUT", key, data=data, **headers)[1]
@@ -304,11 +305,11 @@ class PlainBucket(DirectBucket):
 
     def __init__(self, target: Target, environ: Mapping[str, str], *, sleep: Callable[[float], None]) -> None:
         super().__init__(FakeS3(), target)
-        self._host = urlsplit(target.endpoint).netloc
+        self._netloc = urlsplit(target.endpoint).netloc
 
     def _ask(self, method: str, key: str, query: str = "", data: bytes = b"", **headers: str) -> tuple[int, str, bytes]:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        connection = http.client.HTTPConnection(self._host, timeout=20.0)
+        connection = http.client.HTTPConnection(self._netloc, timeout=20.0)
         try:
             connection.request(method, f"/{BUCKET}/{key}?{query}", body=data or None, headers=named)
             answer = connection.getresponse()

@@ -147,7 +147,10 @@ PLAN = Plan(
     open=(OpenOperation(EMPTY, Action.DELETE, NASTY),),
     outputs=(Output("all", ("x-", Reference(SHOP), None)),),
     output_changes=(Change("all", None, None, new_known=False),),
-    warnings=(Diagnostic(NASTY, "fix", Position("a.yaml", 3, 4), "x", Severity.WARNING), Diagnostic("plain")),
+    warnings=(
+        Diagnostic(NASTY, "fix", Position("a.yaml", 3, 4), "x", Severity.WARNING, id=""),  # as before findings had ids
+        Diagnostic("plain", id=""),
+    ),
     prerequisites=(Prerequisite(WEB, "a flavor"),),
     max_deletes=5,
     timeouts={"create_grace": 30, "ProtectionGroup.create": 1.5},

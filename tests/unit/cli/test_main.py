@@ -110,7 +110,10 @@ def raising(monkeypatch):
 
 
 FINDINGS = InputError(
-    [Diagnostic("two", position=Position("b.yaml", 2, 1)), Diagnostic("one", "Do so", Position("a.yaml", 1, 1))]
+    [
+        Diagnostic("two", position=Position("b.yaml", 2, 1), id="failed"),
+        Diagnostic("one", "Do so", Position("a.yaml", 1, 1), id="failed"),
+    ]
 )
 
 

@@ -9,6 +9,8 @@ import pytest
 from declarative.errors import InputError, Severity
 from declarative.manifest import load, resolve, validate
 from declarative.model import DesiredView, Reference
+from declarative.views.findings import findings_lines
+from declarative.views.text import plain
 from tests.scaffold.corpus import BAD, GOOD, lay_out
 
 UPDATE = os.environ.get("UPDATE_GOLDEN") == "1"
@@ -18,8 +20,11 @@ UPDATE = os.environ.get("UPDATE_GOLDEN") == "1"
 def test_a_fault_is_told_with_its_place_and_remedy(case, tmp_path, monkeypatch):
     lay_out(case, tmp_path)
     monkeypatch.chdir(tmp_path)
-    told = "".join(f"{finding}\n" for finding in validate(Path()))
-    assert told == case.with_name(case.stem + ".txt").read_text(encoding="utf-8")
+    told = plain(findings_lines(validate(Path()), ids=True))
+    file = case.with_name(case.stem + ".txt")
+    if UPDATE:
+        file.write_text(told, encoding="utf-8")
+    assert told == file.read_text(encoding="utf-8"), f"UPDATE_GOLDEN=1 writes {file} anew"
 
 
 @pytest.mark.parametrize("case", BAD, ids=lambda path: path.stem)

@@ -56,7 +56,7 @@ def full_plan():
         max_deletes=1,
         open_=[OpenOperation(at("lost"), Action.CREATE, NASTY)],
     )
-    warning = Diagnostic(NASTY, "fix", Position("a.yaml", 3, 4), "x", Severity.WARNING)
+    warning = Diagnostic(NASTY, "fix", Position("a.yaml", 3, 4), "x", Severity.WARNING, id="padded-text")
     basis = replace(made.basis, tool=__version__, inputs={"v": NASTY, "n": 1.5})
     return replace(made, basis=basis, warnings=(*made.warnings, warning))
 

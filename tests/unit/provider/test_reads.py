@@ -12,7 +12,7 @@ def call(cloud, method, *arguments, notices=None, **options):
     async def main():
         async with provider(cloud) as one:
             if notices is not None:
-                one.on_notice = lambda summary, fix: notices.append((summary, fix))
+                one.on_notice = lambda _, summary, fix: notices.append((summary, fix))
             return await getattr(one, method)(*arguments, deadline=30.0, **options), one.requests
 
     return run(main())

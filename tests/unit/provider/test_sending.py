@@ -638,7 +638,7 @@ def test_without_file_descriptors_fewer_connections_are_used_and_that_is_said_on
 
     async def main():
         async with provider(cloud, parallelism=16) as one:
-            one.on_notice = lambda summary, fix: notices.append(summary)
+            one.on_notice = lambda _, summary, fix: notices.append(summary)
             for _ in range(3):
                 await asyncio.gather(*(one.get(GROUP, "g1", deadline=600.0) for _ in range(40)))
                 refused.append(cloud.refused)

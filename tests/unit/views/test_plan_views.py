@@ -90,7 +90,13 @@ FULL = Plan(
     open=(OpenOperation(address("late"), Action.CREATE, "its job goes on"),),
     output_changes=(Change("new_id", None, new_known=False), Change("old_id", "o1"), Change("stage", "a", "b")),
     warnings=(
-        Diagnostic("variable 'x' is unused", "Remove it", Position("stack.yaml", 3, 5), severity=Severity.WARNING),
+        Diagnostic(
+            "variable 'x' is unused",
+            "Remove it",
+            Position("stack.yaml", 3, 5),
+            severity=Severity.WARNING,
+            id="unused-variable",
+        ),
     ),
 )
 FULL_TEXT = """\
@@ -227,7 +233,7 @@ def hostile_plan(text):
         drift=(Drift(address("b"), (Change(text, text, text),)),),
         open=(OpenOperation(address("o"), Action.CREATE, text),),
         output_changes=(Change(text, text, text),),
-        warnings=(Diagnostic(text, text, Position(text)),),
+        warnings=(Diagnostic(text, text, Position(text), id=text),),
     )
 
 
@@ -256,7 +262,9 @@ def test_untrusted_text_can_neither_act_nor_pose_as_a_command(lines, text):
 
 
 def test_a_finding_never_opens_with_a_strange_file_name():
-    assert finding(Diagnostic("bad", position=Position("::add-mask::x.yaml"))).startswith("./::add-mask::x.yaml:1:1: ")
+    assert finding(Diagnostic("bad", position=Position("::add-mask::x.yaml"), id="")).startswith(
+        "./::add-mask::x.yaml:1:1: "
+    )
 
 
 def ended(action, result, name="x", **more):

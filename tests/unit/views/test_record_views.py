@@ -30,8 +30,8 @@ RESOURCE = Resource(
     Lifecycle(True, ("name",)),
 )
 RUN = Run("r", "ann", "2026-01-02T03:04:05Z", "apply", "ab" * 32, ("delete",), "2026-01-02T03:05:05Z", {"done": 2})
-ERROR = Diagnostic("no such field 'nmae'", "Did you mean 'name'?", Position("a.yaml", 3, 5))
-WARNING = Diagnostic("unused", severity=Severity.WARNING)
+ERROR = Diagnostic("no such field 'nmae'", "Did you mean 'name'?", Position("a.yaml", 3, 5), id="unknown-field")
+WARNING = Diagnostic("unused", severity=Severity.WARNING, id="unused-variable")
 
 
 def test_findings_for_people():
@@ -40,11 +40,17 @@ def test_findings_for_people():
     )
 
 
+def test_finding_ends_with_its_id_when_asked():
+    (with_id,), (without,) = findings_lines([ERROR], ids=True), findings_lines([ERROR])
+    assert with_id[0].text == f"{without[0].text} [unknown-field]"
+
+
 def test_findings_for_programs():
     assert findings_json([ERROR, WARNING]) == {
         "valid": False,
         "findings": [
             {
+                "id": "unknown-field",
                 "severity": "error",
                 "summary": "no such field 'nmae'",
                 "fix": "Did you mean 'name'?",
@@ -54,6 +60,7 @@ def test_findings_for_programs():
                 "address": None,
             },
             {
+                "id": "unused-variable",
                 "severity": "warning",
                 "summary": "unused",
                 "fix": "",
@@ -151,7 +158,7 @@ EVENTS = [
         Event("step-continues", TIME, SHOP, Action.CREATE, {"step": "s", "summary": "job j", "job_id": "j"}),
         "ProtectionGroup/shop: create goes on in the cloud: job j",
     ),
-    (Event("warning", TIME, detail={"summary": "slow", "fix": ""}), "warning: slow"),
+    (Event("warning", TIME, detail={"id": "few-connections", "summary": "slow", "fix": ""}), "warning: slow"),
     (Event("interrupted", TIME, detail={"reason": "its time is over"}), "stopping: its time is over"),
     (
         Event("run-ended", TIME, detail={"done": 1, "failed": 0, "continues": 0, "not_started": 1, "seconds": 2.5}),
