@@ -102,13 +102,62 @@ def _is_near(word: str, known: str) -> bool:
 _NEAR = 0.75
 
 
+_SNIPPET = 160  # columns
+_BEFORE = 110  # columns of a snippet that was cut, at most, before the place
+_LONGEST_ADDRESS = 8192
+_ADDRESS = re.compile(r"""(?<=://)[^\s'"]+""")  # of a store, which may hold a password that should not be there
+
+
+@dataclass(frozen=True, slots=True)
+class Snippet:
+    """A line of a manifest, safe for a terminal and cut. `caret`: how many columns of a terminal are before the place.
+
+    Only manifests have snippets: what stands in files of values, environments and clouds may be secret.
+    """
+
+    text: str
+    caret: int
+
+    @classmethod
+    def of(cls, line: str, column: int) -> Snippet:
+        """Cut at most 160 columns out of `line`, around the character `column`, which counts from 1."""
+        from unicodedata import combining, east_asian_width
+
+        at = min(column - 1, len(line))
+        first, last, around = max(at - _SNIPPET, 0), at + _SNIPPET, max(at - _LONGEST_ADDRESS, 0)
+        masked = _ADDRESS.sub(lambda match: "*" * len(match[0]), line[around:last])
+        cells = [visible(char) for char in masked[first - around :]]
+        for number in range(1, len(cells)):
+            if cells[number] == "#" and cells[number - 1] in ("#", "\\x23"):  # CI systems act on `##[…]`
+                cells[number] = "\\x23"
+        sizes = [
+            len(cell) if cell.isascii() else 2 if east_asian_width(cell) in ("W", "F") else 0 if combining(cell) else 1
+            for cell in cells
+        ]
+        start, stop, place = 0, len(cells), at - first
+        if first or last < len(line) or sum(sizes) > _SNIPPET:
+            before = sum(sizes[:place])
+            while before > _BEFORE:
+                before -= sizes[start]
+                start += 1
+            width = sum(sizes[start:])
+            while width > _SNIPPET - 2:
+                stop -= 1
+                width -= sizes[stop]
+        opening = "…" if first or start else ""
+        closing = "…" if stop < len(cells) or last < len(line) else ""
+        text = opening + "".join(cells[start:stop]) + closing
+        return cls(text.rstrip(), len(opening) + sum(sizes[start:place]))
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Position:
-    """A place in a file. `line` and `column` count from 1, in characters."""
+    """A place in a file. `line` and `column` count from 1, in characters. `snippet`: the line, if it may be shown."""
 
     file: str
     line: int = 1
     column: int = 1
+    snippet: Snippet | None = field(default=None, compare=False, repr=False)
 
     def __str__(self) -> str:
         return f"{visible(self.file)}:{self.line}:{self.column}"

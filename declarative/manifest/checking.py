@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from declarative.errors import Diagnostic, Position, Severity
 from declarative.manifest.expressions import variables_in
@@ -90,6 +90,8 @@ def check_documents(manifests: Manifests) -> Checked:
 def from_schema(document: Document, finding: Finding, note: str = "") -> Diagnostic:
     """Return a finding of the schema with its place; `note` is added to what it says."""
     where = document.source.position(finding.path, key=finding.at_key)
+    if finding.is_secret:
+        where = replace(where, snippet=None)
     return Diagnostic(finding.summary + note, finding.fix, where, id=finding.id)
 
 

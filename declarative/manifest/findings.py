@@ -50,13 +50,17 @@ _ORDER = ("type", "const", "enum", "maxBytes", "maxLength", "minLength", "patter
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What is wrong at a path of a document. `at_key`: the field's name is meant, not its value."""
+    """What is wrong at a path of a document. `at_key`: the field's name is meant, not its value.
+
+    `is_secret`: the value may hold a secret, and is not to be shown.
+    """
 
     path: Path
     summary: str
     fix: str = ""
     at_key: bool = False
     rank: int = 0
+    is_secret: bool = False
     id: str = field(kw_only=True)
 
 
@@ -188,20 +192,22 @@ def _bad_name(error: _Error) -> Finding:
 def _bad_value(error: _Error) -> Finding:
     rank = 1 + (_ORDER.index(error.keyword) if error.keyword in _ORDER else len(_ORDER))
     name = field_in_words(error.path)
+    is_secret = bool(error.schema.get("writeOnly"))
     if error.keyword in ("maxBytes", "maxLength"):
         unit, length = ("bytes", byte_length) if error.keyword == "maxBytes" else ("characters", len)
         summary = f"{name} is {length(error.value)} {unit} long; at most {error.rule} are allowed"
-        return Finding(error.path, summary, "Shorten it.", rank=rank, id="too-long")
+        return Finding(error.path, summary, "Shorten it.", rank=rank, is_secret=is_secret, id="too-long")
     if error.keyword == "maxItems":
         count = f"{len(error.value)} entries" + (" or more" if len(error.value) == _MAX_ENTRIES else "")
         summary = f"{name} holds {count}; at most {error.rule} are allowed"
         return Finding(error.path, summary, "Remove some.", rank=rank, id="too-many-entries")
-    found = "" if error.schema.get("writeOnly") else f", found {quoted(error.value)}"
+    found = "" if is_secret else f", found {quoted(error.value)}"
     return Finding(
         error.path,
         f"{name} must be {_wanted(error)}{found}",
         _fix(error),
         rank=rank,
+        is_secret=is_secret,
         id=_RULES.get(error.keyword, "bad-format"),
     )
 

@@ -161,9 +161,10 @@ class _Loading:
             self._findings.append(found.content)
             self._whole = False
             return
-        if self._given and Path(found.shown).resolve() in self._given and _FAMILY not in found.content:
+        is_given = bool(self._given) and Path(found.shown).resolve() in self._given
+        if is_given and _FAMILY not in found.content:
             return  # whoever reads the values says what is wrong with it
-        reading = self._reader.read(found.shown, found.content)
+        reading = self._reader.read(found.shown, found.content, shows=_FAMILY in found.content and not is_given)
         self._whole &= reading.whole
         self._findings.extend(reading.findings)
         if not reading.nodes and not reading.findings:
@@ -212,7 +213,8 @@ class _Loading:
             return Document(kind, name, content, node.source, node.expressions)
         if not content.keys() & _ENVELOPE:
             fix = f"A manifest begins with `apiVersion: {API_VERSION}`. {_OURS}"
-            told = Diagnostic("apiVersion is missing", fix, node.source.position(()), id="missing-api-version")
+            place = dataclasses.replace(node.source.position(()), snippet=None)  # it may be a file of values
+            told = Diagnostic("apiVersion is missing", fix, place, id="missing-api-version")
             self._strangers.append((node, told))
             return None
         self._unplaced.add(name)

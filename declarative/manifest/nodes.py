@@ -27,7 +27,8 @@ from yaml.events import (
     StreamEndEvent,
 )
 
-from declarative.errors import DeclarativeError, Diagnostic, Position, visible
+from declarative.errors import DeclarativeError, Diagnostic, Position, Snippet, visible
+from declarative.manifest.syntax import syntax_fix
 from declarative.model import Json, Path
 
 MAX_BYTES = 1 << 20
@@ -58,6 +59,18 @@ class PackedText:
         """Return the text. Findings come file by file, so the last few are kept."""
         return _unpacked(self)
 
+    def lines(self) -> list[str]:
+        """Return the lines of the text, as YAML breaks them."""
+        return _lines(self)
+
+
+@functools.lru_cache(maxsize=4)
+def _lines(text: PackedText) -> list[str]:
+    return _BREAK.split(text.unpacked())
+
+
+_BREAK = re.compile(r"\r\n|\r|\n")
+
 
 @functools.lru_cache(maxsize=4)
 def _unpacked(text: PackedText) -> str:
@@ -66,13 +79,17 @@ def _unpacked(text: PackedText) -> str:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Source:
-    """One document's part of a file: characters `start` to `end` of `text`, with `line` lines before it."""
+    """One document's part of a file: characters `start` to `end` of `text`, with `line` lines before it.
+
+    `shows`: it is a manifest, whose lines may be shown.
+    """
 
     file: str
     text: PackedText
     start: int
     end: int
     line: int = 0
+    shows: bool = False
 
     def last_line(self) -> int:
         """The number of the document's last line, from 1."""
@@ -92,7 +109,14 @@ class Source:
             path = path[:-1]
         key_mark, mark = places.get(path, ((0, 0), (0, 0)))
         line, column = key_mark if key else mark
-        return Position(self.file, self.line + line + 1, column + 1)
+        return _position(self.file, self.line + line, column, self.text if self.shows else None)
+
+
+def _position(file: str, line: int, column: int, text: PackedText | None) -> Position:
+    """The place of a character, from 0, with its line if the `text` may be shown."""
+    lines = text.lines() if text is not None else ()
+    snippet = Snippet.of(lines[line], column + 1) if line < len(lines) else None
+    return Position(file, line + 1, column + 1, snippet)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -161,8 +185,8 @@ def plain(text: str) -> Json:
 _WORDS: dict[str, Json] = {"": None, "null": None, "true": True, "false": False}
 
 
-def decode(file: str, content: bytes) -> str | Diagnostic:
-    """Return the text of a file, or what is wrong with its bytes."""
+def decode(file: str, content: bytes, *, shows: bool = False) -> str | Diagnostic:
+    """Return the text of a file, or what is wrong with its bytes; `shows`: its lines may be shown."""
     if len(content) > MAX_BYTES:
         return Diagnostic(
             "the file is larger than 1 MiB", "Split it into several files.", Position(file), id="file-too-large"
@@ -175,22 +199,29 @@ def decode(file: str, content: bytes) -> str | Diagnostic:
     except UnicodeDecodeError as error:
         before = content[mark : mark + error.start].decode("utf-8")
         return Diagnostic(
-            f"byte {mark + error.start} is not UTF-8", "Save the file as UTF-8.", _end_of(file, before), id="not-utf-8"
+            f"byte {mark + error.start} is not UTF-8",
+            "Save the file as UTF-8.",
+            _end_of(file, before, content[mark:].decode("utf-8", "replace") if shows else ""),
+            id="not-utf-8",
         )
     found = _UNFIT_IN_FILE.search(text)
     if found is None:
         return text
     before = text[: found.start()]
     summary = f"the character {_named(found[0])} at byte {mark + len(before.encode())} is not allowed"
-    return Diagnostic(summary, "Remove it.", _end_of(file, before), id="control-character")
+    return Diagnostic(summary, "Remove it.", _end_of(file, before, text if shows else ""), id="control-character")
 
 
 def _named(char: str) -> str:
     return f"U+{ord(char):04X}"
 
 
-def _end_of(file: str, text: str) -> Position:
-    return Position(file, text.count("\n") + 1, len(text) - text.rfind("\n"))
+def _end_of(file: str, before: str, text: str) -> Position:
+    """The place after `before`; its line is shown if there is a `text` to take it from."""
+    start = before.rfind("\n") + 1
+    line, column = before.count("\n") + 1, len(before) - start + 1
+    snippet = Snippet.of(text[start : start + column + MAX_BYTES].partition("\n")[0], column) if text else None
+    return Position(file, line, column, snippet)
 
 
 class _Stopped(Exception):
@@ -204,25 +235,27 @@ class Reader:
         self._values: dict[str, Json] = dict(_WORDS)
         self._keys: dict[str, str] = {}
         self._file = ""
+        self._shown: PackedText | None = None  # the text, if its lines may be shown
         self._findings: list[Diagnostic] = []
         self._next: _Next = _events("")
         self._nodes = 0
         self._expressions = False
 
-    def read(self, file: str, content: bytes) -> Reading:
-        """Read all documents of a file; what comes after a syntax error is not read."""
-        text = decode(file, content)
+    def read(self, file: str, content: bytes, *, shows: bool = False) -> Reading:
+        """Read all documents of a file; what comes after a syntax error is not read. `shows`: as for a `Source`."""
+        text = decode(file, content, shows=shows)
         if isinstance(text, Diagnostic):
             return Reading((), (text,), whole=False)
-        return self.read_text(file, text)
+        return self.read_text(file, text, shows=shows)
 
-    def read_text(self, file: str, text: str) -> Reading:
+    def read_text(self, file: str, text: str, *, shows: bool = False) -> Reading:
         """Read all documents of a decoded text."""
         self._file, self._findings, self._nodes = file, [], 0
         if len(self._values) > _MAX_SHARED:
             self._values = dict(_WORDS)
         self._next = _events(text)
         packed = PackedText.of(text)
+        self._shown = packed if shows else None
         nodes: list[Node] = []
         whole = False
         try:
@@ -233,7 +266,7 @@ class Reader:
         except _Stopped:
             pass
         except yaml.YAMLError as error:
-            self._findings.append(_syntax(file, text, error))
+            self._findings.append(_syntax(file, text, error, self._shown))
         return Reading(tuple(nodes), tuple(sorted(self._findings, key=Diagnostic.order)), whole)
 
     def _document(self, text: PackedText, start: _Event, nodes: list[Node]) -> None:
@@ -246,7 +279,9 @@ class Reader:
         end = self._next()
         if value is not None:
             mark = start.start_mark
-            source = Source(self._file, text, mark.index - mark.column, end.end_mark.index, mark.line)
+            source = Source(
+                self._file, text, mark.index - mark.column, end.end_mark.index, mark.line, self._shown is not None
+            )
             nodes.append(Node(value, source, self._expressions))
 
     def _value(self, event: _Event, depth: int) -> Json:
@@ -387,13 +422,13 @@ class Reader:
         raise _Stopped
 
     def _place(self, mark: _Mark) -> Position:
-        return Position(self._file, mark.line + 1, mark.column + 1)
+        return _position(self._file, mark.line, mark.column, self._shown)
 
 
 _NO_ALIAS = "Write the value out, or put the text in quotes."
 
 
-def _syntax(file: str, text: str, error: yaml.YAMLError) -> Diagnostic:
+def _syntax(file: str, text: str, error: yaml.YAMLError, shown: PackedText | None) -> Diagnostic:
     """Say what the YAML library found, and what usually lies behind it."""
     mark, begin = getattr(error, "problem_mark", None), getattr(error, "context_mark", None)
     problem = getattr(error, "problem", None) or "it is not YAML"
@@ -401,10 +436,11 @@ def _syntax(file: str, text: str, error: yaml.YAMLError) -> Diagnostic:
     line, column = (mark.line, mark.column) if mark else (0, 0)
     if line >= len(lines):  # the parser counts a line after the last one
         line, column = len(lines) - 1, len(lines[-1])
-    fix = _strange_indent(file, lines, line) or _syntax_fix(problem, lines[line], column)
+    fix = _strange_indent(file, lines, line) or syntax_fix(problem, lines[line], column)
     if begin is not None and begin.line < line:
         fix += f" What is being read begins at {Position(file, begin.line + 1, begin.column + 1)}."
-    return Diagnostic(f"the YAML can't be read: {problem}", fix, Position(file, line + 1, column + 1), id="yaml-syntax")
+    place = _position(file, line, column, shown)
+    return Diagnostic(f"the YAML can't be read: {problem}", fix, place, id="yaml-syntax")
 
 
 def _strange_indent(file: str, lines: list[str], at: int) -> str:
@@ -416,29 +452,6 @@ def _strange_indent(file: str, lines: list[str], at: int) -> str:
     return ""
 
 
-def _syntax_fix(problem: str, line: str, column: int) -> str:
-    if "\t" in line[: column + 1]:
-        return "Indent with blanks, not with tabs."
-    if "mapping values" in problem and column <= _MAX_KEY and _KEY_BEFORE.fullmatch(line[:column]):
-        return "Check the indentation, here and in the line before: a key begins in the column of the ones beside it."
-    if "${" in line:
-        return 'Quote it: inside { } and [ ], and beside a colon, an expression needs quotes: "${var.x}".'
-    if "node content" in problem or ("," in problem and ("}" in problem or "]" in problem)):
-        return "Close the bracket; if the bracket is part of a text, quote it: put the text in quotes."
-    if "cannot start any token" in problem or "mapping values" in problem or "alphabetic or numeric" in problem:
-        return "Quote it: put the value in quotes."
-    if "expected key" in problem or "block" in problem:
-        return "Check the indentation of this line; if a text begins with a bracket, quote it: put the text in quotes."
-    if "end of stream" in problem:
-        return "Close the quotes."
-    if "escape" in problem:
-        return "Put the text in single quotes, where a backslash is just that."
-    return "Check the line, and the one before it."
-
-
-# A key is all that stands before the colon: what is wrong is where it begins.
-_KEY_BEFORE = re.compile(r"""[\s-]*(?:[^\s:#"'{}\[\],][^:#"'{}\[\],]*|"[^"]*"|'[^']*')""")
-_MAX_KEY = 256
 _STRANGE_INDENT = re.compile(r" *([^\S \t\n])")
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from declarative.errors import Diagnostic, Severity
 from declarative.model import Json
-from declarative.views.text import Line, Tone, finding, line, many
+from declarative.views.text import Line, Tone, finding, line, many, snippet_lines
 from declarative.views.view import document
 
 
@@ -26,9 +26,11 @@ class FindingsView:
 
 
 def findings_lines(findings: Iterable[Diagnostic], *, ids: bool = False) -> list[Line]:
-    """One line a finding, which ends with its id if `ids` are to be told."""
+    """One line a finding, which ends with its id if `ids` are to be told, and below it the line of the manifest."""
     tones = {Severity.ERROR: Tone.REMOVE, Severity.WARNING: Tone.CHANGE}
-    return [line(finding(one, with_id=ids), tones[one.severity]) for one in findings]
+    return [
+        told for one in findings for told in (line(finding(one, with_id=ids), tones[one.severity]), *snippet_lines(one))
+    ]
 
 
 def findings_json(findings: Sequence[Diagnostic]) -> Json:
@@ -40,7 +42,8 @@ def findings_json(findings: Sequence[Diagnostic]) -> Json:
 
 
 def finding_json(one: Diagnostic) -> Json:
-    """`{id, severity, summary, fix, file, line, column, address}`; no place is null."""
+    """`{id, severity, summary, fix, file, line, column, address, snippet}`; what there is not is null."""
+    snippet = one.position.snippet if one.position else None
     return {
         "id": one.id,
         "severity": one.severity.value,
@@ -50,6 +53,7 @@ def finding_json(one: Diagnostic) -> Json:
         "line": one.position.line if one.position else None,
         "column": one.position.column if one.position else None,
         "address": one.address or None,
+        "snippet": {"text": snippet.text, "caret": snippet.caret} if snippet else None,
     }
 
 

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from declarative.errors import shown
+from declarative.errors import Diagnostic, shown
 from declarative.kinds import KINDS
 from declarative.model import (
     Action,
@@ -26,7 +26,7 @@ from declarative.model import (
 from declarative.planfile import encode_plan
 from declarative.planner.consents import allow_option, takes_consent, unconsented
 from declarative.views.entries import APPEARANCES, Entry, entries, tally
-from declarative.views.text import Line, Span, Tone, block, field_name, finding, line, many, value
+from declarative.views.text import Line, Span, Tone, block, field_name, finding, line, many, snippet_lines, value
 
 _NAME_LIMIT = 200
 
@@ -101,10 +101,15 @@ def plan_lines(plan: Plan, *, missing: Sequence[Danger]) -> Iterator[Line]:
     yield from block("Withheld, because a disaster recovery is in progress there:", withheld_lines(plan.withheld))
     yield from block("Outputs:", _output_changes(plan))
     yield from block("To have ready in other services, which SDRS can't be asked about:", _prerequisites(plan))
-    yield from block("Warnings:", (line(f"  ! {finding(warning)}", Tone.CHANGE) for warning in plan.warnings))
+    yield from block("Warnings:", (told for one in plan.warnings for told in _warning(one)))
     yield from block("Dangers:", _dangers(plan, missing))
     yield line()
     yield line(summary(plan), Tone.STRONG)
+
+
+def _warning(warning: Diagnostic) -> Iterator[Line]:
+    yield line(f"  ! {finding(warning)}", Tone.CHANGE)
+    yield from snippet_lines(warning, "    ")
 
 
 def summary(plan: Plan) -> str:

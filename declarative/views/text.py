@@ -78,6 +78,16 @@ def finding(diagnostic: Diagnostic, *, with_id: bool = False) -> str:
     return text if text[:1].isalnum() or text[:1] in "._/-" else f"./{text}"
 
 
+def snippet_lines(diagnostic: Diagnostic, indent: str = "") -> Iterator[Line]:
+    """Yield the line of the manifest that a finding is about, and a caret below the place; nothing if there is none."""
+    place = diagnostic.position
+    if place is None or place.snippet is None:
+        return
+    gutter = f"{place.line:>5}"
+    yield line(f"{indent}{gutter} | {place.snippet.text}", Tone.FAINT)
+    yield line(f"{indent}{' ' * len(gutter)} | {' ' * place.snippet.caret}^", Tone.FAINT)
+
+
 def block(title: str, content: Iterable[Line]) -> Iterator[Line]:
     """Yield lines under a title; of no lines, nothing."""
     for number, one in enumerate(content):

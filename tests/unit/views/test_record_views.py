@@ -58,6 +58,7 @@ def test_findings_for_programs():
                 "line": 3,
                 "column": 5,
                 "address": None,
+                "snippet": None,
             },
             {
                 "id": "unused-variable",
@@ -68,6 +69,7 @@ def test_findings_for_programs():
                 "line": None,
                 "column": None,
                 "address": None,
+                "snippet": None,
             },
         ],
     }
