@@ -36,6 +36,7 @@ COMMANDS = {
     "import": ("runs:import_", "Record objects that exist in the cloud."),
     "export": ("exports:export", "Write manifests for what exists in the cloud."),
     "schema": ("starting:schema", "Print the JSON Schema of a manifest."),
+    "explain": ("explain:explain", "Say what a finding, a field or an error code means."),
     "simulator": ("simulators:simulator", "Serve the simulator, or begin it anew."),
     "version": ("starting:version", "Print the version."),
 }

@@ -6,7 +6,7 @@ Source: SDRS API reference, "Error Codes"; docs/sdrs-api.md, "Error codes" and "
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 
@@ -27,6 +27,11 @@ def explain_code(code: str) -> CodeEntry | None:
     if code.startswith("APIG."):
         code = f"APIGW.{code.removeprefix('APIG.')}"
     return _table().get(code)
+
+
+def known_codes() -> Collection[str]:
+    """Every code of the table."""
+    return _table().keys()
 
 
 @functools.cache

@@ -70,7 +70,7 @@ def field_name(name: str) -> str:
 def finding(diagnostic: Diagnostic, *, with_id: bool = False) -> str:
     """One finding as one line, `file:line:column: error: what. How to put it right.`; a strange file name gets `./`.
 
-    `with_id`: the line ends with ` [id]`.
+    `with_id`: the line ends with ` [id]`, which `declarative explain` takes.
     """
     text = shown(diagnostic, limit=_FINDING_LIMIT)
     if with_id and diagnostic.id:

@@ -8,7 +8,13 @@ import pytest
 from declarative.cli.root import root
 
 SHOP = "ProtectionGroup/shop"
-ARGUMENTS = {"state show": [SHOP], "apply": ["--auto-approve"], "destroy": ["--auto-approve"], "graph": ["--destroy"]}
+ARGUMENTS = {
+    "state show": [SHOP],
+    "apply": ["--auto-approve"],
+    "destroy": ["--auto-approve"],
+    "graph": ["--destroy"],
+    "explain": ["unknown-field"],
+}
 
 
 def offers(command=root, path=()):

@@ -273,7 +273,8 @@ FINDINGS_PREFACE = """\
 # Findings
 
 Every finding has an id: in the lines of `-v`, as `[unknown-field]` at their end, and in JSON as `id`. An id never
-changes its meaning. This page is written from `declarative/findings.csv`.
+changes its meaning; `declarative explain ID` prints what stands here. This page is written from
+`declarative/findings.csv`.
 """
 
 
