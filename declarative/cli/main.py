@@ -68,6 +68,7 @@ def main(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         screen.err("Interrupted.")
         code = _INTERRUPTED
+        _tell_programs(screen, code, "the command was interrupted")
     except BrokenPipeError:
         screen.flush()
         code = 0  # whoever read the help has seen enough
@@ -115,23 +116,14 @@ def _misused(error: click.ClickException, screen: Screen) -> int:
 def _failed(error: DeclarativeError, screen: Screen) -> int:
     from declarative.views.findings import findings_lines
 
-    if screen.failure:
-        _tell_programs(error, screen)
+    if screen.delivery is not None:
+        screen.delivery.failed(error.exit_code, error.diagnostics())
+    elif screen.failure:
+        from declarative.views.findings import FindingsView
+
+        screen.out(FindingsView(error.diagnostics()).json())
     screen.show(findings_lines(error.diagnostics(), ids=screen.verbose > 0), to_stderr=True)
     return error.exit_code
-
-
-def _tell_programs(error: DeclarativeError, screen: Screen) -> None:
-    """The findings on standard output, where a program expects JSON."""
-    from declarative.clock import Clock
-    from declarative.views.events import event_line, failed
-    from declarative.views.findings import FindingsView
-
-    findings = error.diagnostics()
-    if screen.failure == "document":
-        screen.out(FindingsView(findings).json())
-    else:
-        screen.out(event_line(failed(error.exit_code, findings, Clock().stamp())))
 
 
 def _crashed(error: Exception, screen: Screen) -> int:
@@ -140,11 +132,22 @@ def _crashed(error: Exception, screen: Screen) -> int:
     text = f"{type(error).__name__}: {error}"
     place = _keep_details(error)
     details = f" Its details are in {place}." if place else ""
-    screen.err(
-        f"error: this is a defect of declarative: {visible(_redacted(text), limit=300)}.{details}"
-        " What was done before it is recorded; running again is safe."
-    )
+    summary = f"this is a defect of declarative: {visible(_redacted(text), limit=300)}"
+    screen.err(f"error: {summary}.{details} What was done before it is recorded; running again is safe.")
+    _tell_programs(screen, ExitCode.ERROR, summary)
     return ExitCode.ERROR
+
+
+def _tell_programs(screen: Screen, code: int, summary: str) -> None:
+    """What ended the command, in the formats that were asked for; standard error has it already."""
+    if screen.delivery is None:
+        return
+    from declarative.errors import Diagnostic
+
+    try:
+        screen.delivery.failed(code, (Diagnostic(summary, "Running again is safe.", id="defect"),))
+    except Exception as error:  # the edge of the process: what can't be shown must not hide what happened
+        screen.err(f"error: the result can't be shown: {type(error).__name__}")
 
 
 def _keep_details(error: Exception) -> str:

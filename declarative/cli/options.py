@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from declarative.cli.delivery import FORMATS, Delivery, RenderType, delivery_of, targets_of
 from declarative.cli.setting import C, Command, Given, Setting, ValueType
 
 if TYPE_CHECKING:
@@ -107,22 +108,53 @@ def option(*names: str, sealed: bool = False, **attributes: Given) -> Callable[[
     return click.option(*names, cls=SealedOption if sealed else Option, **attributes)
 
 
-def formats(*names: str, failure: str = "document") -> Callable[[C], C]:
-    """`--format`, one of `names`, of which the first is the default. `failure`: how `json` tells of an error."""
+def formats(*names: str) -> Callable[[C], C]:
+    """`--format`, one of `names`, of which the first is the default."""
 
     def note(ctx: click.Context, param: click.Parameter, name: str) -> str:
         if name == "json" and isinstance(ctx.obj, Setting):
-            ctx.obj.screen.failure = failure
+            ctx.obj.screen.failure = "document"
         return name
 
+    return _format(names, callback=note)
+
+
+def _format(names: Sequence[str], **attributes: Given) -> Callable[[C], C]:
     return option(
-        "output_format",
-        "--format",
-        type=click.Choice(names),
-        default=names[0],
-        callback=note,
-        help="Output format.",
+        "output_format", "--format", type=click.Choice(names), default=names[0], help="Output format.", **attributes
     )
+
+
+def renders(*, is_stream: bool = False) -> Callable[[C], C]:
+    """`--format` and `--render`; in their place the command takes a `Delivery`, as `deliver`.
+
+    `is_stream`: `--format json` is a stream of events, and there are no other formats but text.
+    """
+
+    def note(ctx: click.Context, param: click.Parameter, name: str) -> None:
+        delivery_of(ctx, is_stream=is_stream).output_format = name
+
+    def aim(ctx: click.Context, param: click.Parameter, given: Sequence[tuple[str, str]]) -> Delivery:
+        delivery = delivery_of(ctx, is_stream=is_stream)
+        delivery.targets = tuple(targets_of(delivery.setting, given))
+        return delivery
+
+    def decorate(command: C) -> C:
+        also = option(
+            "deliver",
+            "--render",
+            type=RenderType(),
+            multiple=True,
+            sealed=True,
+            callback=aim,
+            help=f"Also write the result to FILE, - for standard output. FORMAT is {_FORMATS_IN_WORDS}. Repeatable.",
+        )
+        return _format(("text", "json") if is_stream else FORMATS, callback=note, expose_value=False)(also(command))
+
+    return decorate
+
+
+_FORMATS_IN_WORDS = f"{', '.join(FORMATS[:-1])} or {FORMATS[-1]}"
 
 
 _VARIABLES = (

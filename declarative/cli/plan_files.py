@@ -6,7 +6,7 @@ import contextlib
 import os
 import secrets
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from declarative.errors import DeclarativeError, UsageError, visible
@@ -27,12 +27,22 @@ def write_plan(path: Path, text: str) -> bool:
     /dev/stdout, is written to. Raises FileRefused as `refuse_output` does, and when `path` can't be written.
     """
     refuse_output(path)
+    return _write(path, text)
+
+
+def write_render(path: Path, text: str) -> None:
+    """Write a render's text, as `write_plan` does; an earlier render is replaced, too."""
+    refuse_render(path)
+    _write(path, text)
+
+
+def _write(path: Path, text: str) -> bool:
     try:
         if (stream := _stream(path)) is None:
-            _replace(path.resolve(), text.encode())
+            _replace(path.resolve(), text.encode("utf-8", "backslashreplace"))
             return True
         with os.fdopen(stream, "wb") as file:
-            file.write(text.encode())
+            file.write(text.encode("utf-8", "backslashreplace"))
         return False
     except OSError as error:
         raise FileRefused(f"{path} can't be written: {error.strerror}") from error
@@ -43,6 +53,28 @@ def refuse_output(path: Path, *, stack: Path | None = None, states: Iterable[Pat
 
     `stack`: the folder whose YAML files are manifests; `states`: folders in which nothing but states lie.
     """
+    _refuse(path, stack=stack, states=states, may_replace=_is_plan, kept="holds no plan")
+
+
+def refuse_render(path: Path, *, stack: Path | None = None, states: Iterable[Path] = ()) -> None:
+    """Raise FileRefused when a render must not, or can't, be written to `path`, as `refuse_output` does.
+
+    It may replace an earlier render as well as a plan.
+    """
+    _refuse(path, stack=stack, states=states, may_replace=_is_ours, kept="holds neither a render nor a plan")
+    folder = path.resolve().parent
+    if _is_regular_place(path) and not (folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)):
+        raise FileRefused(f"{path} can't be written", f"Make sure that {folder} is a folder that you may write to.")
+
+
+def _is_regular_place(path: Path) -> bool:
+    found = _look(path)
+    return found is None or (stat.S_ISREG(found.st_mode) and not _is_standard(found))
+
+
+def _refuse(
+    path: Path, *, stack: Path | None, states: Iterable[Path], may_replace: Callable[[bytes], bool], kept: str
+) -> None:
     try:
         place = path.resolve()
         found = _look(path)
@@ -53,9 +85,9 @@ def refuse_output(path: Path, *, stack: Path | None = None, states: Iterable[Pat
             raise FileRefused(f"{path} lies in the folder of the state", "Name another file.")
         if stack is not None and any(_is_manifest(one, stack.resolve()) for one in (place, path.absolute())):
             raise FileRefused(f"{path} would be read as a manifest", "Name it otherwise, for example plan.json.")
-        if not known and not _holds_plan(place):
+        if not known and not _holds(place, may_replace):
             raise FileRefused(
-                f"{path} exists and holds no plan; it is not written over", "Name another file, or remove this one."
+                f"{path} exists and {kept}; it is not written over", "Name another file, or remove this one."
             )
     except (OSError, RuntimeError) as error:  # a loop of links is a RuntimeError
         raise FileRefused(f"{path} can't be written: {getattr(error, 'strerror', None) or error}") from error
@@ -72,18 +104,34 @@ def _is_manifest(place: Path, stack: Path) -> bool:
     return place.suffix.lower() in (".yaml", ".yml") and place.is_relative_to(stack)
 
 
-def _holds_plan(path: Path) -> bool:
-    """True for what `plan` wrote, whatever its version."""
-    from declarative.planfile.document import MAX_BYTES, is_plan
+def _holds(path: Path, judged: Callable[[bytes], bool]) -> bool:
+    """True for a file of ours; larger than any is somebody else's."""
+    from declarative.planfile.document import MAX_BYTES
 
     with path.open("rb") as file:
         content = file.read(MAX_BYTES + 2)
-    return len(content) <= MAX_BYTES + 1 and is_plan(content)
+    return len(content) <= MAX_BYTES + 1 and judged(content)
+
+
+def _is_plan(content: bytes) -> bool:
+    """True for what `plan` wrote, whatever its version."""
+    from declarative.planfile.document import is_plan
+
+    return is_plan(content)
+
+
+def _is_ours(content: bytes) -> bool:
+    from declarative.views.renders.marks import is_render
+
+    return is_render(content)
 
 
 def is_standard_output(path: Path) -> bool:
     """True when `path`, such as /dev/stdout, leads to where our results go."""
-    found = _look(path)
+    try:
+        found = _look(path)
+    except OSError:  # whoever writes there hears of it
+        return False
     return found is not None and any(one == 1 and os.path.samestat(found, own) for one, own in _standard())
 
 

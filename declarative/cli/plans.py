@@ -7,11 +7,12 @@ from pathlib import Path
 
 import click
 
-from declarative.cli.options import PlanningCommand, formats, option, planning_options, with_project
+from declarative.cli.delivery import Delivery
+from declarative.cli.options import PlanningCommand, formats, option, planning_options, renders, with_project
 from declarative.cli.plan_files import is_standard_output, read_plan, refuse_output, write_plan
-from declarative.cli.requests import request_from
+from declarative.cli.requests import apply_command, request_from, saved_command
 from declarative.cli.setting import Given, Setting
-from declarative.errors import DeclarativeError, ExitCode, did_you_mean, pasteable, visible
+from declarative.errors import DeclarativeError, ExitCode, did_you_mean, visible
 from declarative.model import Plan
 from declarative.planfile import decode_plan, encode_plan, plan_digest
 from declarative.planner.consents import takes_consent, unconsented
@@ -23,7 +24,7 @@ from declarative.workflow.project import Project
 
 @click.command(cls=PlanningCommand)
 @option("out", "-o", metavar="FILE", help="Write the plan to FILE, for `apply FILE`.")
-@formats("text", "json")
+@renders()
 @option("detailed_exitcode", "--detailed-exitcode", is_flag=True, help="Exit with 2 when there is something to do.")
 @option("destroy", "--destroy", is_flag=True, help="Plan to delete all that the stack manages.")
 @planning_options
@@ -32,7 +33,7 @@ def plan(
     setting: Setting,
     project: Project,
     out: str | None,
-    output_format: str,
+    deliver: Delivery,
     detailed_exitcode: bool,
     **choices: Given,
 ) -> ExitCode:
@@ -46,15 +47,20 @@ def plan(
     from declarative.workflow import plans, states
 
     path = setting.path(out) if out is not None else None
+    states_ = states.state_folders(project)
     if path is not None:
-        refuse_output(path, stack=setting.folder, states=states.state_folders(project))
+        refuse_output(path, stack=setting.folder, states=states_)
+    deliver.begin(states=states_, out=path)
     made = asyncio.run(plans.plan(project, request_from(**choices)))
+    deliver.plan = made
     lies_there = write_plan(path, encode_plan(made) + "\n") if path is not None else False
-    setting.screen.present(PlanView(made), output_format, taken=path is not None and is_standard_output(path))
+    deliver.apply = saved_command(setting, path, made) if path and lies_there else apply_command(setting, project, made)
+    pending = made.has_changes() or made.withheld or unconsented(made)
+    code = ExitCode.CHANGES if detailed_exitcode and pending else ExitCode.OK
+    code = deliver.present(PlanView(made), code, taken=path is not None and is_standard_output(path))
     if path is not None and lies_there:
         _say_where(setting, path, made)
-    pending = made.has_changes() or made.withheld or unconsented(made)
-    return ExitCode.CHANGES if detailed_exitcode and pending else ExitCode.OK
+    return code
 
 
 def _say_where(setting: Setting, path: Path, made: Plan) -> None:
@@ -64,28 +70,26 @@ def _say_where(setting: Setting, path: Path, made: Plan) -> None:
         setting.screen.err(f"{where} It can't be carried out: no option overrides all of its dangers.")
         return
     setting.screen.err(f"{where} Carry it out with:")
-    folder = f"-C {pasteable(setting.folder)} " if setting.folder != Path() else ""
-    name = pasteable(path.relative_to(setting.folder) if path.is_relative_to(setting.folder) else path)
-    if not pasteable(path):  # a command that names it would not do what it says
-        folder, name = "", "FILE"
-    setting.screen.err(f"  declarative {folder}apply {name} --plan-sha256 {digest}")
+    setting.screen.err(f"  {saved_command(setting, path, made)}")
 
 
 @click.command()
+@renders()
 @option("detailed_exitcode", "--detailed-exitcode", is_flag=True, help="Exit with 2 when there is drift.")
 @with_project("variables", "state", "cloud", "timeouts")
-def drift(setting: Setting, project: Project, detailed_exitcode: bool) -> ExitCode:
+def drift(setting: Setting, project: Project, deliver: Delivery, detailed_exitcode: bool) -> ExitCode:
     """Show what the cloud has other than recorded; record nothing.
 
     \b
     Example: tell a schedule when somebody has changed the cloud by hand:
       declarative drift --detailed-exitcode || notify
     """
-    from declarative.workflow import plans
+    from declarative.workflow import plans, states
 
+    deliver.begin(states=states.state_folders(project))
     made = asyncio.run(plans.plan(project, request_from(refresh_only=True)))
-    setting.screen.present(DriftView(made.drift), "text")
-    return ExitCode.CHANGES if detailed_exitcode and made.drift else ExitCode.OK
+    code = ExitCode.CHANGES if detailed_exitcode and made.drift else ExitCode.OK
+    return deliver.present(DriftView(made.drift), code)
 
 
 @click.command()

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from declarative.cli.delivery import Delivery
 from declarative.cli.progress import Progress
 from declarative.cli.screen import Screen, is_terminal
 from declarative.cli.signals import answering
@@ -20,13 +21,15 @@ from declarative.views.plans import plan_lines
 class Front:
     """How a run talks to a person or a program: reviews its plan, shows its events.
 
-    `confirmed`: the question is answered beforehand (`--auto-approve`); that consents to nothing.
+    `confirmed`: the question is answered beforehand (`--auto-approve`); that consents to nothing. `deliver` is
+    told the plan, for the renders of a run that fails, and may take standard output.
     """
 
     screen: Screen
     progress: Progress
     stamp: Callable[[], str]
     confirmed: bool = False
+    deliver: Delivery | None = None
 
     def event(self, event: Event) -> None:
         self.progress.event(event)
@@ -37,6 +40,8 @@ class Front:
         Raises Unconsented for dangers that nobody has consented to, UsageError when nobody can be asked, and
         Declined when the answer is anything but `yes`.
         """
+        if self.deliver is not None:
+            self.deliver.plan = plan
         self._show(plan)
         if not plan.has_changes():
             return plan
@@ -60,7 +65,8 @@ class Front:
         if events:
             self.event(planned(plan, self.stamp()))
         if not (events and self.confirmed):
-            self.screen.show(plan_lines(plan, missing=unconsented(plan)), to_stderr=events)
+            aside = events or (self.deliver is not None and self.deliver.takes_stdout)
+            self.screen.show(plan_lines(plan, missing=unconsented(plan)), to_stderr=aside)
 
     def _ask(self, plan: Plan) -> None:
         if more := given_by_yes(plan):

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 from click.core import ParameterSource
 
-from declarative.cli.options import PlanningCommand, formats, option, planning_options, with_project
+from declarative.cli.delivery import Delivery
+from declarative.cli.options import PlanningCommand, option, planning_options, renders, with_project
 from declarative.cli.plan_files import read_plan
 from declarative.cli.progress import Board, JsonLines, PlainLines, Progress
 from declarative.cli.prompt import Front
@@ -22,7 +23,7 @@ from declarative.cli.setting import Given, Setting
 from declarative.cli.signals import run_async
 from declarative.errors import ExitCode, UsageError, visible
 from declarative.planner.selection import PlanRequest
-from declarative.views.outcomes import outcome_lines
+from declarative.views.outcomes import OutcomeView
 from declarative.workflow.project import Project
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ _SETTLED = ("variables", "var_files", "target", "exclude", "replace", "refresh",
 @_APPROVE
 @option("plan_sha256", "--plan-sha256", sealed=True, metavar="DIGEST", help="Refuse PLAN unless it has this digest.")
 @option("destroy", "--destroy", is_flag=True, help="Delete all that the stack manages.")
-@formats("text", "json", failure="event")
+@renders(is_stream=True)
 @planning_options
 @with_project("variables", "state", "cloud", "timeouts", "lock", "run")
 def apply(
@@ -49,7 +50,7 @@ def apply(
     plan_file: str | None,
     auto_approve: bool,
     plan_sha256: str | None,
-    output_format: str,
+    deliver: Delivery,
     **choices: Given,
 ) -> ExitCode:
     """Make the cloud agree with the manifests, or carry out the saved plan PLAN.
@@ -60,12 +61,13 @@ def apply(
     Example: what a pipeline does after the review of a plan:
       declarative apply plan.json --auto-approve --plan-sha256 "$REVIEWED"
     """
-    from declarative.workflow import runs
+    from declarative.workflow import runs, states
 
+    deliver.begin(states=states.state_folders(project))
     if plan_file is None:
         if plan_sha256 is not None:
             raise UsageError("--plan-sha256 goes with a saved plan", "Name the plan as well")
-        return _apply(setting, project, request_from(**choices), auto_approve, output_format)
+        return _apply(setting, project, request_from(**choices), auto_approve, deliver)
     _refuse_settled(click.get_current_context())
     path = setting.path(plan_file)
     text, consents = read_plan(path), consents_from(choices["allow"])
@@ -83,7 +85,7 @@ def apply(
             interrupt=interrupt,
         ),
         auto_approve=auto_approve,
-        output_format=output_format,
+        deliver=deliver,
     )
 
 
@@ -97,10 +99,10 @@ def _refuse_settled(ctx: click.Context) -> None:
 
 @click.command(cls=PlanningCommand)
 @_APPROVE
-@formats("text", "json", failure="event")
+@renders(is_stream=True)
 @planning_options
 @with_project("variables", "state", "cloud", "timeouts", "lock", "run")
-def destroy(setting: Setting, project: Project, auto_approve: bool, output_format: str, **choices: Given) -> ExitCode:
+def destroy(setting: Setting, project: Project, auto_approve: bool, deliver: Delivery, **choices: Given) -> ExitCode:
     """Delete all that the stack manages, after a review. The same as apply --destroy.
 
     Objects with prevent_destroy stay, and are an error until it is lifted.
@@ -109,12 +111,13 @@ def destroy(setting: Setting, project: Project, auto_approve: bool, output_forma
     Example:
       declarative --env staging destroy
     """
-    return _apply(setting, project, request_from(destroy=True, **choices), auto_approve, output_format)
+    from declarative.workflow import states
+
+    deliver.begin(states=states.state_folders(project))
+    return _apply(setting, project, request_from(destroy=True, **choices), auto_approve, deliver)
 
 
-def _apply(
-    setting: Setting, project: Project, request: PlanRequest, auto_approve: bool, output_format: str
-) -> ExitCode:
+def _apply(setting: Setting, project: Project, request: PlanRequest, auto_approve: bool, deliver: Delivery) -> ExitCode:
     from declarative.workflow import runs
 
     return _run(
@@ -122,7 +125,7 @@ def _apply(
         project,
         lambda front, interrupt: runs.apply(project, request, watch=front, interrupt=interrupt),
         auto_approve=auto_approve,
-        output_format=output_format,
+        deliver=deliver,
     )
 
 
@@ -132,11 +135,11 @@ def _run(
     work: Callable[[Front, asyncio.Event], Awaitable[Applied]],
     *,
     auto_approve: bool,
-    output_format: str,
+    deliver: Delivery,
 ) -> ExitCode:
     """Carry out `work` with review, progress, signals and the report at the end."""
-    progress = _progress(setting.screen, output_format)
-    front = Front(setting.screen, progress, project.clock.stamp, confirmed=auto_approve)
+    progress = _progress(setting.screen, deliver.output_format)
+    front = Front(setting.screen, progress, project.clock.stamp, confirmed=auto_approve, deliver=deliver)
 
     def leave(code: int) -> NoReturn:
         progress.abandon()
@@ -152,8 +155,11 @@ def _run(
         )
     finally:
         progress.close()
-    setting.screen.show(outcome_lines(applied.outcome), to_stderr=progress.takes_stdout)
-    return applied.exit_code
+    view = OutcomeView(applied.plan, applied.outcome)
+    deliver.plan = applied.plan
+    is_taken = progress.takes_stdout or deliver.takes_stdout
+    setting.screen.show(view.text(), to_stderr=is_taken)
+    return deliver.finish(view, applied.exit_code)
 
 
 def _progress(screen: Screen, output_format: str) -> Progress:

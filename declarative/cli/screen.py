@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TextIO, cast
 
 if TYPE_CHECKING:
+    from declarative.cli.delivery import Delivery
     from declarative.views.text import Line
 
 _LINES = 1000  # that are held as text at a time; a plan may have a million
@@ -24,7 +25,7 @@ class Screen:
     `colour`: False for none at all; True leaves it to each stream's being a terminal. `verbose`: how much more to say
     on standard error: 1, what jobs come to; 2, each request as well.
     `lost`: why standard output was given up, unless its reader merely went away. `failure`: in which form standard
-    output tells of an error: a `document`, or an `event` at the end of a stream of them; "" when not at all.
+    output tells of an error: a `document`, or ""; `delivery`: where else a command's result goes, and what went wrong.
     """
 
     colour: bool = True
@@ -32,6 +33,7 @@ class Screen:
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
     lost: str = ""
     failure: str = ""
+    delivery: Delivery | None = None
     above: Callable[[str], None] | None = None  # writes a line above what is drawn on standard error, if something is
     _closed: set[str] = field(default_factory=set)
 

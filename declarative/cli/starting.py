@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from declarative.cli.options import formats, with_project
+from declarative.cli.delivery import Delivery
+from declarative.cli.options import renders, with_project
 from declarative.cli.plan_files import write_quickstart
 from declarative.cli.setting import Setting
 from declarative.errors import ExitCode, InputError, Severity, pasteable, visible
@@ -33,9 +34,9 @@ def init(setting: Setting, folder: str) -> None:
 
 
 @click.command()
-@formats("text", "json")
+@renders()
 @with_project("variables")
-def validate(setting: Setting, project: Project, output_format: str) -> ExitCode:
+def validate(setting: Setting, project: Project, deliver: Delivery) -> ExitCode:
     """Check all manifests, offline, and print all findings of all files.
 
     \b
@@ -45,13 +46,16 @@ def validate(setting: Setting, project: Project, output_format: str) -> ExitCode
     from declarative.views.findings import FindingsView, findings_summary
     from declarative.workflow import manifests
 
+    deliver.begin(states=(setting.folder / ".declarative",))
     try:
         findings = manifests.validate(project)
     except InputError as error:
         findings = error.findings
-    setting.screen.present(FindingsView(findings, ids=setting.screen.verbose > 0), output_format)
+    is_bad = any(one.severity is Severity.ERROR for one in findings)
+    view = FindingsView(findings, ids=setting.screen.verbose > 0)
+    code = deliver.present(view, ExitCode.ERROR if is_bad else ExitCode.OK)
     setting.screen.err(findings_summary(findings))
-    return ExitCode.ERROR if any(one.severity is Severity.ERROR for one in findings) else ExitCode.OK
+    return code
 
 
 @click.command()

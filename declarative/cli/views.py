@@ -6,7 +6,8 @@ import asyncio
 
 import click
 
-from declarative.cli.options import PlanningCommand, formats, option, planning_options, with_project
+from declarative.cli.delivery import Delivery
+from declarative.cli.options import PlanningCommand, formats, option, planning_options, renders, with_project
 from declarative.cli.requests import request_from
 from declarative.cli.setting import Given, Setting
 from declarative.errors import ExitCode
@@ -15,9 +16,9 @@ from declarative.workflow.project import Project
 
 @click.command()
 @click.argument("address", metavar="[ADDRESS]", required=False)
-@formats("text", "json")
+@renders()
 @with_project("state", "cloud")
-def status(setting: Setting, project: Project, address: str | None, output_format: str) -> ExitCode:
+def status(setting: Setting, project: Project, address: str | None, deliver: Delivery) -> ExitCode:
     """Show how the recorded groups and their members are just now, or those of ADDRESS.
 
     Direction, progress, faults, pairs that are not active, the last drill. Exits with 1 when something is wrong: an
@@ -29,11 +30,11 @@ def status(setting: Setting, project: Project, address: str | None, output_forma
       declarative status ProtectionGroup/shop || notify
     """
     from declarative.views.health import HealthView
-    from declarative.workflow import reports
+    from declarative.workflow import reports, states
 
+    deliver.begin(states=states.state_folders(project))
     found = asyncio.run(reports.status(project, address))
-    setting.screen.present(HealthView(found), output_format)
-    return ExitCode.OK if found.healthy else ExitCode.ERROR
+    return deliver.present(HealthView(found), ExitCode.OK if found.healthy else ExitCode.ERROR)
 
 
 @click.command(cls=PlanningCommand)

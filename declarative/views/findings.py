@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from declarative.errors import Diagnostic, Severity
-from declarative.model import Json
+from declarative.model import Change, Json, Plan
+from declarative.views.report import Case, Report, Verdict, found, worst
 from declarative.views.text import Line, Tone, finding, line, many, snippet_lines
 from declarative.views.view import document
 
@@ -24,6 +25,53 @@ class FindingsView:
     def json(self) -> str:
         return document(findings_json(self.findings))
 
+    def report(self) -> Report:
+        return _report(self.findings, findings_summary(self.findings))
+
+
+@dataclass(frozen=True, slots=True)
+class FailureView:
+    """What a command says that could not come to its result. `plan`: the one that it had made, if it had."""
+
+    findings: Sequence[Diagnostic]
+    plan: Plan | None = None
+
+    def text(self) -> list[Line]:
+        return findings_lines(self.findings)
+
+    def json(self) -> str:
+        return document(findings_json(self.findings))
+
+    def report(self) -> Report:
+        errors = sum(1 for one in self.findings if one.severity is Severity.ERROR)
+        return _report(self.findings, f"The command failed with {many(errors, 'error')}.", self.plan)
+
+
+def _report(findings: Sequence[Diagnostic], verdict: str, plan: Plan | None = None) -> Report:
+    told = tuple(found(findings))
+    errors = sum(1 for one in findings if one.severity is Severity.ERROR)
+    cases = [
+        Case(
+            f"{one.position or one.address or 'command'}: {one.summary}",
+            Verdict.FAILED if one.severity is Severity.ERROR else Verdict.SKIPPED,
+            f"{one.summary} {one.fix}".rstrip(),
+        )
+        for one in findings
+    ]
+    return Report(
+        verdict,
+        worst(told),
+        told,
+        cases or [Case("manifests are valid")],
+        {"errors": errors, "warnings": len(findings) - errors},
+        plan=plan,
+    )
+
+
+def changes_json(changes: Iterable[Change]) -> list[Json]:
+    """`[{field, old, new}]`."""
+    return [{"field": one.field, "old": one.old, "new": one.new} for one in changes]
+
 
 def findings_lines(findings: Iterable[Diagnostic], *, ids: bool = False) -> list[Line]:
     """One line a finding, which ends with its id if `ids` are to be told, and below it the line of the manifest."""
@@ -34,8 +82,9 @@ def findings_lines(findings: Iterable[Diagnostic], *, ids: bool = False) -> list
 
 
 def findings_json(findings: Sequence[Diagnostic]) -> Json:
-    """`{valid, findings}`."""
+    """`{format, valid, findings}`."""
     return {
+        "format": "declarative.findings/1",
         "valid": not any(one.severity is Severity.ERROR for one in findings),
         "findings": [finding_json(one) for one in findings],
     }

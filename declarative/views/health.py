@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from declarative.errors import shown
 from declarative.kinds import KINDS
 from declarative.kinds.relations import GROUP
 from declarative.model import Json
-from declarative.reporting.health import NAME_LIMIT, GroupStatus, MemberStatus, Report
+from declarative.reporting.health import NAME_LIMIT, GroupStatus, MemberStatus
+from declarative.reporting.health import Report as Health
+from declarative.views.report import Block, Case, Finding, Level, Report, Verdict, worst
 from declarative.views.text import Line, Span, Tone, line, many, value
 from declarative.views.view import document
 
@@ -18,29 +20,60 @@ from declarative.views.view import document
 class HealthView:
     """The report of `status`."""
 
-    report: Report
+    health: Health
 
     def text(self) -> list[Line]:
-        return status_lines(self.report)
+        return status_lines(self.health)
 
     def json(self) -> str:
-        return document(status_json(self.report))
+        return document(status_json(self.health))
+
+    def report(self) -> Report:
+        health, told = self.health, tuple(_told(self.health))
+        findings = [
+            Finding(Level.ERROR, f"{name}: {trouble}", address=name) for name, troubles in told for trouble in troubles
+        ]
+        cases = [
+            Case(name, Verdict.FAILED if troubles else Verdict.PASSED, "; ".join(troubles)) for name, troubles in told
+        ]
+        members = sum(len(group.members) for group in health.groups)
+        return Report(
+            _verdict(health),
+            worst(findings),
+            findings,
+            cases or [Case("nothing is recorded")],
+            {"groups": len(health.groups), "members": members, "findings": len(findings)},
+            blocks=[Block("Groups and their members", status_lines(health)[:-1])],
+        )
 
 
-def status_lines(found: Report) -> list[Line]:
+def _told(health: Health) -> Iterator[tuple[str, Sequence[str]]]:
+    """Yield each group and member by its address or id, with what is wrong with it; last, what is wrong beside them."""
+    for group in health.groups:
+        yield _label(group, GROUP.name), group.troubles
+        for member in group.members:
+            yield _label(member, member.kind), member.troubles
+    if health.troubles:
+        yield "other", health.troubles
+
+
+def _label(one: GroupStatus | MemberStatus, kind: str) -> str:
+    return str(one.address) if one.address else f"{KINDS[kind].noun} {shown(one.id, limit=NAME_LIMIT)}"
+
+
+def status_lines(found: Health) -> list[Line]:
     """The report for a reader; each line opens with a word or a sign of ours."""
     lines: list[Line] = []
     for group in found.groups:
         lines += [*_group_lines(group), line()]
     lines += _troubles(found.troubles, indent=0)
-    wrong = sum(1 for _ in found.all_troubles())
-    if wrong:
-        verdict = line(f"Not healthy: {many(wrong, 'finding')}.", Tone.STRONG)
-    elif found.groups:
-        verdict = line(f"Healthy: {many(len(found.groups), 'group')}.", Tone.STRONG)
-    else:
-        verdict = line("Nothing is recorded.", Tone.STRONG)
-    return [*lines, verdict]
+    return [*lines, line(_verdict(found), Tone.STRONG)]
+
+
+def _verdict(found: Health) -> str:
+    if wrong := sum(1 for _ in found.all_troubles()):
+        return f"Not healthy: {many(wrong, 'finding')}."
+    return f"Healthy: {many(len(found.groups), 'group')}." if found.groups else "Nothing is recorded."
 
 
 def _group_lines(group: GroupStatus) -> Iterator[Line]:
@@ -68,7 +101,7 @@ def _group_lines(group: GroupStatus) -> Iterator[Line]:
 
 def _title(one: GroupStatus | MemberStatus, *, kind: str, indent: int, status: str) -> Line:
     name = value(one.name)
-    label = str(one.address) if one.address else f"{KINDS[kind].noun} {shown(one.id, limit=NAME_LIMIT)}"
+    label = _label(one, kind)
     unmanaged = "" if one.address else " (not managed)"
     tone = Tone.REMOVE if one.troubles else Tone.ADD
     return (
@@ -90,9 +123,10 @@ def _troubles(troubles: Iterable[str], *, indent: int) -> Iterator[Line]:
         yield line(f"{'':{indent}}! {trouble}", Tone.REMOVE)
 
 
-def status_json(found: Report) -> dict[str, Json]:
+def status_json(found: Health) -> dict[str, Json]:
     """The report as one JSON object; what the service doesn't tell is null."""
     return {
+        "format": "declarative.status/1",
         "healthy": found.healthy,
         "groups": [_group_json(group) for group in found.groups],
         "findings": list(found.troubles),

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from declarative.errors import shown, visible
-from declarative.model import Json, Outcome, Result, StepOutcome
+from declarative.model import Json, Outcome, Plan, Result, StepOutcome
+from declarative.planfile import plan_digest
 from declarative.views.entries import tally
-from declarative.views.plans import withheld_lines
+from declarative.views.plans import summary, withheld_lines
+from declarative.views.report import Block, Case, Finding, Level, Report, Verdict, worst
 from declarative.views.text import Line, Tone, block, field_name, line, value
 from declarative.views.view import document
 
@@ -40,6 +42,101 @@ class OutputsView:
 
     def json(self) -> str:
         return document(dict(self.outputs))
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeView:
+    """What a run came to, and the plan that it carried out."""
+
+    plan: Plan
+    outcome: Outcome
+
+    def text(self) -> list[Line]:
+        return outcome_lines(self.outcome)
+
+    def json(self) -> str:
+        outcome = self.outcome
+        return document(
+            {
+                "format": "declarative.outcome/1",
+                "plan": plan_digest(self.plan),
+                "summary": self._verdict(),
+                "interrupted": outcome.interrupted,
+                "conflict": outcome.conflict or None,
+                "steps": [_step_json(end) for end in outcome.steps],
+                "withheld": [
+                    {"address": str(one.address), "action": one.action.value, "message": one.message}
+                    for one in outcome.withheld
+                ],
+                "outputs": dict(outcome.outputs),
+            }
+        )
+
+    def report(self) -> Report:
+        outcome = self.outcome
+        findings = [*_findings(outcome)]
+        counts = {one.value: outcome.count(one) for one in Result}
+        unfinished = outcome.count(Result.CONTINUES) + outcome.count(Result.NOT_STARTED)
+        return Report(
+            self._verdict(),
+            worst(findings),
+            findings,
+            [*(_case(end) for end in outcome.steps)] or [Case("nothing to do")],
+            counts,
+            {"consents": 0, "withheld": len(outcome.withheld), "open": unfinished},
+            {"plan": plan_digest(self.plan)},
+            [Block("What the run came to", outcome_lines(outcome))],
+            outcome=outcome,
+        )
+
+    def _verdict(self) -> str:
+        return result(self.outcome) if self.outcome.steps else summary(self.plan)
+
+
+def _step_json(end: StepOutcome) -> Json:
+    return {
+        "id": end.step.id,
+        "address": str(end.step.address),
+        "action": end.step.action.value,
+        "result": end.result.value,
+        "summary": end.summary or None,
+        "fix": end.fix or None,
+        "seconds": round(end.seconds, 3),
+    }
+
+
+_LEVELS = {Result.FAILED: Level.ERROR, Result.CONTINUES: Level.WARNING, Result.NOT_STARTED: Level.WARNING}
+
+
+def _findings(outcome: Outcome) -> Iterator[Finding]:
+    if outcome.conflict:
+        kept = f"What this run did is kept: {outcome.conflict}"
+        yield Finding(Level.ERROR, "the state could not be written", kept)
+    for end in outcome.steps:
+        if end.result in _LEVELS:
+            yield Finding(_LEVELS[end.result], _told(end), end.fix, address=str(end.step.address))
+    for one in outcome.withheld:
+        told = f"{one.action.value} {one.address} is withheld: {one.message}"
+        yield Finding(Level.WARNING, told, rule="withheld", address=str(one.address))
+
+
+def _told(end: StepOutcome) -> str:
+    what = f"{end.step.action.value} {end.step.address} {_ENDINGS[end.result]}"
+    return f"{what}: {end.summary}" if end.summary else what
+
+
+_ENDINGS = {
+    Result.DONE: "is done",
+    Result.FAILED: "failed",
+    Result.CONTINUES: "continues in the cloud",
+    Result.NOT_STARTED: "was not started",
+}
+
+
+def _case(end: StepOutcome) -> Case:
+    verdict = {Result.DONE: Verdict.PASSED, Result.FAILED: Verdict.FAILED}.get(end.result, Verdict.SKIPPED)
+    why = "" if verdict is Verdict.PASSED else f"{_told(end)} {end.fix}".rstrip()
+    return Case(f"{end.step.action.value} {end.step.address}", verdict, why, end.seconds)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,10 +23,13 @@ from declarative.model import (
     Reference,
     Withheld,
 )
-from declarative.planfile import encode_plan
-from declarative.planner.consents import allow_option, takes_consent, unconsented
+from declarative.planfile import encode_plan, plan_digest
+from declarative.planner.consents import POLICIES, allow_option, takes_consent, unconsented
 from declarative.views.entries import APPEARANCES, Entry, entries, tally
+from declarative.views.findings import changes_json
+from declarative.views.report import Block, Case, Finding, Level, Report, Verdict, found, worst
 from declarative.views.text import Line, Span, Tone, block, field_name, finding, line, many, snippet_lines, value
+from declarative.views.view import document
 
 _NAME_LIMIT = 200
 
@@ -46,6 +49,9 @@ class PlanView:
     def json(self) -> str:
         return encode_plan(self.plan)
 
+    def report(self) -> Report:
+        return plan_report(self.plan, self.digest or plan_digest(self.plan))
+
 
 @dataclass(frozen=True, slots=True)
 class DriftView:
@@ -54,9 +60,89 @@ class DriftView:
     drift: Sequence[Drift]
 
     def text(self) -> list[Line]:
+        return [*drift_lines(self.drift), line(self._verdict(), Tone.STRONG)]
+
+    def json(self) -> str:
+        objects = [
+            {"address": str(one.address), "gone": one.gone, "changes": changes_json(one.changes)} for one in self.drift
+        ]
+        return document({"format": "declarative.drift/1", "drifted": bool(objects), "objects": objects})
+
+    def report(self) -> Report:
+        findings = [Finding(Level.WARNING, _drift_words(one), address=str(one.address)) for one in self.drift]
+        cases = [Case(str(one.address), Verdict.FAILED, _drift_words(one)) for one in self.drift]
+        gone = sum(one.gone for one in self.drift)
+        return Report(
+            self._verdict(),
+            worst(findings),
+            findings,
+            cases or [Case("the cloud is as recorded")],
+            {"changed": len(self.drift) - gone, "gone": gone},
+            blocks=[Block("What the cloud shows other than recorded", drift_lines(self.drift))],
+        )
+
+    def _verdict(self) -> str:
         count = len(self.drift)
-        verdict = f"Drift: {many(count, 'object')}." if count else "No drift: the cloud is as recorded."
-        return [*drift_lines(self.drift), line(verdict, Tone.STRONG)]
+        return f"Drift: {many(count, 'object')}." if count else "No drift: the cloud is as recorded."
+
+
+def _drift_words(one: Drift) -> str:
+    if one.gone:
+        return f"{one.address} is gone from the cloud"
+    sides = (f"{field_name(each.field)} {_side(each.old)} → {_side(each.new)}" for each in one.changes)
+    return f"{one.address} differs from what is recorded: {', '.join(sides)}"
+
+
+def plan_report(plan: Plan, digest: str) -> Report:
+    """A plan as every render needs it. A danger without a consent is an error, what is withheld a warning."""
+    missing = unconsented(plan)
+    lacking = frozenset(missing)
+    findings = [*(_danger_finding(one) for one in missing), *found(plan.warnings)]
+    findings += [
+        Finding(
+            Level.WARNING,
+            f"{verb} {one.address} is withheld: {one.message}",
+            rule="withheld",
+            address=str(one.address),
+        )
+        for verb, one in _withheld_verbs(plan.withheld)
+    ]
+    cases = [Case(f"plan of {plan.basis.stack}")]
+    cases += [
+        Case(
+            f"{one.cls.value} {one.address or 'plan'}",
+            Verdict.FAILED if one in lacking else Verdict.PASSED,
+            f"{one.message}. {_remedy(one)}" if one in lacking else "",
+        )
+        for one in plan.dangers
+        if one.cls is not DangerClass.DR_IN_PROGRESS
+    ]
+    cases += [
+        Case(f"{verb} {one.address}", Verdict.SKIPPED, f"withheld: {one.message}")
+        for verb, one in _withheld_verbs(plan.withheld)
+    ]
+    counts = dict(tally(plan.steps))
+    needs = f" {many(len(missing), 'danger')} without a consent." if missing else ""
+    level = worst(findings)
+    return Report(
+        f"{summary(plan)}{needs}",
+        level if level is not Level.NOTE else None,
+        findings,
+        cases,
+        {**counts, "outputs": len(plan.output_changes), "dangers": len(plan.dangers)},
+        {"consents": len(missing), "withheld": len(plan.withheld), "open": len(plan.open)},
+        {"plan": digest},
+        plan=plan,
+    )
+
+
+def _danger_finding(danger: Danger) -> Finding:
+    subject = f" {danger.address}" if danger.address else ""
+    way_out = POLICIES[danger.cls].way_out
+    fix = f"To accept it, add: {allow_option(danger)}" if not way_out else f"No option overrides this. {way_out}"
+    address = str(danger.address) if danger.address else ""
+    summary_ = f"{danger.cls.value}{subject}: {danger.message}"
+    return Finding(Level.ERROR, summary_, fix, f"danger-{danger.cls.value}", address=address)
 
 
 _LATER = "(known after apply)"
@@ -148,7 +234,7 @@ def _head(plan: Plan) -> list[Line]:
         )
     ]
     if plan.consents:
-        lines.append(line(f"Consents given: {', '.join(map(_consent, plan.consents))}", Tone.REMOVE))
+        lines.append(line(f"Consents given: {', '.join(map(consent_words, plan.consents))}", Tone.REMOVE))
     if basis.destroy:
         lines.append(line("This plan destroys what the stack manages.", Tone.REMOVE))
     if basis.refresh_only:
@@ -158,7 +244,8 @@ def _head(plan: Plan) -> list[Line]:
     return lines
 
 
-def _consent(consent: Consent) -> str:
+def consent_words(consent: Consent) -> str:
+    """A consent and who gave it."""
     return f"{shown(consent)} (by {shown(consent.by, limit=_NAME_LIMIT)})"
 
 
@@ -173,23 +260,53 @@ def _steps(plan: Plan) -> Iterator[Line]:
     written = {one.address: one.position.file for one in plan.warnings if one.position}
     for entry in entries(plan.steps):
         ends = entry.verb in ("delete", "forget")
-        yield _entry_line(entry, written.get(str(entry.step.address), "") if ends else "")
-        yield from _change_lines(entry)
+        yield from entry_lines(entry, written.get(str(entry.step.address), "") if ends else "")
+
+
+def entry_lines(entry: Entry, written: str = "") -> Iterator[Line]:
+    """Yield a step, or a replacement, with its fields. `written`: the file that still speaks of what is deleted."""
+    yield _entry_line(entry, written)
+    yield from _change_lines(entry)
+
+
+def reason_words(entry: Entry) -> str:
+    """Why a step is in the plan, in words."""
+    return _SAID.get((entry.step.action, entry.step.reason), _REASONS[entry.step.reason])
+
+
+def target_words(entry: Entry) -> str:
+    """The address of a step; of a move, from where to where."""
+    step = entry.step
+    return f"{step.source} → {step.address}" if step.action is Action.MOVE and step.source else str(step.address)
 
 
 def _entry_line(entry: Entry, written: str) -> Line:
-    """`written`: the file that speaks of an object which is gone from the manifests."""
     symbol, tone = APPEARANCES[entry.verb]
-    step = entry.step
-    target = f"{step.source} → {step.address}" if step.action is Action.MOVE and step.source else str(step.address)
-    reason = _SAID.get((step.action, step.reason), _REASONS[step.reason])
-    if written and step.reason is Reason.GONE_FROM_MANIFESTS:
+    reason = reason_words(entry)
+    if written and entry.step.reason is Reason.GONE_FROM_MANIFESTS:
         reason += f"; stands in {shown(written)}, which is left out"
     return (
         Span(f"{symbol:>5} {entry.verb} ", tone),
-        Span(target, Tone.STRONG),
+        Span(target_words(entry), Tone.STRONG),
         Span(f"  ({reason})", Tone.FAINT),
     )
+
+
+def field_rows(entry: Entry) -> Iterator[tuple[str, Line]]:
+    """Yield each field that a reader is shown of a step, with what becomes of it; of what ends, its id and name."""
+    born = entry.verb in ("create", "adopt")
+    for change in entry.changes:
+        if not (born and change.new is None and change.new_known):
+            told = _sides(change, born=born, new=_coming(entry, change))
+            yield field_name(change.field), (*told, *_forcing(entry, change))
+    if entry.verb in ("delete", "forget"):
+        yield from ((label, (Span(value(text)),)) for label, text in _identity(entry))
+
+
+def _identity(entry: Entry) -> list[tuple[str, Json]]:
+    resource = entry.step.resource
+    name = resource.attributes.get("name", resource.inputs.get("name"))
+    return [(label, text) for label, text in (("id", resource.id), ("name", name)) if text]
 
 
 def _change_lines(entry: Entry) -> Iterator[Line]:
@@ -200,9 +317,7 @@ def _change_lines(entry: Entry) -> Iterator[Line]:
         told = _change_line(change, width=min(width, 40), born=born, new=_coming(entry, change))
         yield (*told, *_forcing(entry, change))
     if entry.verb in ("delete", "forget"):
-        resource = entry.step.resource
-        name = resource.attributes.get("name", resource.inputs.get("name"))
-        facts = [f"{label} {value(text)}" for label, text in (("id", resource.id), ("name", name)) if text]
+        facts = [f"{label} {value(text)}" for label, text in _identity(entry)]
         yield line(f"        {', '.join(facts)}", Tone.FAINT)
     for one in entry.leaves:
         yield line(f"        stays behind and is still billed: {shown(one)}", Tone.CHANGE)
@@ -225,10 +340,13 @@ def _forcing(entry: Entry, change: Change) -> Line:
 
 
 def _change_line(change: Change, *, width: int, born: bool, new: str) -> Line:
-    start = Span(f"        {field_name(change.field):<{width}}  ", Tone.FAINT)
+    return Span(f"        {field_name(change.field):<{width}}  ", Tone.FAINT), *_sides(change, born=born, new=new)
+
+
+def _sides(change: Change, *, born: bool, new: str) -> Line:
     if born:
-        return start, Span(new, Tone.ADD)
-    return start, Span(_side(change.old), Tone.REMOVE), Span(" → "), Span(new, Tone.ADD)
+        return (Span(new, Tone.ADD),)
+    return Span(_side(change.old), Tone.REMOVE), Span(" → "), Span(new, Tone.ADD)
 
 
 def _side(content: Json) -> str:

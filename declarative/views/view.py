@@ -1,16 +1,32 @@
 """What every view of a result is: an object with a method for each format in which its command can show it.
 
 The method is called as `--format` names it. What is for a reader, such as `text`, returns lines, which a terminal can
-colour; what is for a program, such as `json`, returns one text.
+colour; what is for a program, such as `json`, returns one text. A view with a method `report` can be shown as every
+render, too.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from typing import Protocol
 
 from declarative.model import Json
+from declarative.views.report import Report
 from declarative.views.text import Line
+
+
+class Reported(Protocol):
+    """A view that can be shown in every format."""
+
+    def text(self) -> Iterable[Line]:
+        """Lines for a reader."""
+
+    def json(self) -> str:
+        """One document for a program."""
+
+    def report(self) -> Report:
+        """What all renders are made from."""
 
 
 def document(content: Json) -> str:

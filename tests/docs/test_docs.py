@@ -40,7 +40,7 @@ again · 4 someone else holds or changed the state · 5 a danger without consent
 question where nobody can answer · 130 and 143 left at once after a second interrupt.
 
 `DECLARATIVE_<COMMAND>_<OPTION>` stands in for an option, several values parted by commas; but never for `--allow`,
-`--auto-approve`, `--plan-sha256`, `--target`, `--exclude`, `--replace` and `--var`. `SDRS_*`,
+`--auto-approve`, `--plan-sha256`, `--target`, `--exclude`, `--replace`, `--render` and `--var`. `SDRS_*`,
 `OS_*` and `HW_*` say which cloud ([Accounts](accounts.md)), `DECLARATIVE_STATE` where the state is kept;
 `DECLARATIVE_VAR_<name>` gives a variable.
 """

@@ -47,6 +47,7 @@ def test_finding_ends_with_its_id_when_asked():
 
 def test_findings_for_programs():
     assert findings_json([ERROR, WARNING]) == {
+        "format": "declarative.findings/1",
         "valid": False,
         "findings": [
             {
