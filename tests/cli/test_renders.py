@@ -60,7 +60,7 @@ def test_a_command_that_fails_writes_every_format_too(command, cli, shop):
     assert json.loads((shop / "out.summary").read_text())["exit_code"] == 1
 
 
-@pytest.mark.parametrize("output_format", ["json", "sarif", "github", "gitlab", "junit", "summary"])
+@pytest.mark.parametrize("output_format", ["json", "markdown", "sarif", "github", "gitlab", "junit", "summary"])
 def test_a_plan_with_errors_tells_them_on_standard_output(output_format, cli, shop):
     (shop / "bad.yaml").write_text("kind: Nothing\n")
     ran = cli("plan", "--format", output_format)
@@ -86,6 +86,19 @@ def test_the_result_of_apply_is_a_document_and_its_events_are_a_stream(cli, shop
     summary = json.loads((shop / "out.summary").read_text())
     assert (summary["command"], summary["exit_code"], summary["counts"]["done"]) == ("apply", 0, 3)
     assert (shop / "out.junit").read_text().count("<testcase ") == 3
+
+
+def test_a_refused_apply_shows_the_plan_that_it_refused(cli, shop):
+    cli("apply", "--auto-approve")
+    groups = shop / "groups.yaml"
+    groups.write_text(groups.read_text().partition("---")[0])
+    ran = cli("apply", "--auto-approve", *every())
+    assert ran.code == 5
+    for name in ("markdown",):
+        text = (shop / f"out.{name}").read_text()
+        assert "Dangers without a consent" in text
+        assert "nothing was done" in text
+    assert json.loads((shop / "out.summary").read_text())["exit_code"] == 5
 
 
 def test_an_unhealthy_status_has_an_exit_code_and_findings(cli, shop):
@@ -118,6 +131,12 @@ def test_a_render_to_standard_output_sends_the_text_to_standard_error(cli, shop)
     assert "Plan: 3 to create" in ran.err
     ran = cli("apply", "--auto-approve", "--render", "summary=-")
     assert json.loads(ran.out)["exit_code"] == 0
+
+
+def test_a_comment_ends_with_the_command_that_applies_the_saved_plan(cli, shop):
+    ran = cli("plan", "-o", "plan.json", "--format", "markdown")
+    (command,) = re.findall(r"^declarative (apply plan\.json --plan-sha256 [0-9a-f]{64})$", ran.out, re.MULTILINE)
+    assert cli(*command.split(), "--auto-approve").code == 0
 
 
 # ---------------------------------------------------------------- refused before anything is read

@@ -15,7 +15,7 @@ GITHUB_MARK: Final = "::debug::declarative render 1"
 CHECK_PREFIX: Final = "declarative/"
 _DOCUMENTS: Final = ("plan", "findings", "status", "drift", "outcome", "summary")
 
-_HEADS: Final = (TEXT_MARK, f"{XML_HEAD}{COMMENT_MARK} -->", f"{GITHUB_MARK}\n")
+_HEADS: Final = (TEXT_MARK, f"{COMMENT_MARK};", f"{XML_HEAD}{COMMENT_MARK} -->", f"{GITHUB_MARK}\n")
 
 
 def is_render(content: bytes) -> bool:

@@ -2,15 +2,17 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
 import jsonschema
 import pytest
 import xmlschema
+from markdown_it import MarkdownIt
 
 from declarative.errors import Diagnostic, Position, Severity, shown
-from declarative.model import Outcome, Result, StepOutcome
+from declarative.model import Danger, DangerClass, Outcome, Result, StepOutcome
 from declarative.reporting.health import GroupStatus, MemberStatus
 from declarative.reporting.health import Report as Health
 from declarative.views.findings import FailureView, FindingsView
@@ -18,6 +20,7 @@ from declarative.views.health import HealthView
 from declarative.views.outcomes import OutcomeView
 from declarative.views.plans import DriftView, PlanView
 from declarative.views.renders import RENDERS, render
+from declarative.views.renders.markdown import LIMIT
 from declarative.views.renders.marks import is_render
 from declarative.views.report import Invocation
 from declarative.views.text import plain
@@ -144,6 +147,32 @@ def test_text_for_a_reader_begins_no_line_with_what_others_wrote(text, view):
     assert [line for line in lines_of(found) if line.strip().startswith(("::", "##["))] == []
 
 
+ALLOWED_HTML = re.compile(r"<!-- declarative render 1; [^<>]* -->|</?details( open)?>|</?summary>|</?b>|</?span>")
+
+
+def tokens(text):
+    markdown = MarkdownIt("commonmark", {"html": True, "linkify": False}).enable(["table", "strikethrough"])
+    for token in markdown.parse(text):
+        yield token
+        yield from token.children or ()
+
+
+@pytest.mark.parametrize(("text", "view"), CASES)
+def test_a_comment_has_nothing_in_it_that_others_brought(text, view):
+    found = rendered(views(text)[view], "markdown")
+    html = [one.content for one in tokens(found) if one.type in ("html_block", "html_inline")]
+    for block in html:
+        left = re.sub(r"<b>[\w/\[\]. -]*</b>: [\w, ]*", "", block)
+        for tag in re.findall(r"<[^>]*>?", left):
+            assert ALLOWED_HTML.fullmatch(tag), block
+    assert not {one.type for one in tokens(found)} & {"link_open", "image", "s_open", "em_open", "code_block", "hr"}
+    headings = [one.tag for one in tokens(found) if one.type == "heading_open"]
+    expected = [one.tag for one in tokens(rendered(harmless(view), "markdown")) if one.type == "heading_open"]
+    assert headings == expected
+    prose = "".join(one.content for one in tokens(found) if one.type == "text")
+    assert not re.search(r"[@#]\w|://|www\.|GH-\d", prose), prose
+
+
 @pytest.mark.parametrize(("text", "view"), CASES)
 def test_an_annotation_has_the_properties_that_we_gave_it(text, view):
     for line in rendered(views(text)[view], "github").splitlines()[1:]:
@@ -245,6 +274,40 @@ def test_an_annotation_stands_at_its_place():
     )
 
 
+# ---------------------------------------------------------------- Markdown
+
+
+def test_a_comment_says_first_what_needs_a_decision_and_last_how_to_apply():
+    found = rendered(PlanView(plan_of(30)), "markdown")
+    head = ["**Needs consent.**", "Consents given", "Dangers without a consent", "--allow", "What it means"]
+    order = [*head, "| Action |", "<details><summary><b>ProtectionGroup/app-0</b>", "Digest of the plan", COMMAND]
+    places = [found.index(one) for one in order]
+    assert places == sorted(places)
+
+
+@pytest.mark.parametrize("steps", [1000, 5000])
+def test_a_comment_is_cut_between_two_steps_and_stays_whole(steps):
+    plan = plan_of(steps)
+    found = rendered(PlanView(plan), "markdown")
+    assert LIMIT - 3000 < len(found) <= LIMIT
+    assert found.count("<details") == found.count("</details>")
+    fences = re.findall(r"^```+", found, re.MULTILINE)
+    assert len(fences) % 2 == 0
+    left = int(re.search(r"_(\d+) further steps left out", found)[1])
+    shown_steps = len(re.findall(r"^[+!-] (?:create|rename|delete|enable|disable) ", found, re.MULTILINE))
+    assert shown_steps + left == len(plan.steps)
+    assert found.rstrip().endswith("```")
+    assert COMMAND in found
+
+
+def test_the_mark_is_the_same_for_a_plan_and_for_its_failure():
+    good = rendered(PlanView(plan_of(1)), "markdown", folder="stacks/shop").splitlines()[0]
+    bad = rendered(FailureView([one_finding()]), "markdown", folder="stacks/shop").splitlines()[0]
+    key = "<!-- declarative render 1; command=plan; folder=stacks/shop; environment=prod"
+    assert good.startswith(key)
+    assert bad == f"{key} -->"
+
+
 # ---------------------------------------------------------------- marks
 
 
@@ -268,3 +331,12 @@ def test_a_json_result_is_known_again(view):
 )  # fmt: skip
 def test_what_others_wrote_is_no_render(content):
     assert not is_render(content)
+
+
+def test_a_plan_that_nothing_can_carry_out_names_no_command():
+    plan = plan_of(30)
+    barred = replace(plan, dangers=(*plan.dangers, Danger(DangerClass.PREVENT_DESTROY, "it is guarded")))
+    for name in ("markdown",):
+        assert COMMAND in rendered(PlanView(plan), name)
+        assert COMMAND not in rendered(PlanView(barred), name)
+        assert "No option overrides this" in rendered(PlanView(barred), name)
