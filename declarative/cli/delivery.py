@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from declarative.model import Plan
     from declarative.views.view import Reported
 
-FORMATS: Final = ("text", "json", "markdown", "sarif", "github", "gitlab", "junit", "summary")
+FORMATS: Final = ("text", "json", "markdown", "html", "sarif", "github", "gitlab", "junit", "summary")
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,7 +60,7 @@ def test_a_command_that_fails_writes_every_format_too(command, cli, shop):
     assert json.loads((shop / "out.summary").read_text())["exit_code"] == 1
 
 
-@pytest.mark.parametrize("output_format", ["json", "markdown", "sarif", "github", "gitlab", "junit", "summary"])
+@pytest.mark.parametrize("output_format", ["json", "markdown", "html", "sarif", "github", "gitlab", "junit", "summary"])
 def test_a_plan_with_errors_tells_them_on_standard_output(output_format, cli, shop):
     (shop / "bad.yaml").write_text("kind: Nothing\n")
     ran = cli("plan", "--format", output_format)
@@ -73,6 +73,17 @@ def test_a_crash_and_its_exit_code_are_in_the_renders(cli, shop, monkeypatch):
     assert ran.code == 1
     for name in FORMATS:
         assert "defect of declarative" in (shop / f"out.{name}").read_text(), name
+
+
+def test_an_interrupt_is_in_the_renders(cli, shop, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("declarative.workflow.plans.plan", interrupted)
+    ran = cli("plan", *every("summary", "markdown"))
+    assert ran.code == 130
+    assert json.loads((shop / "out.summary").read_text())["exit_code"] == 130
+    assert "interrupted" in (shop / "out.markdown").read_text()
 
 
 def test_the_result_of_apply_is_a_document_and_its_events_are_a_stream(cli, shop):
@@ -94,7 +105,7 @@ def test_a_refused_apply_shows_the_plan_that_it_refused(cli, shop):
     groups.write_text(groups.read_text().partition("---")[0])
     ran = cli("apply", "--auto-approve", *every())
     assert ran.code == 5
-    for name in ("markdown",):
+    for name in ("markdown", "html"):
         text = (shop / f"out.{name}").read_text()
         assert "Dangers without a consent" in text
         assert "nothing was done" in text

@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 import pytest
 
+from declarative.cli.delivery import FORMATS
 from declarative.cli.main import main
 from declarative.cli.root import root
 from declarative.cli.setting import Setting
@@ -288,3 +289,18 @@ def test_the_page_of_findings_is_what_the_list_says():
     if UPDATE:
         FINDINGS.write_text(text)
     assert text == FINDINGS.read_text(), "UPDATE_GOLDEN=1 writes docs/findings.md anew"
+
+
+def test_the_commands_of_the_page_of_renders_can_be_called(tmp_path, monkeypatch):
+    page = (ROOT / "docs" / "renders.md").read_text()
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "stacks" / "shop").mkdir(parents=True)
+    found = re.findall(r"(?:^\$ |^ +)declarative (.*(?:\n +--render .*)*)", page, re.MULTILINE)
+    assert len(found) == 3
+    for call in found:
+        parses(shlex.split(call))
+
+
+def test_the_formats_of_the_page_of_renders_are_those_of_the_option():
+    table = (ROOT / "docs" / "renders.md").read_text().partition("| format |")[2].split("\n\n")[0]
+    assert tuple(re.findall(r"^\| `(\w+)`", table, re.MULTILINE)) == FORMATS

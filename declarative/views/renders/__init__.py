@@ -1,4 +1,4 @@
-"""Results in the formats of comments and CI systems. One module for each format, loaded when it is asked for.
+"""Results in the formats of browsers, comments and CI systems. One module for each format, loaded when it is asked for.
 
 Each module has `render(report, invocation) -> str`. What it writes can be told, later, from what others wrote: see
 `marks`.
@@ -12,7 +12,7 @@ from typing import Final, cast
 
 from declarative.views.report import Invocation, Report
 
-RENDERS: Final = ("markdown", "sarif", "github", "gitlab", "junit", "summary")
+RENDERS: Final = ("markdown", "html", "sarif", "github", "gitlab", "junit", "summary")
 
 
 def render(name: str, report: Report, invocation: Invocation) -> str:

@@ -135,7 +135,7 @@ def _within(pieces: Iterable[tuple[str, str, int]], room: int) -> Iterator[str]:
     if over or left <= 0:
         yield closing
         more = f"{many(over, 'further step')} left out" if over else "The rest is left out"
-        yield f"\n_{more}: a comment takes no more. The whole is in the `text` render._\n"
+        yield f"\n_{more}: a comment takes no more. The whole is in the `html` and `text` renders._\n"
 
 
 def _body(report: Report) -> Iterator[tuple[str, str, int]]:
@@ -162,7 +162,7 @@ def _decisions(plan: Plan) -> Iterator[str]:
         options = [option for one in lacking for option in one.options]
         if options:
             over = len(options) - 2 * LISTED
-            more = f" (and {over} more, which the `text` render lists)" if over > 0 else ""
+            more = f" (and {over} more, which the `html` render lists)" if over > 0 else ""
             yield f"\nTo accept them, add{more}:\n\n" + block([" ".join(options[: 2 * LISTED])], "sh") + "\n"
     if accepted := [one for one in groups if not one.is_lacking]:
         inner = "".join(map(_danger, accepted[:LISTED]))

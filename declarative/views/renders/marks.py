@@ -10,12 +10,13 @@ from declarative.model import Json
 NAME: Final = "declarative"
 TEXT_MARK: Final = "# declarative render 1: "
 COMMENT_MARK: Final = "<!-- declarative render 1"
+HTML_MARK: Final = '<!doctype html>\n<html lang="en" data-declarative-render="1">'
 XML_HEAD: Final = '<?xml version="1.0" encoding="UTF-8"?>\n'
 GITHUB_MARK: Final = "::debug::declarative render 1"
 CHECK_PREFIX: Final = "declarative/"
 _DOCUMENTS: Final = ("plan", "findings", "status", "drift", "outcome", "summary")
 
-_HEADS: Final = (TEXT_MARK, f"{COMMENT_MARK};", f"{XML_HEAD}{COMMENT_MARK} -->", f"{GITHUB_MARK}\n")
+_HEADS: Final = (TEXT_MARK, f"{COMMENT_MARK};", HTML_MARK, f"{XML_HEAD}{COMMENT_MARK} -->", f"{GITHUB_MARK}\n")
 
 
 def is_render(content: bytes) -> bool:

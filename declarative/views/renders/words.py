@@ -1,4 +1,4 @@
-"""What is said of a plan beside its steps: the head, what needs a decision, what it means."""
+"""What Markdown and HTML both say of a plan: the head, what needs a decision, what it means."""
 
 from __future__ import annotations
 

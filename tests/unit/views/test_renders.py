@@ -3,6 +3,7 @@
 import json
 import re
 from dataclasses import replace
+from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -145,6 +146,34 @@ def test_text_for_a_reader_begins_no_line_with_what_others_wrote(text, view):
     found = plain(views(text)[view].text())
     assert all(char.isprintable() or char == "\n" for char in found)
     assert [line for line in lines_of(found) if line.strip().startswith(("::", "##["))] == []
+
+
+class Page(HTMLParser):
+    """The tags and attributes of a page, in order, and its texts."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.attributes = [], set()
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.attributes |= {(tag, name) for name, _ in attrs}
+        assert not [name for name, _ in attrs if name.startswith("on") or name in ("src", "href", "style", "action")]
+
+    def handle_endtag(self, tag):
+        self.tags.append(f"/{tag}")
+
+    def handle_comment(self, data):
+        raise AssertionError(f"a comment: {data}")
+
+
+@pytest.mark.parametrize(("text", "view"), [case for case in CASES if not case.id.startswith("empty")])
+def test_a_page_has_no_tag_and_no_attribute_that_others_brought(text, view):
+    found, expected = Page(rendered(views(text)[view], "html")), Page(rendered(harmless(view), "html"))
+    assert found.tags == expected.tags
+    assert found.attributes == expected.attributes
 
 
 ALLOWED_HTML = re.compile(r"<!-- declarative render 1; [^<>]* -->|</?details( open)?>|</?summary>|</?b>|</?span>")
@@ -308,6 +337,30 @@ def test_the_mark_is_the_same_for_a_plan_and_for_its_failure():
     assert bad == f"{key} -->"
 
 
+# ---------------------------------------------------------------- HTML
+
+
+def test_a_page_needs_no_network_and_lets_in_its_own_style_and_script_alone():
+    found = rendered(PlanView(plan_of(30)), "html")
+    (policy,) = re.findall(r'Content-Security-Policy" content="([^"]*)"', found)
+    assert policy.startswith("default-src 'none'; style-src 'sha256-")
+    assert "unsafe" not in policy
+    assert not re.search(r"https?://|url\(|@import", found)
+
+
+def test_a_page_draws_the_steps_and_tells_their_actions_to_the_filter():
+    found = rendered(PlanView(plan_of(30)), "html")
+    assert found.count('<svg class="graph"') == 6
+    assert found.count('class="step"') == 30
+    assert set(re.findall(r'data-verb="(\w+)"', found)) == {"create", "rename", "delete", "enable", "disable"}
+
+
+def test_many_equal_steps_of_a_group_are_drawn_as_one():
+    found = rendered(PlanView(plan_of(60, members=57)), "html")
+    assert "create 29 replication pairs" in found
+    assert found.count('<g class="box') == 4
+
+
 # ---------------------------------------------------------------- marks
 
 
@@ -336,7 +389,7 @@ def test_what_others_wrote_is_no_render(content):
 def test_a_plan_that_nothing_can_carry_out_names_no_command():
     plan = plan_of(30)
     barred = replace(plan, dangers=(*plan.dangers, Danger(DangerClass.PREVENT_DESTROY, "it is guarded")))
-    for name in ("markdown",):
+    for name in ("markdown", "html"):
         assert COMMAND in rendered(PlanView(plan), name)
         assert COMMAND not in rendered(PlanView(barred), name)
         assert "No option overrides this" in rendered(PlanView(barred), name)
