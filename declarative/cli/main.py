@@ -145,7 +145,7 @@ def _tell_programs(screen: Screen, code: int, summary: str) -> None:
     from declarative.errors import Diagnostic
 
     try:
-        screen.delivery.failed(code, (Diagnostic(summary, "Running again is safe.", id="defect"),))
+        screen.delivery.failed(code, (Diagnostic(summary, "Running again is safe.", id="internal-defect"),))
     except Exception as error:  # the edge of the process: what can't be shown must not hide what happened
         screen.err(f"error: the result can't be shown: {type(error).__name__}")
 

@@ -103,8 +103,7 @@ _LEVELS = {Severity.ERROR: Level.ERROR, Severity.WARNING: Level.WARNING}
 def found(diagnostics: Iterable[Diagnostic]) -> Iterator[Finding]:
     """The diagnostics of a command as findings."""
     for one in diagnostics:
-        rule = getattr(one, "id", "") or ""
-        yield Finding(_LEVELS[one.severity], one.summary, one.fix, rule, one.position, one.address)
+        yield Finding(_LEVELS[one.severity], one.summary, one.fix, one.id, one.position, one.address)
 
 
 def worst(findings: Iterable[Finding]) -> Level | None:

@@ -117,4 +117,4 @@ def hostile_plan(text):
 
 def hostile_finding(text, severity=Severity.ERROR):
     """A finding that says `text` everywhere."""
-    return Diagnostic(text, text, Position(text, 3, 7), text, severity)
+    return Diagnostic(text, text, Position(text, 3, 7), text, severity, id="unknown-field")

@@ -275,12 +275,12 @@ def test_json_is_what_its_schema_says(view, schema):
 
 
 def one_finding(line=3, summary="the field 'nam' is not known"):
-    return Diagnostic(summary, "Did you mean 'name'?", Position("./shop/groups.yaml", line, 5))
+    return Diagnostic(summary, "Did you mean 'name'?", Position("./shop/groups.yaml", line, 5), id="unknown-field")
 
 
-def test_without_an_id_of_its_own_a_finding_has_the_rule_of_its_command():
+def test_the_rule_of_a_finding_is_its_id():
     (result,) = json.loads(rendered(FindingsView([one_finding()]), "sarif", "validate"))["runs"][0]["results"]
-    assert result["ruleId"] == "validate"
+    assert result["ruleId"] == "unknown-field"
     place = result["locations"][0]["physicalLocation"]
     assert place == {"artifactLocation": {"uri": "shop/groups.yaml"}, "region": {"startLine": 3, "startColumn": 5}}
 
@@ -299,7 +299,8 @@ def test_a_fingerprint_outlives_a_move_in_the_file():
 def test_an_annotation_stands_at_its_place():
     found = rendered(FindingsView([one_finding()]), "github", "validate").splitlines()
     assert found[1] == (
-        "::error file=shop/groups.yaml,line=3,col=5,title=validate::the field 'nam' is not known. Did you mean 'name'?"
+        "::error file=shop/groups.yaml,line=3,col=5,title=unknown-field::"
+        "the field 'nam' is not known. Did you mean 'name'?"
     )
 
 
