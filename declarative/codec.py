@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from declarative.errors import visible
-from declarative.model import Action, Address, Binding, Json, Lifecycle, Operation, Resource, Run
+from declarative.model import Action, Address, Binding, Json, Lifecycle, Operation, Resource, Review, Run
 from declarative.typed_json import Malformed, array, boolean, fields, mapping, text, texts, whole, word
 
 # ---------------------------------------------------------------- address
@@ -165,11 +165,11 @@ def read_operation(value: Json) -> Operation:
 # ---------------------------------------------------------------- run
 
 _RUN = frozenset({"id", "who", "started", "command"})
-_RUN_MORE = frozenset({"plan", "consents", "ended", "counts"})
+_RUN_MORE = frozenset({"plan", "content", "consents", "ended", "counts"})
 
 
 def run_in_full(run: Run) -> dict[str, Json]:
-    """Return `{id, who, started, ended, command, plan, consents, counts}`."""
+    """Return `{id, who, started, ended, command, plan, content, consents, counts}`."""
     return {
         "id": run.id,
         "who": run.who,
@@ -177,6 +177,7 @@ def run_in_full(run: Run) -> dict[str, Json]:
         "ended": run.ended,
         "command": run.command,
         "plan": run.plan,
+        "content": run.content,
         "consents": list(run.consents),
         "counts": dict(run.counts),
     }
@@ -201,7 +202,39 @@ def read_run(value: Json) -> Run:
         texts(shape.get("consents", []), "consents"),
         text(shape.get("ended", ""), "ended"),
         {name: whole(count, f"counts.{visible(name, limit=64)}") for name, count in counts.items()},
+        text(shape.get("content", ""), "content"),
     )
+
+
+# ---------------------------------------------------------------- review
+
+_REVIEW = frozenset({"content", "basis", "steps", "dangers"})
+
+
+def write_review(review: Review) -> dict[str, Json]:
+    """Return `{content, basis, steps, dangers}`."""
+    return {
+        "content": review.content,
+        "basis": review.basis,
+        "steps": {step: dict(marks) for step, marks in review.steps.items()},
+        "dangers": list(review.dangers),
+    }
+
+
+def read_review(value: Json) -> Review:
+    """Read a review."""
+    shape = fields(value, required=_REVIEW)
+    steps = {step: _read_marks(marks) for step, marks in mapping(shape["steps"], "steps").items()}
+    return Review(
+        text(shape["content"], "content", empty=False),
+        text(shape["basis"], "basis", empty=False),
+        steps,
+        texts(shape["dangers"], "dangers"),
+    )
+
+
+def _read_marks(value: Json) -> dict[str, str]:
+    return {name: text(mark, "mark", empty=False) for name, mark in mapping(value, "marks").items()}
 
 
 # ---------------------------------------------------------------- binding

@@ -40,9 +40,7 @@ class Front:
         Raises Unconsented for dangers that nobody has consented to, UsageError when nobody can be asked, and
         Declined when the answer is anything but `yes`.
         """
-        if self.deliver is not None:
-            self.deliver.plan = plan
-        self._show(plan)
+        self.show(plan)
         if not plan.has_changes():
             return plan
         answerable = not self.confirmed and is_terminal(sys.stdin)
@@ -59,8 +57,10 @@ class Front:
         self._ask(plan)
         return answered
 
-    def _show(self, plan: Plan) -> None:
+    def show(self, plan: Plan) -> None:
         """The plan on standard output; where that carries events, one event there and the text for the person."""
+        if self.deliver is not None:
+            self.deliver.plan = plan
         events = self.progress.takes_stdout
         if events:
             self.event(planned(plan, self.stamp()))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from declarative.cli.setting import Setting
 from declarative.errors import pasteable, visible
 from declarative.model import Consent, Plan
-from declarative.planfile import plan_digest
+from declarative.planfile import content_digest, plan_digest
 from declarative.planner.consents import OPTION, parse_consent
 from declarative.planner.selection import PlanRequest
 
@@ -70,4 +70,5 @@ def apply_command(setting: Setting, project: Project, made: Plan) -> str:
     words += [word for path in project.var_files for word in ("--var-file", str(path))]
     words += [word for text in project.variables for word in ("--var", f"{text.partition('=')[0]}=…")]
     words += [word for one in made.consents if one.by == OPTION for word in ("--allow", str(one))]
+    words += ["--content-sha256", content_digest(made)]
     return shlex.join(visible(word) for word in words)

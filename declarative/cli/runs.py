@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -21,7 +22,7 @@ from declarative.cli.requests import consents_from, request_from
 from declarative.cli.screen import Screen, is_terminal
 from declarative.cli.setting import Given, Setting
 from declarative.cli.signals import run_async
-from declarative.errors import ExitCode, UsageError, visible
+from declarative.errors import ExitCode, PlanRefused, UsageError, visible
 from declarative.planner.selection import PlanRequest
 from declarative.views.outcomes import OutcomeView
 from declarative.workflow.project import Project
@@ -40,6 +41,13 @@ _SETTLED = ("variables", "var_files", "target", "exclude", "replace", "refresh",
 @click.argument("plan_file", metavar="[PLAN]", required=False)
 @_APPROVE
 @option("plan_sha256", "--plan-sha256", sealed=True, metavar="DIGEST", help="Refuse PLAN unless it has this digest.")
+@option(
+    "content_sha256",
+    "--content-sha256",
+    sealed=True,
+    metavar="DIGEST",
+    help="Plan anew, and refuse a plan of another content digest.",
+)
 @option("destroy", "--destroy", is_flag=True, help="Delete all that the stack manages.")
 @renders(is_stream=True)
 @planning_options
@@ -50,6 +58,7 @@ def apply(
     plan_file: str | None,
     auto_approve: bool,
     plan_sha256: str | None,
+    content_sha256: str | None,
     deliver: Delivery,
     **choices: Given,
 ) -> ExitCode:
@@ -58,16 +67,18 @@ def apply(
     Shows the plan and asks first. Each danger in it needs a consent of its own: --allow CLASS:ADDRESS.
 
     \b
-    Example: what a pipeline does after the review of a plan:
+    Example: what a pipeline does after the review of a plan, with the plan itself or with its content digest alone:
       declarative apply plan.json --auto-approve --plan-sha256 "$REVIEWED"
+      declarative apply --auto-approve --content-sha256 "$REVIEWED"
     """
     from declarative.workflow import runs, states
 
+    content = _content(content_sha256, plan_file)
     deliver.begin(states=states.state_folders(project))
     if plan_file is None:
         if plan_sha256 is not None:
             raise UsageError("--plan-sha256 goes with a saved plan", "Name the plan as well")
-        return _apply(setting, project, request_from(**choices), auto_approve, deliver)
+        return _apply(setting, project, request_from(**choices), auto_approve, deliver, content_sha256=content)
     _refuse_settled(click.get_current_context())
     path = setting.path(plan_file)
     text, consents = read_plan(path), consents_from(choices["allow"])
@@ -87,6 +98,18 @@ def apply(
         auto_approve=auto_approve,
         deliver=deliver,
     )
+
+
+def _content(given: str | None, plan_file: str | None) -> str | None:
+    """The content digest of --content-sha256 in lower case. Raises UsageError for anything else."""
+    if given is None:
+        return None
+    if plan_file is not None:
+        raise UsageError("--content-sha256 does not go with a saved plan", "Use --plan-sha256 with it.")
+    if not re.fullmatch(r"[0-9A-Fa-f]{64}", given):
+        hint = "`declarative plan` shows the content digest: 64 hex digits."
+        raise UsageError(f"--content-sha256 is not a digest: {visible(given, limit=80) or 'it is empty'}", hint)
+    return given.lower()
 
 
 def _refuse_settled(ctx: click.Context) -> None:
@@ -117,13 +140,23 @@ def destroy(setting: Setting, project: Project, auto_approve: bool, deliver: Del
     return _apply(setting, project, request_from(destroy=True, **choices), auto_approve, deliver)
 
 
-def _apply(setting: Setting, project: Project, request: PlanRequest, auto_approve: bool, deliver: Delivery) -> ExitCode:
+def _apply(
+    setting: Setting,
+    project: Project,
+    request: PlanRequest,
+    auto_approve: bool,
+    deliver: Delivery,
+    *,
+    content_sha256: str | None = None,
+) -> ExitCode:
     from declarative.workflow import runs
 
     return _run(
         setting,
         project,
-        lambda front, interrupt: runs.apply(project, request, watch=front, interrupt=interrupt),
+        lambda front, interrupt: runs.apply(
+            project, request, watch=front, interrupt=interrupt, content_sha256=content_sha256
+        ),
         auto_approve=auto_approve,
         deliver=deliver,
     )
@@ -153,6 +186,12 @@ def _run(
             ),
             leave=leave,
         )
+    except PlanRefused as error:
+        from declarative.workflow.reviewed_content import ContentDiffers
+
+        if isinstance(error, ContentDiffers):
+            front.show(error.plan)
+        raise
     finally:
         progress.close()
     view = OutcomeView(applied.plan, applied.outcome)

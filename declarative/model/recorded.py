@@ -77,7 +77,10 @@ class Binding:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One line of history: who applied what, when (RFC 3339), with which consents, and what came of it."""
+    """One line of history: who applied what, when (RFC 3339), with which consents, and what came of it.
+
+    `plan`: the digest of the plan; `content`: that of its content, where the run was told which one was reviewed.
+    """
 
     id: str
     who: str
@@ -87,6 +90,20 @@ class Run:
     consents: tuple[str, ...] = ()
     ended: str = ""
     counts: Mapping[str, int] = field(default_factory=dict)
+    content: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """What was reviewed under a content digest, in digests: what it was made from, its steps by id, its dangers.
+
+    Of a step that changes fields there is a digest for each of them; "" is the step as a whole.
+    """
+
+    content: str
+    basis: str
+    steps: Mapping[str, Mapping[str, str]]
+    dangers: tuple[str, ...]
 
 
 # What a store appends. A state is a snapshot with these folded into it, in order.
@@ -143,9 +160,13 @@ class PreImage:
 
 @dataclass(frozen=True, slots=True)
 class RunStarted:
-    """A run begins; finished steps are kept from here on, for the resumption of its plan."""
+    """A run begins; finished steps are kept from here on, for the resumption of its plan.
+
+    `review`: what was reviewed, where the run was told its content digest.
+    """
 
     run: Run
+    review: Review | None = None
 
 
 @dataclass(frozen=True, slots=True)

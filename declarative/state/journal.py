@@ -106,8 +106,9 @@ def _write(record: Record) -> dict[str, Json]:
             return {"type": "closed", "operation": operation_id}
         case PreImage(kind, ids):
             return {"type": "pre_image", "kind": kind, "ids": list(ids)}
-        case RunStarted(run):
-            return {"type": "run_started", "run": codec.run_in_short(run)}
+        case RunStarted(run, review):
+            told = {"review": codec.write_review(review)} if review is not None else {}
+            return {"type": "run_started", "run": codec.run_in_short(run), **told}
         case RunEnded(run, done, outputs):
             return {"type": "run_ended", "run": codec.run_in_short(run), "done": done, "outputs": outputs}
 
@@ -261,14 +262,16 @@ def _batches(found: list[_Shape], *, after: int) -> tuple[list[Batch], int, str]
 
 
 def _record(shape: _Shape) -> Record:
-    reader = _READERS.get(typed_json.text(shape.get("type"), "type"))
+    name = typed_json.text(shape.get("type"), "type")
+    reader = _READERS.get(name)
     if reader is None:
-        raise Malformed(f"the type {visible(shape['type'], limit=64)} is unknown")
+        raise Malformed(f"the type {visible(name, limit=64)} is unknown")
     required, read = reader
-    return read(typed_json.fields(shape, required=required, optional=_LAST))
+    return read(typed_json.fields(shape, required=required, optional=_MORE.get(name, _LAST)))
 
 
 _LAST = frozenset({"last"})
+_MORE = {"run_started": frozenset({"last", "review"})}
 
 
 def _put(shape: _Shape) -> Record:
@@ -296,7 +299,8 @@ def _pre_image(shape: _Shape) -> Record:
 
 
 def _run_started(shape: _Shape) -> Record:
-    return RunStarted(codec.read_run(shape["run"]))
+    review = codec.read_review(shape["review"]) if "review" in shape else None
+    return RunStarted(codec.read_run(shape["run"]), review)
 
 
 def _run_ended(shape: _Shape) -> Record:

@@ -28,6 +28,7 @@ from declarative.model import (
     Put,
     Record,
     Resource,
+    Review,
     Run,
     RunEnded,
     RunStarted,
@@ -54,11 +55,15 @@ class NewerFormat(StateError):
 
 @dataclass(slots=True)
 class Progress:
-    """The last run of a plan: which of its steps ended well, and whether all did (then it isn't applied again)."""
+    """The last run of a plan: which of its steps ended well, and whether all did (then it isn't applied again).
+
+    `review`: what was reviewed, of a run that was told its content digest and has not done all of it.
+    """
 
     run: Run
     done: bool = False
     steps: set[str] = field(default_factory=set)
+    review: Review | None = None
 
 
 @dataclass(slots=True)
@@ -122,8 +127,8 @@ def fold(state: State, record: Record) -> None:
             _forget_pre_images(state)
         case PreImage(kind, ids):
             state.pre_images[kind] = set(ids)
-        case RunStarted(run):
-            state.progress = Progress(run, steps=_kept_steps(state.progress, run))
+        case RunStarted(run, review):
+            state.progress = Progress(run, steps=_kept_steps(state.progress, run), review=review)
             if all(earlier.id != run.id for earlier in state.history):
                 _remember(state, run)  # one that is killed has changed things too
             if not state.operations:
@@ -157,13 +162,16 @@ def _kept_steps(progress: Progress | None, run: Run) -> set[str]:
     """The steps that a new run need not do again: those of the same plan, left unfinished."""
     if progress is None or progress.done:
         return set()
-    same = progress.run.id == run.id or (run.plan != "" and progress.run.plan == run.plan)
+    before = progress.run
+    same = before.id == run.id or any(
+        one and one == other for one, other in ((run.plan, before.plan), (run.content, before.content))
+    )
     return set(progress.steps) if same else set()
 
 
 def _end(state: State, run: Run, *, done: bool) -> None:
-    steps = state.progress.steps if state.progress is not None and state.progress.run.id == run.id else set()
-    state.progress = Progress(run, done, steps)
+    own = state.progress if state.progress is not None and state.progress.run.id == run.id else Progress(run)
+    state.progress = Progress(run, done, own.steps, None if done else own.review)
     _remember(state, run)
 
 
@@ -224,7 +232,9 @@ _SEAL_LENGTH = len(_seal(b""))
 
 
 def _write_progress(progress: Progress) -> dict[str, Json]:
-    return {"run": codec.run_in_short(progress.run), "done": progress.done, "steps": sorted(progress.steps)}
+    reviewed = {"review": codec.write_review(progress.review)} if progress.review is not None else {}
+    steps = sorted(progress.steps)
+    return {"run": codec.run_in_short(progress.run), "done": progress.done, "steps": steps, **reviewed}
 
 
 def require_sound(state: State) -> None:
@@ -372,12 +382,14 @@ def _read_operations(value: Json) -> dict[str, Operation]:
 
 
 _PROGRESS = frozenset({"run", "done", "steps"})
+_PROGRESS_MORE = frozenset({"review"})
 
 
 def _read_progress(value: Json) -> Progress:
-    shape = typed_json.fields(value, required=_PROGRESS)
+    shape = typed_json.fields(value, required=_PROGRESS, optional=_PROGRESS_MORE)
     return Progress(
         codec.read_run(shape["run"]),
         typed_json.boolean(shape["done"], "done"),
         set(typed_json.texts(shape["steps"], "steps")),
+        codec.read_review(shape["review"]) if "review" in shape else None,
     )

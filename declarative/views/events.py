@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from declarative.errors import Diagnostic, shown
 from declarative.model import Action, Event, Json, Plan
-from declarative.planfile import plan_digest
+from declarative.planfile import content_digest, plan_digest
 from declarative.planner.consents import takes_consent, unconsented
 from declarative.views.findings import findings_json
 from declarative.views.plans import summary
@@ -42,13 +42,14 @@ def event_line(event: Event) -> str:
 
 
 def planned(plan: Plan, time: str) -> Event:
-    """The event that opens a run: the plan's digest, its counts in words, its dangers and what it withholds."""
+    """The event that opens a run: the plan's digests, its counts in words, its dangers and what it withholds."""
     missing = frozenset(unconsented(plan))
     return Event(
         "planned",
         time,
         detail={
             "plan": plan_digest(plan),
+            "content": content_digest(plan),
             "steps": len(plan.steps),
             "summary": summary(plan),
             "dangers": [

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from declarative.errors import shown, visible
 from declarative.model import Json, Outcome, Plan, Result, StepOutcome
-from declarative.planfile import plan_digest
+from declarative.planfile import content_digest, plan_digest
 from declarative.views.entries import tally
 from declarative.views.plans import summary, withheld_lines
 from declarative.views.report import Block, Case, Finding, Level, Report, Verdict, worst
@@ -84,7 +84,7 @@ class OutcomeView:
             [*(_case(end) for end in outcome.steps)] or [Case("nothing to do")],
             counts,
             {"consents": 0, "withheld": len(outcome.withheld), "open": unfinished},
-            {"plan": plan_digest(self.plan)},
+            {"plan": plan_digest(self.plan), "content": content_digest(self.plan)},
             [Block("What the run came to", outcome_lines(outcome))],
             outcome=outcome,
         )

@@ -23,7 +23,7 @@ from declarative.model import (
     Reference,
     Withheld,
 )
-from declarative.planfile import encode_plan, plan_digest
+from declarative.planfile import content_digest, encode_plan, plan_digest
 from declarative.planner.consents import POLICIES, allow_option, takes_consent, unconsented
 from declarative.views.entries import APPEARANCES, Entry, entries, tally
 from declarative.views.findings import changes_json
@@ -45,6 +45,8 @@ class PlanView:
         yield from plan_lines(self.plan, missing=unconsented(self.plan))
         if self.digest:
             yield line(f"Digest: {self.digest}", Tone.FAINT)
+        if self.plan.has_changes():
+            yield line(f"Content digest: {content_digest(self.plan)}", Tone.FAINT)
 
     def json(self) -> str:
         return encode_plan(self.plan)
@@ -131,7 +133,7 @@ def plan_report(plan: Plan, digest: str) -> Report:
         cases,
         {**counts, "outputs": len(plan.output_changes), "dangers": len(plan.dangers)},
         {"consents": len(missing), "withheld": len(plan.withheld), "open": len(plan.open)},
-        {"plan": digest},
+        {"plan": digest, "content": content_digest(plan)},
         plan=plan,
     )
 

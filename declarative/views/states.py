@@ -187,6 +187,7 @@ def history_lines(runs: Iterable[Run]) -> list[Line]:
             Span(f"at {shown(run.started)}  ", Tone.FAINT),
             Span(f"{shown(run.command)} by {shown(run.who)}: {_counts(run)}"),
             Span(f"  plan {shown(run.plan[:12])}" if run.plan else "", Tone.FAINT),
+            Span(f"  content {shown(run.content[:12])}" if run.content else "", Tone.FAINT),
             Span(f"  consents {shown(', '.join(run.consents))}" if run.consents else "", Tone.CHANGE),
         )
         for run in runs
@@ -201,5 +202,9 @@ def _counts(run: Run) -> str:
 
 
 def run_json(run: Run) -> Json:
-    """`{id, who, started, ended, command, plan, consents, counts}`; a run that has not ended has a null `ended`."""
-    return {**codec.run_in_full(run), "ended": run.ended or None, "plan": run.plan or None}
+    """`{id, who, started, ended, command, plan, content, consents, counts}`.
+
+    A run that has not ended has a null `ended`; without a plan, or a content digest that it was given, these are null.
+    """
+    full = codec.run_in_full(run)
+    return {**full, "ended": run.ended or None, "plan": run.plan or None, "content": run.content or None}

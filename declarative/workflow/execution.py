@@ -19,6 +19,7 @@ from declarative.model import (
     PreImage,
     Record,
     Result,
+    Review,
     Run,
     RunEnded,
     RunStarted,
@@ -55,13 +56,15 @@ async def run_plan(
     command: str,
     finished: set[str] | None = None,
     digest: str | None = None,
+    review: Review | None = None,
     whole: bool = True,
 ) -> Applied:
     """Do the steps of a reviewed plan, between the two records that frame a run.
 
-    `finished`: the ids of steps that an interrupted run of the same plan has done; `digest`: of a saved plan; `whole`:
-    False when steps of it are withheld since, so that it is not done with this run. Raises
-    Unconsented, what the store raises before anything is sent, and a defect once all is recorded.
+    `finished`: the ids of steps that an interrupted run of the same plan has done; `digest`: of a saved plan; `review`:
+    what was reviewed of a plan whose content digest was given; `whole`: False when steps of it are withheld since, so
+    that it is not done with this run. Raises Unconsented, what the store raises before anything is sent, and a defect
+    once all is recorded.
     """
     from declarative.applier import Runner, unknown_until_now
 
@@ -70,9 +73,9 @@ async def run_plan(
     if not reviewed.has_changes():
         return Applied(reviewed, Outcome(withheld=reviewed.withheld), _exit_code(reviewed, (), session, ""))
     clock, begun = session.clock, session.clock.monotonic()
-    run = _new_run(project, command, reviewed, digest or plan_digest(reviewed))
+    run = _new_run(project, command, reviewed, digest or plan_digest(reviewed), review.content if review else "")
     await session.ledger.bind(binding_here(project, stack, session.provider.binding))
-    await session.ledger.intend(RunStarted(run), *_pre_images(session), *unknown_until_now(session))
+    await session.ledger.intend(RunStarted(run, review), *_pre_images(session), *unknown_until_now(session))
     todo = len(reviewed.steps) - len(finished or ())
     session.emit(Event("run-started", clock.stamp(), detail={"steps": todo, "plan": run.plan}))
     runner = Runner(
@@ -96,13 +99,14 @@ async def run_plan(
     return Applied(reviewed, outcome, _exit_code(reviewed, steps, session, aside, is_rejected=is_rejected))
 
 
-def _new_run(project: Project, command: str, reviewed: Plan, digest: str) -> Run:
+def _new_run(project: Project, command: str, reviewed: Plan, digest: str, content: str) -> Run:
     return Run(
         id=new_uuid(project.clock),
         who=who(),
         started=project.clock.stamp(),
         command=command,
         plan=digest,
+        content=content,
         consents=tuple(str(consent) for consent in reviewed.consents),
     )
 

@@ -20,6 +20,7 @@ from declarative.workflow.manifests import resolved
 from declarative.workflow.ownership import check_cloud
 from declarative.workflow.plans import all_open, in_store, make
 from declarative.workflow.project import Project
+from declarative.workflow.reviewed_content import AS_MADE, accept_content
 from declarative.workflow.saved_plan import (
     desired_of,
     refuse_expired,
@@ -38,8 +39,19 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-async def apply(project: Project, request: PlanRequest, *, watch: Watch, interrupt: asyncio.Event) -> Applied:
-    """Plan under the lock, have it reviewed, carry it out."""
+async def apply(
+    project: Project,
+    request: PlanRequest,
+    *,
+    watch: Watch,
+    interrupt: asyncio.Event,
+    content_sha256: str | None = None,
+) -> Applied:
+    """Plan under the lock, have it reviewed, carry it out.
+
+    `content_sha256`: the content digest of the plan that was reviewed elsewhere, 64 hex digits in lower case. Raises
+    ContentDiffers when the plan made here comes to something else.
+    """
     desired, warnings = resolved(project)
     command = "destroy" if request.destroy else "apply"
     async with (
@@ -49,8 +61,18 @@ async def apply(project: Project, request: PlanRequest, *, watch: Watch, interru
         session = await _unless(interrupt, recovered_session(project, desired.stack, provider, store, watch))
         made = await _unless(interrupt, _planned_under_lock(project, request, desired, session, warnings))
         await _unless(interrupt, _know_what_is_there(session, made))
-        reviewed = _reviewed(watch, in_store(made, store), interrupt)
-        return await run_plan(project, desired.stack, reviewed, session, interrupt, command=command)
+        made = in_store(made, store)
+        accepted = accept_content(made, content_sha256, session.ledger.state) if content_sha256 else AS_MADE
+        return await run_plan(
+            project,
+            desired.stack,
+            _reviewed(watch, made, interrupt),
+            session,
+            interrupt,
+            command=command,
+            review=accepted.review,
+            whole=accepted.whole,
+        )
 
 
 async def _planned_under_lock(

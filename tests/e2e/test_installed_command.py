@@ -208,12 +208,12 @@ def test_a_plan_can_be_written_to_standard_output(tmp_path: Path, form: str) -> 
     env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
     declarative(tmp_path, env, "init", ".")
     piped = declarative(tmp_path, env, "plan", "--format", form, "-o", "/dev/stdout")
-    assert json.loads(piped.stdout)["format"] == "declarative.plan/2"
+    assert json.loads(piped.stdout)["format"] == "declarative.plan/3"
     assert ("Steps:" in piped.stderr) is (form == "text")
     with (tmp_path / "kept.json").open("w") as file:
         command = [*COMMAND, "plan", "--format", form, "-o", "/dev/stdout"]
         subprocess.run(command, cwd=tmp_path, env=env, stdout=file, stderr=subprocess.DEVNULL, timeout=60, check=True)
-    assert json.loads((tmp_path / "kept.json").read_text())["format"] == "declarative.plan/2"
+    assert json.loads((tmp_path / "kept.json").read_text())["format"] == "declarative.plan/3"
 
 
 def test_a_plan_can_be_written_to_a_file_that_is_there_and_empty(tmp_path: Path) -> None:
@@ -221,4 +221,4 @@ def test_a_plan_can_be_written_to_a_file_that_is_there_and_empty(tmp_path: Path)
     declarative(tmp_path, env, "init", ".")
     (tmp_path / "made.by.mktemp").touch()
     assert declarative(tmp_path, env, "plan", "-o", "made.by.mktemp").returncode == 0
-    assert json.loads((tmp_path / "made.by.mktemp").read_text())["format"] == "declarative.plan/2"
+    assert json.loads((tmp_path / "made.by.mktemp").read_text())["format"] == "declarative.plan/3"

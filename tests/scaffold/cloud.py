@@ -296,7 +296,14 @@ class Site:
 
         return run_virtual(timed, start=self.now, at_end=ended)
 
-    def apply(self, request: PlanRequest | None = None, *, allow: Collection[str] = (), **options: Any) -> Applied:
+    def apply(
+        self,
+        request: PlanRequest | None = None,
+        *,
+        allow: Collection[str] = (),
+        content_sha256: str | None = None,
+        **options: Any,
+    ) -> Applied:
         """`apply`, with consents in the words of `--allow`. No call of it may rest on a look that was too old."""
         self.watch = self._new_watch(allow)
 
@@ -305,7 +312,11 @@ class Site:
             timer = self._interrupting(interrupt)
             try:
                 return await runs.apply(
-                    self.project(**options), request or PlanRequest(), watch=self.watch, interrupt=interrupt
+                    self.project(**options),
+                    request or PlanRequest(),
+                    watch=self.watch,
+                    interrupt=interrupt,
+                    content_sha256=content_sha256,
                 )
             finally:
                 if timer is not None:

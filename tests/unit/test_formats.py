@@ -1,6 +1,6 @@
 """What earlier versions wrote is read, and written again, byte for byte.
 
-The files in `tests/data/formats` are of the formats state/1, journal/1 and plan/2. They are never written anew: a test
+The files in `tests/data/formats` are of the formats state/1, journal/1 and plan/3. They are never written anew: a test
 that fails here has met a change of a format.
 """
 
