@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -87,6 +88,24 @@ def test_two_plans_of_one_change_have_one_content(site: WholeSite) -> None:
     assert first.basis.created != second.basis.created
     assert first.basis.lineage != second.basis.lineage
     assert content_digest(first) == content_digest(second)
+
+
+@pytest.mark.parametrize("read", ["GET sdrs/quotas", "GET task-center/failure-jobs", "GET active-domains"])
+def test_what_only_one_of_two_credentials_can_read_makes_no_other_content(site: WholeSite, read: str) -> None:
+    site.write_all({f"ProtectionGroup/{name}": _by_domain_id(site, name) for name in ("a", "b")})
+    done(site.apply())
+    site.write_all({f"ProtectionGroup/{name}": _by_domain_id(site, f"{name}-2") for name in ("a", "c")})
+    first = site.plan()
+    site.world.faults.add([f"{read}:status=403"])
+    second = site.plan()
+    assert content_digest(first) == content_digest(second)
+    assert first.steps
+
+
+def _by_domain_id(site: WholeSite, name: str) -> dict[str, Any]:
+    spec = group(name=name, domain_id=site.world.domain_ids[0])
+    del spec["domain"]
+    return spec
 
 
 def _edited(site: WholeSite) -> None:

@@ -267,40 +267,105 @@ LEFT = {**START, "ProtectedInstance/web": instance(1, "web", description="x")}
 
 @with_and_without
 @pytest.mark.parametrize(
-    ("goal", "forge"),
+    ("goal", "forge", "reason"),
     [
-        pytest.param(GONE, _says_less, id="dangers-removed"),
-        pytest.param(GONE, _hides_a_guard, id="prevent-destroy-removed-everywhere"),
-        pytest.param(GONE, _foreign("delete:ProtectionGroup/db"), id="delete-of-a-foreign-id"),
-        pytest.param(RENAMED, _foreign("update:ProtectionGroup/db"), id="update-of-a-foreign-id"),
-        pytest.param({**START, **OFF}, _foreign("disable:ProtectionGroup/shop"), id="disable-of-a-foreign-id"),
-        pytest.param(ROOT_PAIR, _adopts_a_foreign_pair, id="adoption-of-a-foreign-pair"),
-        pytest.param(ROOT_PAIR, _adopts_all_of_a_foreign_pair, id="adoption-of-a-foreign-pair-with-its-disk"),
+        pytest.param(GONE, _says_less, "does not name this danger: delete ReplicationPair/data", id="dangers-removed"),
+        pytest.param(GONE, _hides_a_guard, "differs from what is recorded", id="prevent-destroy-removed-everywhere"),
         pytest.param(
-            RENAMED, _edit("update:ProtectionGroup/db", adds={"name": "evil"}), id="another-value-than-is-shown"
+            GONE, _foreign("delete:ProtectionGroup/db"), "is recorded at its address", id="delete-of-a-foreign-id"
         ),
-        pytest.param(RENAMED, _edit("update:ProtectionGroup/db", changes=()), id="a-change-not-shown"),
         pytest.param(
-            RENAMED, _edit("update:ProtectionGroup/db", adds={"description": "x"}), id="a-field-that-is-not-shown"
+            RENAMED, _foreign("update:ProtectionGroup/db"), "is recorded at its address", id="update-of-a-foreign-id"
         ),
-        pytest.param(RENAMED, _edit("update:ProtectionGroup/db", lifecycle=Lifecycle()), id="a-guard-lifted-silently"),
-        pytest.param(RENAMED, _edit("update:ProtectionGroup/db", before={}), id="nothing-looked-at-before"),
-        pytest.param(NEW, _edit("create:ProtectionGroup/new", adds={"source_vpc_id": "evil"}), id="a-hidden-input"),
+        pytest.param(
+            {**START, **OFF},
+            _foreign("disable:ProtectionGroup/shop"),
+            "is recorded at its address",
+            id="disable-of-a-foreign-id",
+        ),
+        pytest.param(
+            ROOT_PAIR,
+            _adopts_a_foreign_pair,
+            "did not come with an instance of this stack",
+            id="adoption-of-a-foreign-pair",
+        ),
+        pytest.param(
+            ROOT_PAIR,
+            _adopts_all_of_a_foreign_pair,
+            "did not come with an instance of this stack",
+            id="adoption-of-a-foreign-pair-with-its-disk",
+        ),
+        pytest.param(
+            RENAMED,
+            _edit("update:ProtectionGroup/db", adds={"name": "evil"}),
+            "hides the new value of name",
+            id="another-value-than-is-shown",
+        ),
+        pytest.param(
+            RENAMED, _edit("update:ProtectionGroup/db", changes=()), "hides a change of name", id="a-change-not-shown"
+        ),
+        pytest.param(
+            RENAMED,
+            _edit("update:ProtectionGroup/db", adds={"description": "x"}),
+            "hides a change of description",
+            id="a-field-that-is-not-shown",
+        ),
+        pytest.param(
+            RENAMED,
+            _edit("update:ProtectionGroup/db", lifecycle=Lifecycle()),
+            "hides lifecycle.prevent_destroy",
+            id="a-guard-lifted-silently",
+        ),
+        pytest.param(
+            RENAMED,
+            _edit("update:ProtectionGroup/db", before={}),
+            "does not look at these fields before its call: id, name",
+            id="nothing-looked-at-before",
+        ),
+        pytest.param(
+            NEW,
+            _edit("create:ProtectionGroup/new", adds={"source_vpc_id": "evil"}),
+            "hides the new value of source_vpc_id",
+            id="a-hidden-input",
+        ),
         pytest.param(
             {**START, "ProtectedInstance/web": instance(1, "web", tags=[{"key": "owner", "value": "shop"}])},
             _edit("update:ProtectedInstance/web", adds={"tags": [{"key": "owner", "value": "evil"}]}),
+            "hides the new value of tags",
             id="another-tag-than-is-shown",
         ),
-        pytest.param(NEW, _edit("create:ProtectionGroup/new", id="theirs"), id="a-create-with-an-id"),
         pytest.param(
-            GONE, _edit("delete:ProtectedInstance/web", adds={"delete_target_eip": False}), id="other-delete-options"
+            NEW, _edit("create:ProtectionGroup/new", id="theirs"), "does not exist yet", id="a-create-with-an-id"
         ),
-        pytest.param(GONE, _edit("delete:ProtectedInstance/web", leaves=("nothing",)), id="a-cost-not-told-as-it-is"),
-        pytest.param(LEFT, _edit("create:ProtectedInstance/web", requires=()), id="created-before-the-old-one-goes"),
-        pytest.param(GONE, _edit("delete:ProtectedInstance/web", requires=()), id="deleted-before-it-is-detached"),
+        pytest.param(
+            GONE,
+            _edit("delete:ProtectedInstance/web", adds={"delete_target_eip": False}),
+            "differs from what is recorded",
+            id="other-delete-options",
+        ),
+        pytest.param(
+            GONE,
+            _edit("delete:ProtectedInstance/web", leaves=("nothing",)),
+            "hides what stays behind",
+            id="a-cost-not-told-as-it-is",
+        ),
+        pytest.param(
+            LEFT,
+            _edit("create:ProtectedInstance/web", requires=()),
+            "does not wait for delete:ProtectedInstance/web",
+            id="created-before-the-old-one-goes",
+        ),
+        pytest.param(
+            GONE,
+            _edit("delete:ProtectedInstance/web", requires=()),
+            "does not wait for delete:ReplicationAttachment/data",
+            id="deleted-before-it-is-detached",
+        ),
     ],
 )
-def test_a_forged_plan_is_refused(site: WholeSite, goal: Manifests, forge: Forgery, *, described: bool) -> None:
+def test_a_forged_plan_is_refused(
+    site: WholeSite, goal: Manifests, forge: Forgery, reason: str, *, described: bool
+) -> None:
     site.write_all(START)
     done(site.apply())
     site.write_all(goal)
@@ -310,7 +375,9 @@ def test_a_forged_plan_is_refused(site: WholeSite, goal: Manifests, forge: Forge
     changing = site.changing()
     with pytest.raises(PlanRefused) as refused:
         site.apply_saved(forged, allow=ALLOW)
-    assert "Plan again." in _told(refused.value)
+    told = _told(refused.value)
+    assert "Plan again." in told
+    assert reason in told or (described and "would be planned differently now" in told)
     assert site.changing() == changing
 
 
