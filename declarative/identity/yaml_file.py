@@ -28,7 +28,9 @@ from yaml.events import (
 )
 
 from declarative.errors import Diagnostic, InputError, Position, visible
-from declarative.manifest.nodes import MAX_BYTES, MAX_DEPTH, MAX_NODES, decode
+from declarative.manifest.characters import LINE_BREAK, MAX_BYTES, MAX_DEPTH, decode
+from declarative.manifest.nodes import MAX_NODES
+from declarative.manifest.syntax import Adviser
 
 _MAX_FINDINGS = 100
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
@@ -256,22 +258,12 @@ _NO_TAG = "Remove it; if it is a text that begins with !, put it in quotes."
 
 
 def _syntax(shown: str, text: str, error: yaml.YAMLError) -> Diagnostic:
-    """Say what the YAML library found, without what stands there."""
-    mark = getattr(error, "problem_mark", None)
-    lines = text.split("\n")
-    line, column = (mark.line, mark.column) if mark else (0, 0)
-    if line >= len(lines):  # the parser counts a line after the last one
-        line, column = len(lines) - 1, len(lines[-1])
-    problem = getattr(error, "problem", None) or "it is not YAML"
-    fix = "Check the indentation here, and quotes and brackets in the line before."
-    if "\t" in lines[line][: column + 1]:
-        fix = "Indent with spaces, not with tabs."
-    elif "cannot start any token" in problem or "mapping values" in problem or "alphabetic or numeric" in problem:
-        fix = "Put the value in quotes."
-    elif "end of stream" in problem:
-        fix = "Close the quotes."
-    elif "escape" in problem:
-        fix = "Put the text in single quotes, where a backslash is only a backslash."
+    """Say what is wrong, without what stands there."""
+    advice = Adviser().advise(error, LINE_BREAK.split(text))
+    is_separator = advice.id != "yaml-syntax"
     return Diagnostic(
-        f"the YAML can't be read: {problem}", fix, Position(shown, line + 1, column + 1), id="bad-clouds-file"
+        f"the YAML can't be read: {advice.summary}",
+        "Remove this line: the file is one document." if is_separator else advice.remedy(),
+        Position(shown, advice.line + 1, advice.column + 1),
+        id="bad-clouds-file",
     )

@@ -180,7 +180,8 @@ class Scope:
         if root is Root.ENVIRONMENT:
             return self.environment
         if root is Root.OBJECT:
-            fix = "That is for outputs of the Stack. A field such as protection_group takes the name alone."
+            name = str(expression.reference.address).partition("/")[2] if expression.reference else "its name"
+            fix = f"That is for outputs of the Stack. A field such as protection_group takes the name alone: {name}."
             raise BadExpression("expression-not-allowed", f"${{{expression.text}}} refers to an object", fix)
         if self.each is None:
             raise BadExpression(

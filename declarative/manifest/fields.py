@@ -9,7 +9,7 @@ from declarative.errors import UsageError, did_you_mean, visible
 from declarative.kinds import KINDS
 from declarative.kinds.relations import GOAL
 from declarative.manifest.schemas import ENVELOPE, schema, schema_name
-from declarative.model import Json, OnChange
+from declarative.model import Json, OnChange, Path
 
 _EXPRESSION = "#/$defs/expression"
 _SPEC = "spec"
@@ -70,6 +70,19 @@ def field_entry(path: str) -> FieldEntry:
         inside = node.children()[_SPEC].children().items()
         fields |= {f"{_SPEC}.{name}": one.meaning() for name, one in inside}
     return FieldEntry(".".join(walked), node.meaning(), node.type(), node.limits(), required, change, fields)
+
+
+def field_names(kind: str, path: Path) -> frozenset[str]:
+    """Return the names of the fields below a path of a document; empty when there are none, or any is allowed."""
+    node = _Node(schema_name(kind), schema(kind))
+    for part in path:
+        if isinstance(part, int):
+            continue  # an entry of a list; `children` sees through the list
+        below = node.children().get(part) or node.entry()
+        if below is None:
+            return frozenset()
+        node = below
+    return frozenset(node.children())
 
 
 def _no_such_field(owner: str, name: str, known: Mapping[str, object]) -> UsageError:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from declarative.errors import Diagnostic, Position, UsageError, visible
-from declarative.manifest.nodes import MAX_BYTES
+from declarative.manifest.characters import MAX_BYTES
 
 ENVIRONMENTS = "environments"
 IGNORE_FILE = ".declarativeignore"

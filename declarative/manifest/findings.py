@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import functools
 import itertools
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from declarative.errors import did_you_mean, visible
-from declarative.kinds.relations import GOAL
 from declarative.manifest.schemas import byte_length, check, repeated, schema_name, schemas
+from declarative.manifest.slips import (
+    address_slip,
+    foreign,
+    key_slip,
+    misplaced,
+    name_slip,
+    reference_slip,
+    structure_slip,
+    value_slip,
+)
 from declarative.model import Json, Path
 
 if TYPE_CHECKING:
@@ -75,11 +85,18 @@ def _told(kind: str, document: Json, *, resolved: bool) -> list[Finding]:
     found: dict[Path | tuple[Path, str], Finding] = {}
     errors = _validator(kind, resolved=resolved).iter_errors(document)
     every = (finding for error in errors for finding in _explain(_Error.of(error)))
-    for finding in itertools.islice(every, _MAX_TOLD):
+    for told in itertools.islice(every, _MAX_TOLD):
+        finding = _placed(kind, told, document)
         place = finding.path if finding.rank else (finding.path, finding.summary)
         if place not in found or finding.rank < found[place].rank:
             found[place] = finding
     return list(found.values())
+
+
+def _placed(kind: str, finding: Finding, document: Json) -> Finding:
+    """Say of a field that stands one level too high or too low where it belongs."""
+    fix = misplaced(kind, finding.path, document) if finding.id == "unknown-field" else ""
+    return replace(finding, fix=fix) if fix else finding
 
 
 def _cut(value: Json) -> Json:
@@ -186,7 +203,8 @@ def _explain(error: _Error) -> Iterator[Finding]:
 def _bad_name(error: _Error) -> Finding:
     wanted = error.schema.get("title", "another text")
     summary = f"the name '{visible(error.value, limit=_SHOWN)}' in {field_in_words(error.path)} must be {wanted}"
-    return Finding((*error.path, error.value), summary, "Choose another name.", at_key=True, id="bad-name")
+    fix = key_slip(error.value) or "Choose another name."
+    return Finding((*error.path, error.value), summary, fix, at_key=True, id="bad-name")
 
 
 def _bad_value(error: _Error) -> Finding:
@@ -237,9 +255,25 @@ def _fix(error: _Error) -> str:
         return "Another store is named by --state or DECLARATIVE_STATE, never in a manifest."
     if value is None:
         return _GIVE_IT
-    if error.keyword in ("const", "enum") and isinstance(value, str):
-        return did_you_mean(value, wanted) if error.keyword == "enum" else f"Write {wanted}."
-    return retyped(value, wanted) if error.keyword == "type" else ""
+    if error.keyword in ("const", "enum"):
+        return _one_of(value, [wanted] if error.keyword == "const" else wanted)
+    if error.keyword == "type":
+        return retyped(value, wanted)
+    return _reformed(str(error.schema.get("title", "")), value) if isinstance(value, str) else ""
+
+
+def _one_of(value: Json, wanted: list[Json]) -> str:
+    if isinstance(value, bool) and "enabled" in wanted:
+        return f"Write {'enabled' if value else 'disabled'}."
+    if not isinstance(value, str):
+        return ""
+    return value_slip(value) or (did_you_mean(value, wanted) if len(wanted) > 1 else f"Write {wanted[0]}.")
+
+
+def _reformed(title: str, value: str) -> str:
+    """Say how to write a text so that it has the form that the title of its schema names. Empty: that can't be told."""
+    slip = reference_slip(value) if title.startswith("the metadata.name") else ""
+    return slip or (address_slip(value) if title.startswith("an address:") else "") or value_slip(value)
 
 
 def retyped(value: Json, wanted: str | list[str]) -> str:
@@ -250,11 +284,13 @@ def retyped(value: Json, wanted: str | list[str]) -> str:
         return _quote_it(value)
     if not isinstance(value, str):
         return ""
+    if wanted in ("array", "object"):
+        return structure_slip(value, wanted)
     if wanted != "boolean":
         return _unquote_it(value) if wanted in ("integer", "number") else ""
     if value in ("true", "false"):
         return f"Write {value}, without quotes."
-    return "Write true or false." if value.lower() in _YES_NO else ""
+    return "Write true or false." if value.lower() in _YES_NO else value_slip(value)
 
 
 def _quote_it(value: Json) -> str:
@@ -266,7 +302,7 @@ def _quote_it(value: Json) -> str:
 
 
 def _unquote_it(value: str) -> str:
-    return "Write a plain number, without quotes or units." if value[:1].isdigit() else ""
+    return "Write a plain number, without quotes or units." if value[:1].isdigit() else value_slip(value)
 
 
 def _unknown_fields(error: _Error) -> Iterator[Finding]:
@@ -280,21 +316,7 @@ def _unknown_fields(error: _Error) -> Iterator[Finding]:
 
 def _meant(name: str, value: Json, known: list[str]) -> str:
     """Say what a field that isn't there was meant for; empty when that can't be told."""
-    stripped = name.strip()
-    if stripped != name and stripped in known:
-        return f"Write {stripped} without what looks like a blank beside it."
-    if name in ("enable", "enabled") and GOAL in known:
-        return f"Write `{GOAL}: {'disabled' if value is False else 'enabled'}`."
-    return did_you_mean(name, known) or _ELSEWHERE.get(name, "")
-
-
-# Fields that other tools have where we have none.
-_ELSEWHERE = {
-    "region": "The region stands in spec.provider of the Stack.",
-    "timeouts": "Deadlines stand in spec.timeouts of the Stack.",
-    "project_id": "The project is given by --project-id or SDRS_PROJECT_ID.",
-    "count": "Use for_each, beside spec.",
-}
+    return name_slip(name, known) or foreign(name, value, known) or did_you_mean(name, known)
 
 
 def _missing_fields(error: _Error) -> Iterator[Finding]:
@@ -303,10 +325,17 @@ def _missing_fields(error: _Error) -> Iterator[Finding]:
             yield Finding(
                 error.path,
                 f"{field_in_words((*error.path, name))} is missing",
-                f"Add {name}.",
+                _swallowed(name, error.value) or f"Add {name}.",
                 at_key=True,
                 id="missing-field",
             )
+
+
+def _swallowed(name: str, content: Mapping[str, Json]) -> str:
+    """Speak of the field whose text holds a missing one, because that one is indented too far."""
+    held = re.compile(rf"(?:^|\s){re.escape(name)}:\s")
+    found = next((key for key, value in content.items() if isinstance(value, str) and held.search(value)), "")
+    return f"It is read as a part of {found}: check its indentation." if found else ""
 
 
 def _not_exactly_one(error: _Error) -> Iterator[Finding]:

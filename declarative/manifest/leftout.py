@@ -17,6 +17,7 @@ from pathlib import Path
 
 from declarative.errors import Diagnostic, Position, Severity, visible
 from declarative.kinds import KINDS
+from declarative.manifest.characters import MAX_BYTES
 from declarative.manifest.files import (
     ENVIRONMENTS,
     IGNORE_FILE,
@@ -30,7 +31,7 @@ from declarative.manifest.files import (
     read_ignored,
     regular_content,
 )
-from declarative.manifest.nodes import MAX_BYTES, Reader
+from declarative.manifest.nodes import Reader
 from declarative.manifest.schemas import STACK
 from declarative.model import Address
 

@@ -16,6 +16,7 @@ from declarative.manifest.findings import quoted
 from declarative.manifest.leftout import left_out_warnings
 from declarative.manifest.nodes import Node, Reader, Source
 from declarative.manifest.schemas import STACK, kinds
+from declarative.manifest.slips import name_slip, value_slip
 from declarative.model import DEFAULT_ENVIRONMENT, Json
 
 API_VERSION = "sdrs/v1"
@@ -241,17 +242,20 @@ class _Loading:
     def _wrong_version(self, node: Node, version: Json) -> None:
         if "apiVersion" not in node.value:
             near = did_you_mean("apiVersion", [key for key in node.value if key[:3].lower() == "api"])
-            fix = f"A manifest begins with `apiVersion: {API_VERSION}`."
-            if near:
+            path, slip = _misspelt("apiVersion", node.value)
+            fix = slip or f"A manifest begins with `apiVersion: {API_VERSION}`."
+            if near and not slip:
                 fix = f"Write apiVersion instead of {near.removeprefix('Did you mean ').rstrip('?')}."
-            self._refuse("missing-api-version", node, (), "apiVersion is missing", f"{fix} {_OURS}")
+            self._refuse("missing-api-version", node, path, "apiVersion is missing", f"{fix} {_OURS}")
             return
         summary = f"apiVersion must be '{API_VERSION}', found {quoted(version)}"
-        self._refuse("wrong-api-version", node, ("apiVersion",), summary, _OURS)
+        slip = value_slip(version) if isinstance(version, str) else ""
+        self._refuse("wrong-api-version", node, ("apiVersion",), summary, slip or _OURS)
 
     def _wrong_kind(self, node: Node, kind: Json) -> None:
         if "kind" not in node.value:
-            self._refuse("missing-kind", node, (), "kind is missing", f"Add one of {', '.join(kinds())}.")
+            path, slip = _misspelt("kind", node.value)
+            self._refuse("missing-kind", node, path, "kind is missing", slip or f"Add one of {', '.join(kinds())}.")
             return
         known = f"Known: {', '.join(kinds())}"
         if not isinstance(kind, str):
@@ -262,7 +266,7 @@ class _Loading:
             node,
             ("kind",),
             f"no kind is named {quoted(kind)}",
-            f"{did_you_mean(kind, kinds())} {known}".strip(),
+            f"{value_slip(kind) or _near_kind(kind)} {known}".strip(),
         )
 
     def _refuse(self, finding_id: str, node: Node, path: tuple[str, ...], summary: str, fix: str) -> None:
@@ -309,6 +313,19 @@ class _Loading:
             else:
                 environments[name] = found
         return environments
+
+
+def _misspelt(name: str, content: Mapping[str, Json]) -> tuple[tuple[str, ...], str]:
+    """Return the key of a document that was meant to be `name`, with wrong signs around it, and how to write it."""
+    slips = ((key, name_slip(key, (name,))) for key in content)
+    return next((((key,), fix) for key, fix in slips if fix), ((), ""))
+
+
+def _near_kind(text: str) -> str:
+    """Say which kind was meant; other tools spell kinds like `sdrs_protection_group_v1`."""
+    letters = re.sub("[^a-z]", "", text.lower())
+    meant = next((kind for kind in kinds() if kind.lower() in letters), "")
+    return f"Did you mean '{meant}'?" if meant and meant != STACK else did_you_mean(text, kinds())
 
 
 def _environment_fault(name: str, suffix: str) -> tuple[str, str] | None:

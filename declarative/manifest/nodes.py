@@ -8,12 +8,13 @@ The texts of files are kept compressed until then: most are never asked for agai
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import re
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 import yaml
 from yaml.events import (
@@ -28,19 +29,21 @@ from yaml.events import (
 )
 
 from declarative.errors import DeclarativeError, Diagnostic, Position, Snippet, visible
-from declarative.manifest.syntax import syntax_fix
+from declarative.manifest.advice import Advice
+from declarative.manifest.characters import LINE_BREAK, MAX_DEPTH, UNFIT_IN_VALUE, decode, named
+from declarative.manifest.separators import NO_SEPARATOR, broken_separator, separator_above
 from declarative.model import Json, Path
 
-MAX_BYTES = 1 << 20
+if TYPE_CHECKING:
+    from declarative.manifest.syntax import Adviser
+
 MAX_NODES = 50_000
-MAX_DEPTH = 64
 
 _MAX_NUMBER = 32
 _MAX_SHARED = 10_000  # values that are remembered from file to file, to be shared; most that are shared are few
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?")
-_UNFIT_IN_FILE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff\ud800-\udfff]")
-_UNFIT_IN_VALUE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 _MISSING = object()
+_FIRST_KEYS = frozenset({"apiVersion", "kind", "metadata"})  # with a separator before them that has no line end
 _FIRST_KEY = "apiVersion"  # no document can have it twice: it is where the next one begins
 
 
@@ -66,10 +69,7 @@ class PackedText:
 
 @functools.lru_cache(maxsize=4)
 def _lines(text: PackedText) -> list[str]:
-    return _BREAK.split(text.unpacked())
-
-
-_BREAK = re.compile(r"\r\n|\r|\n")
+    return LINE_BREAK.split(text.unpacked())
 
 
 @functools.lru_cache(maxsize=4)
@@ -93,7 +93,7 @@ class Source:
 
     def last_line(self) -> int:
         """The number of the document's last line, from 1."""
-        return self.line + self.text.unpacked().count("\n", self.start, self.end) + 1
+        return self.line + len(LINE_BREAK.findall(self.text.unpacked(), self.start, self.end)) + 1
 
     def __call__(self, path: Path) -> Position:
         """Return the place of a value, as `Desired.locate` does; a bound method would take as much memory again."""
@@ -156,20 +156,6 @@ def _events(text: str) -> _Next:
     return CParser(text).get_event
 
 
-def unfit(value: Json, *, depth: int = 0) -> str:
-    """Say what makes a value from outside YAML unfit for a manifest: characters or depth. Empty: nothing."""
-    if depth > MAX_DEPTH:
-        return f"is nested deeper than {MAX_DEPTH} levels"
-    if isinstance(value, str):
-        found = _UNFIT_IN_VALUE.search(value)
-        return f"holds the control character {_named(found[0])}" if found else ""
-    if isinstance(value, dict):
-        return next(filter(None, (unfit(part, depth=depth + 1) for pair in value.items() for part in pair)), "")
-    if isinstance(value, list):
-        return next(filter(None, (unfit(part, depth=depth + 1) for part in value)), "")
-    return ""
-
-
 def plain(text: str) -> Json:
     """Return what an unquoted scalar means. Raises ValueError for a number that is too long to be one."""
     if text in _WORDS:
@@ -185,45 +171,6 @@ def plain(text: str) -> Json:
 _WORDS: dict[str, Json] = {"": None, "null": None, "true": True, "false": False}
 
 
-def decode(file: str, content: bytes, *, shows: bool = False) -> str | Diagnostic:
-    """Return the text of a file, or what is wrong with its bytes; `shows`: its lines may be shown."""
-    if len(content) > MAX_BYTES:
-        return Diagnostic(
-            "the file is larger than 1 MiB", "Split it into several files.", Position(file), id="file-too-large"
-        )
-    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return Diagnostic("the file is UTF-16, found at byte 0", "Save it as UTF-8.", Position(file), id="not-utf-8")
-    mark = 3 if content[:3] == b"\xef\xbb\xbf" else 0
-    try:
-        text = content[mark:].decode("utf-8")
-    except UnicodeDecodeError as error:
-        before = content[mark : mark + error.start].decode("utf-8")
-        return Diagnostic(
-            f"byte {mark + error.start} is not UTF-8",
-            "Save the file as UTF-8.",
-            _end_of(file, before, content[mark:].decode("utf-8", "replace") if shows else ""),
-            id="not-utf-8",
-        )
-    found = _UNFIT_IN_FILE.search(text)
-    if found is None:
-        return text
-    before = text[: found.start()]
-    summary = f"the character {_named(found[0])} at byte {mark + len(before.encode())} is not allowed"
-    return Diagnostic(summary, "Remove it.", _end_of(file, before, text if shows else ""), id="control-character")
-
-
-def _named(char: str) -> str:
-    return f"U+{ord(char):04X}"
-
-
-def _end_of(file: str, before: str, text: str) -> Position:
-    """The place after `before`; its line is shown if there is a `text` to take it from."""
-    start = before.rfind("\n") + 1
-    line, column = before.count("\n") + 1, len(before) - start + 1
-    snippet = Snippet.of(text[start : start + column + MAX_BYTES].partition("\n")[0], column) if text else None
-    return Position(file, line, column, snippet)
-
-
 class _Stopped(Exception):
     """The rest of the file can't be read, for a reason that stands in the findings."""
 
@@ -234,7 +181,10 @@ class Reader:
     def __init__(self) -> None:
         self._values: dict[str, Json] = dict(_WORDS)
         self._keys: dict[str, str] = {}
+        self._adviser: Adviser | None = None
         self._file = ""
+        self._text = PackedText(b"")
+        self._cut_short = False  # what follows a missing separator was left out
         self._shown: PackedText | None = None  # the text, if its lines may be shown
         self._findings: list[Diagnostic] = []
         self._next: _Next = _events("")
@@ -254,19 +204,25 @@ class Reader:
         if len(self._values) > _MAX_SHARED:
             self._values = dict(_WORDS)
         self._next = _events(text)
-        packed = PackedText.of(text)
+        packed = self._text = PackedText.of(text)
         self._shown = packed if shows else None
+        self._cut_short = False
         nodes: list[Node] = []
         whole = False
         try:
             while type(event := self._next()) is not StreamEndEvent:
                 if type(event) is DocumentStartEvent:
                     self._document(packed, event, nodes)
-            whole = True
+            whole = not self._cut_short
         except _Stopped:
             pass
         except yaml.YAMLError as error:
-            self._findings.append(_syntax(file, text, error, self._shown))
+            from declarative.manifest.syntax import Adviser
+
+            if "document start" in str(error) and nodes:
+                nodes.pop()  # it does not end there: the next line is one of it that is indented less
+            self._adviser = self._adviser or Adviser()
+            self._findings.append(_syntax(file, self._adviser.advise(error, packed.lines()), self._shown))
         return Reading(tuple(nodes), tuple(sorted(self._findings, key=Diagnostic.order)), whole)
 
     def _document(self, text: PackedText, start: _Event, nodes: list[Node]) -> None:
@@ -287,17 +243,14 @@ class Reader:
     def _value(self, event: _Event, depth: int) -> Json:
         kind = type(event)
         if kind is AliasEvent:
-            self._refuse(
-                "yaml-anchor", event, f"the alias *{visible(event.anchor, limit=80)} is not allowed", _NO_ALIAS
-            )
+            self._refuse("yaml-anchor", event, f"{self._sign('alias', '*', event.anchor)} is not allowed", _NO_ALIAS)
             return None
         if event.anchor is not None:
-            self._refuse(
-                "yaml-anchor", event, f"the anchor &{visible(event.anchor, limit=80)} is not allowed", _NO_ALIAS
-            )
+            self._refuse("yaml-anchor", event, f"{self._sign('anchor', '&', event.anchor)} is not allowed", _NO_ALIAS)
         if event.tag is not None:
-            tag = visible(event.tag.replace("tag:yaml.org,2002:", "!!"), limit=80)
-            self._refuse("yaml-tag", event, f"the tag {tag} is not allowed", "Remove it.")
+            tag = event.tag.replace("tag:yaml.org,2002:", "!!")
+            fix = "Remove it." if self._shown else "Remove it, or put the text in quotes."
+            self._refuse("yaml-tag", event, f"{self._sign('tag', '', tag)} is not allowed", fix)
         if kind is ScalarEvent:
             return self._scalar(event)
         if depth > MAX_DEPTH:
@@ -305,6 +258,12 @@ class Reader:
                 "nested-too-deep", event, f"the document is nested deeper than {MAX_DEPTH} levels", "Make it flatter."
             )
         return self._mapping(depth) if kind is MappingStartEvent else self._sequence(depth)
+
+    def _sign(self, what: str, sign: str, name: str) -> str:
+        """An alias, anchor or tag; in a file of values it may be a secret that lacks its quotes."""
+        return (
+            f"the {what} {sign}{visible(name, limit=80)}" if self._shown else f"an {what}" if what != "tag" else "a tag"
+        )
 
     def _mapping(self, depth: int) -> dict[str, Json]:
         following, values, keys = self._next, self._values, self._keys
@@ -332,8 +291,10 @@ class Reader:
             else:
                 found[key] = value
                 marks[key] = event.start_mark
+        if depth == 1 and found:
+            self._further_documents(found, marks, again)
         if again:
-            self._repeated(again, marks, whole=depth == 1)
+            self._repeated(again, marks)
         return found
 
     def _sequence(self, depth: int) -> list[Json]:
@@ -376,11 +337,11 @@ class Reader:
                 )
                 return text
             return value
-        if event.style == '"' and (found := _UNFIT_IN_VALUE.search(text)):
+        if event.style == '"' and (found := UNFIT_IN_VALUE.search(text)):
             self._refuse(
                 "control-character",
                 event,
-                f"the text holds the control character {_named(found[0])}",
+                f"the text holds the control character {named(found[0])}",
                 "Remove its escape.",
             )
         return text
@@ -392,19 +353,36 @@ class Reader:
                 "file-too-large", event, f"the file holds more than {MAX_NODES} values", "Split it into several files."
             )
 
-    def _repeated(self, again: list[tuple[str, _Event]], marks: dict[str, _Mark], *, whole: bool) -> None:
-        """Refuse keys that stand twice in a map; `whole`: it is the document, which then may be several."""
-        if whole and any(key == _FIRST_KEY for key, _ in again):
-            seen: set[str] = set()
+    def _further_documents(
+        self, found: dict[str, Json], marks: dict[str, _Mark], again: list[tuple[str, _Event]]
+    ) -> None:
+        """Refuse documents that are read as a part of this one, because the line --- before them is none.
+
+        What is theirs is taken out of `found` and `again`, and is not read.
+        """
+        starts = [marks[key] for key in found if key.startswith("--") and key.lstrip("- ") in _FIRST_KEYS]
+        seen: set[str] = set()
+        if any(key == _FIRST_KEY for key, _ in again):
             for key, event in again:
                 if not seen or key in seen:
                     seen.clear()
-                    summary = "another document begins here, without a line --- before it"
-                    self._refuse(
-                        "missing-separator", event, summary, "Put a line with --- alone between the two documents."
-                    )
+                    starts.append(event.start_mark)
                 seen.add(key)
+        if not starts:
             return
+        lines = self._text.lines()
+        for mark in starts:
+            advice = broken_separator(lines, mark.line) or separator_above(lines, mark.line) or NO_SEPARATOR
+            if advice is NO_SEPARATOR:
+                advice = dataclasses.replace(advice, line=mark.line)
+            self._findings.append(_syntax(self._file, advice, self._shown))
+        first = min(mark.line for mark in starts)
+        for key in [key for key in found if marks[key].line >= first]:
+            del found[key]
+        again.clear()
+        self._cut_short = True
+
+    def _repeated(self, again: list[tuple[str, _Event]], marks: dict[str, _Mark]) -> None:
         for key, event in again:
             summary = f"the key '{visible(key, limit=80)}' is given twice"
             self._refuse(
@@ -428,31 +406,9 @@ class Reader:
 _NO_ALIAS = "Write the value out, or put the text in quotes."
 
 
-def _syntax(file: str, text: str, error: yaml.YAMLError, shown: PackedText | None) -> Diagnostic:
-    """Say what the YAML library found, and what usually lies behind it."""
-    mark, begin = getattr(error, "problem_mark", None), getattr(error, "context_mark", None)
-    problem = getattr(error, "problem", None) or "it is not YAML"
-    lines = text.split("\n")
-    line, column = (mark.line, mark.column) if mark else (0, 0)
-    if line >= len(lines):  # the parser counts a line after the last one
-        line, column = len(lines) - 1, len(lines[-1])
-    fix = _strange_indent(file, lines, line) or syntax_fix(problem, lines[line], column)
-    if begin is not None and begin.line < line:
-        fix += f" What is being read begins at {Position(file, begin.line + 1, begin.column + 1)}."
-    place = _position(file, line, column, shown)
-    return Diagnostic(f"the YAML can't be read: {problem}", fix, place, id="yaml-syntax")
-
-
-def _strange_indent(file: str, lines: list[str], at: int) -> str:
-    """Speak of a character that looks like a blank and is none, in front of the line or of the one before it."""
-    for number in range(max(at - 1, 0), at + 1):
-        if strange := _STRANGE_INDENT.match(lines[number]):
-            place = Position(file, number + 1, strange.start(1) + 1)
-            return f"Indent with blanks alone: the character at {place} is {_named(strange[1])}."
-    return ""
-
-
-_STRANGE_INDENT = re.compile(r" *([^\S \t\n])")
+def _syntax(file: str, advice: Advice, shown: PackedText | None) -> Diagnostic:
+    summary = advice.summary if advice.id != "yaml-syntax" else f"the YAML can't be read: {advice.summary}"
+    return Diagnostic(summary, advice.remedy(), _position(file, advice.line, advice.column, shown), id=advice.id)
 
 
 _Spot: TypeAlias = tuple[int, int]

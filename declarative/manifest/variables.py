@@ -13,10 +13,11 @@ from pathlib import Path
 
 from declarative import strict_json
 from declarative.errors import Diagnostic, Position, Severity, UsageError, did_you_mean, visible
+from declarative.manifest.characters import MAX_BYTES, decode, unfit
 from declarative.manifest.expressions import texts_with_expressions
 from declarative.manifest.files import read_named
 from declarative.manifest.findings import quoted, retyped
-from declarative.manifest.nodes import MAX_BYTES, PackedText, Reader, Source, decode, plain, unfit
+from declarative.manifest.nodes import PackedText, Reader, Source, plain
 from declarative.manifest.patterns import MAX_TEXT, BadPattern, Pattern, compile_pattern
 from declarative.manifest.schemas import canonical
 from declarative.model import Json, Problem

@@ -13,7 +13,7 @@ from tests.scaffold.corpus import BAD
 
 PACKAGE = Path(declarative.__file__).parent
 IDS = finding_entries().keys()
-IN_A_FIELD = {"Diagnostic", "Problem", "Finding"}
+IN_A_FIELD = {"Advice", "Diagnostic", "Problem", "Finding"}
 IN_FRONT = {"_refuse", "_stop", "_finding", "find", "warn", "notice", "_notice", "BadExpression", "Fault"}
 A_FINDING_ID = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)+|failed|usage|declined|interrupted|unanswered|unauthorized")
 

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from declarative.errors import DeclarativeError
 from declarative.manifest import nodes
-from declarative.manifest.nodes import MAX_BYTES, MAX_DEPTH, MAX_NODES, Reader, plain
+from declarative.manifest.characters import MAX_BYTES, MAX_DEPTH
+from declarative.manifest.nodes import MAX_NODES, Reader, plain
 
 
 def read(content):

@@ -200,8 +200,8 @@ def test_a_map_that_only_looks_like_terraform_stays_as_it_is(folder):
     [
         ("v.json", b'{"a": 1,}', "v.json:1:9: error: the JSON can't be read"),
         ("v.json", b'{"a": 1, "a": 2}', "v.json:1:10: error: the key 'a' is given twice"),
-        ("v.txt", b"a: [", "v.txt:1:5: error: the YAML can't be read"),
-        ("v.txt", b"{a: 1", "v.txt:1:6: error: the YAML can't be read"),
+        ("v.txt", b"a: [", "v.txt:1:4: error: the YAML can't be read"),
+        ("v.txt", b"{a: 1", "v.txt:1:1: error: the YAML can't be read"),
         ("v.txt", b"- a", "v.txt:1:1: error: the file must be a map, found a list"),
         ("v.txt", b"\xff\xfe", "v.txt:1:1: error: the file is UTF-16"),
         ("v.txt", b"x" * (1 << 20) + b"y", "v.txt:1:1: error: the file is larger than 1 MiB"),
