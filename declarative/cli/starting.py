@@ -43,18 +43,21 @@ def validate(setting: Setting, project: Project, deliver: Delivery) -> ExitCode:
     Example:
       declarative validate --format json
     """
-    from declarative.views.findings import FindingsView, findings_summary
+    from declarative.views.findings import FindingsView, extent, findings_summary
     from declarative.workflow import manifests
 
     deliver.begin(states=(setting.folder / ".declarative",))
+    looked = ""
     try:
-        findings = manifests.validate(project)
+        inspection = manifests.inspect(project)
+        findings = inspection.findings
+        looked = extent(inspection.files, inspection.documents, inspection.environments)
     except InputError as error:
         findings = error.findings
     is_bad = any(one.severity is Severity.ERROR for one in findings)
     view = FindingsView(findings, ids=setting.screen.verbose > 0)
     code = deliver.present(view, ExitCode.ERROR if is_bad else ExitCode.OK)
-    setting.screen.err(findings_summary(findings))
+    setting.screen.err(findings_summary(findings, looked))
     return code
 
 

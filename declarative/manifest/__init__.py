@@ -25,15 +25,17 @@ if TYPE_CHECKING:
     from declarative.manifest.loading import EnvironmentMissing, Manifests, StackMissing, holds_stack, load
     from declarative.manifest.resolution import resolve, stack_of
     from declarative.manifest.schemas import schema_root
-    from declarative.manifest.validation import validate
+    from declarative.manifest.validation import Inspection, inspect, validate
     from declarative.manifest.variables import VariableSources
 
 __all__ = [
     "EnvironmentMissing",
+    "Inspection",
     "Manifests",
     "StackMissing",
     "VariableSources",
     "holds_stack",
+    "inspect",
     "load",
     "resolve",
     "schema_root",
@@ -45,10 +47,12 @@ __all__ = [
 
 _HOMES = {
     "EnvironmentMissing": "loading",
+    "Inspection": "validation",
     "Manifests": "loading",
     "StackMissing": "loading",
     "VariableSources": "variables",
     "holds_stack": "loading",
+    "inspect": "validation",
     "load": "loading",
     "resolve": "resolution",
     "schema_root": "schemas",

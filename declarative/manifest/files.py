@@ -195,6 +195,15 @@ class Ignored:
         return False
 
 
+def ignore_line(path: str) -> str:
+    """Return the line of `.declarativeignore` that leaves out one file; empty when nobody could type it."""
+    if visible(path) != path:
+        return ""
+    escaped = re.sub(r"([\\*?\[])", r"\\\1", path)
+    line = f"/{escaped[:-1]}\\ " if escaped.endswith(" ") else f"/{escaped}"
+    return line if Ignored.parse(line).matches(path, folder=False) else ""
+
+
 def _without_blanks(line: str) -> str:
     """The line without the blanks at its end, but for one behind a backslash that is no escaped backslash itself."""
     bare = line.rstrip()

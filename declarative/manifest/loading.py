@@ -11,7 +11,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from declarative.errors import Diagnostic, InputError, Position, Severity, UsageError, did_you_mean, pasteable, visible
-from declarative.manifest.files import IGNORE_FILE, FoundFile, environment_files, manifest_files
+from declarative.manifest.files import (
+    ENVIRONMENTS,
+    IGNORE_FILE,
+    FoundFile,
+    environment_files,
+    ignore_line,
+    manifest_files,
+)
 from declarative.manifest.findings import quoted
 from declarative.manifest.leftout import left_out_warnings
 from declarative.manifest.nodes import Node, Reader, Source
@@ -24,7 +31,7 @@ API_VERSION = "sdrs/v1"
 _ENVIRONMENT = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _FAMILY = API_VERSION.partition("/")[0].encode() + b"/"  # what the bytes of every manifest hold
 _ENVELOPE = frozenset({"apiVersion", "kind", "metadata", "spec"})
-_OURS = f"Every YAML file below the stack's folder must be a manifest; name others in {IGNORE_FILE}."
+_OURS = "Every YAML file below the stack's folder must be a manifest"
 
 
 class StackMissing(UsageError):
@@ -34,9 +41,13 @@ class StackMissing(UsageError):
 
 
 class EnvironmentMissing(UsageError):
-    """No file makes the environment."""
+    """No file makes the environment. `known`: which ones there are, in a sentence."""
 
     id = "unknown-environment"
+
+    def __init__(self, summary: str, fix: str, *, known: str = "") -> None:
+        super().__init__(summary, fix)
+        self.known = known
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,6 +68,7 @@ class Manifests:
     `environments`: by name the shown file name and the bytes (or what is wrong) of `environments/NAME.yaml`.
     `repeated`: documents that can't be had beside one of the same address, or beside the first Stack. `unplaced`: names
     of documents whose apiVersion or kind is refused. `whole`: every file was read to its end.
+    `files`: how many hold documents.
     """
 
     folder: Path
@@ -67,6 +79,7 @@ class Manifests:
     repeated: tuple[Document, ...] = ()
     unplaced: frozenset[str] = frozenset()
     whole: bool = True
+    files: int = 0
 
 
 def load(folder: Path, *, variable_files: Collection[Path] = ()) -> Manifests:
@@ -154,6 +167,8 @@ class _Loading:
         self._repeated: list[Document] = []
         self._unplaced: set[str] = set()
         self._whole = True
+        self._path = ""  # of the file that is read
+        self._files = 0
         self._findings: list[Diagnostic] = []
         self.stacks: list[tuple[str, Document]] = []  # with the file's path below the folder
 
@@ -167,7 +182,12 @@ class _Loading:
             return  # whoever reads the values says what is wrong with it
         reading = self._reader.read(found.shown, found.content, shows=_FAMILY in found.content and not is_given)
         self._whole &= reading.whole
+        self._path = found.path
+        if reading.findings and _FAMILY not in found.content and reading.findings[0].id != "not-utf-8":
+            self._add_stranger(reading.findings[0])
+            return
         self._findings.extend(reading.findings)
+        self._files += bool(reading.nodes)
         if not reading.nodes and not reading.findings:
             fix = "Remove it, if that is what you want."
             place = Position(found.shown)
@@ -179,14 +199,24 @@ class _Loading:
             if document is not None:
                 self._add(document, found.path)
 
+    def _add_stranger(self, first: Diagnostic) -> None:
+        """Tell the first fault of a file that seems to belong to another tool, and how to leave it out."""
+        self._findings.append(dataclasses.replace(first, fix=f"{first.fix} {self._ours()}"))
+        self._unplaced.add("")
+        self._whole = False
+
+    def _ours(self) -> str:
+        """Why the file is read as a manifest, and how to leave it out."""
+        line = ignore_line(self._path)
+        if not line:
+            return f"{_OURS}; name others in {IGNORE_FILE}."
+        return f"{_OURS}; to leave this one out, add the line `{line}` to {IGNORE_FILE}."
+
     def manifests(self, warnings: Iterable[Diagnostic] = ()) -> Manifests:
         environments = self._environments()
         self._judge_strangers()
         if not self.stacks and not any(finding.severity is Severity.ERROR for finding in self._findings):
-            raise StackMissing(
-                f"{self._folder} holds no Stack",
-                "Name the stack's folder with -C, or write a document with `kind: Stack`.",
-            )
+            raise StackMissing(f"{self._folder} holds no Stack", self._way_to_a_stack())
         self._check_stacks()
         self._findings.extend(warnings)
         return Manifests(
@@ -198,13 +228,21 @@ class _Loading:
             repeated=(*self._repeated, *(document for _, document in self.stacks[1:])),
             unplaced=frozenset(self._unplaced),
             whole=self._whole,
+            files=self._files,
         )
+
+    def _way_to_a_stack(self) -> str:
+        if self._documents or self._unnamed or self._strangers:
+            return "Name the stack's folder with -C, or write a document with `kind: Stack`."
+        place = pasteable(self._folder)
+        begin = "`declarative init`" if place in ("", ".") else f"`declarative init {place}`"
+        return f"Name the stack's folder with -C, or begin a new stack with {begin}."
 
     def _document(self, node: Node) -> Document | None:
         """Return the document, or None when it isn't ours to judge further; a finding says why."""
         content = node.value
         if not isinstance(content, dict):
-            self._refuse("not-a-map", node, (), f"a document must be a map, found {quoted(content)}", _OURS)
+            self._refuse("not-a-map", node, (), f"a document must be a map, found {quoted(content)}", self._ours())
             return None
         version, kind = content.get("apiVersion"), content.get("kind")
         metadata = content.get("metadata")
@@ -213,7 +251,7 @@ class _Loading:
         if version == API_VERSION and kind in kinds():
             return Document(kind, name, content, node.source, node.expressions)
         if not content.keys() & _ENVELOPE:
-            fix = f"A manifest begins with `apiVersion: {API_VERSION}`. {_OURS}"
+            fix = f"A manifest begins with `apiVersion: {API_VERSION}`. {self._ours()}"
             place = dataclasses.replace(node.source.position(()), snippet=None)  # it may be a file of values
             told = Diagnostic("apiVersion is missing", fix, place, id="missing-api-version")
             self._strangers.append((node, told))
@@ -246,11 +284,11 @@ class _Loading:
             fix = slip or f"A manifest begins with `apiVersion: {API_VERSION}`."
             if near and not slip:
                 fix = f"Write apiVersion instead of {near.removeprefix('Did you mean ').rstrip('?')}."
-            self._refuse("missing-api-version", node, path, "apiVersion is missing", f"{fix} {_OURS}")
+            self._refuse("missing-api-version", node, path, "apiVersion is missing", f"{fix} {self._ours()}")
             return
         summary = f"apiVersion must be '{API_VERSION}', found {quoted(version)}"
         slip = value_slip(version) if isinstance(version, str) else ""
-        self._refuse("wrong-api-version", node, ("apiVersion",), summary, slip or _OURS)
+        self._refuse("wrong-api-version", node, ("apiVersion",), summary, slip or self._ours())
 
     def _wrong_kind(self, node: Node, kind: Json) -> None:
         if "kind" not in node.value:
@@ -349,8 +387,12 @@ def environment_file(manifests: Manifests, environment: str) -> FoundFile | None
         return None
     found = manifests.environments.get(environment)
     if found is None:
-        known = (DEFAULT_ENVIRONMENT, *manifests.environments)
-        near = did_you_mean(environment, known)
+        names = (DEFAULT_ENVIRONMENT, *manifests.environments)
+        near = did_you_mean(environment, names)
         shown_name = visible(environment, limit=80)
-        raise EnvironmentMissing(f"no environment is named '{shown_name}'", f"{near} Known: {', '.join(known)}".strip())
+        known = f"{near} Known: {', '.join(names)}.".strip()
+        create = ""
+        if _ENVIRONMENT.fullmatch(environment):
+            create = f" To add it, create {visible(manifests.folder / ENVIRONMENTS / f'{environment}.yaml')}."
+        raise EnvironmentMissing(f"no environment is named '{shown_name}'", f"{known}{create}", known=known)
     return found

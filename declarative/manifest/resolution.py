@@ -43,6 +43,7 @@ from declarative.model import (
 )
 
 _MAX_TOLD = 100  # keys of one for_each
+_MAX_NAMED = 5  # environments, in a remedy
 _MAX_FAULTY = 100  # objects of one document that are looked at
 _SEEN_BEFORE = ("for_each", "depends_on")  # the same for all objects of a document, and checked with the document
 
@@ -92,7 +93,8 @@ def stack_of(
         resolution.say_exhausted(end)
     found.extend(resolution.findings)
     found.extend(
-        _without_value(stack, name, environment) for name in resolution.values.missing(sorted(resolution.wanted))
+        _without_value(stack, name, environment, manifests.environments)
+        for name in resolution.values.missing(sorted(resolution.wanted))
     )
     errors = [finding for finding in found if finding.severity is Severity.ERROR]
     if errors or settings is None:
@@ -131,7 +133,7 @@ def examine(
     resolution = _begin(manifests, checked.stack, checked.variables, environment=environment, sources=sources)
     if strict:
         for name in resolution.values.missing(checked.variables):
-            resolution.findings.append(_without_value(checked.stack, name, environment))
+            resolution.findings.append(_without_value(checked.stack, name, environment, manifests.environments))
     view = None
     try:
         view = resolution.view(checked.documents)
@@ -173,9 +175,14 @@ def _begin(
     return _Resolution(stack, values, scope, Directory(known, manifests.whole), found, SchemaCheck(found))
 
 
-def _without_value(stack: Document, name: str, environment: str) -> Diagnostic:
-    file = "a default" if environment == DEFAULT_ENVIRONMENT else f"environments/{environment}.yaml"
+def _without_value(stack: Document, name: str, environment: str, known: Collection[str]) -> Diagnostic:
+    is_default = environment == DEFAULT_ENVIRONMENT
+    file = "a default" if is_default else f"environments/{environment}.yaml"
     fix = f"Give it one by {file}, DECLARATIVE_VAR_{name}, --var-file or --var {name}=…."
+    if is_default and known:
+        options = [f"--env {one}" for one in itertools.islice(known, _MAX_NAMED)]
+        more = f" or one of {len(known) - _MAX_NAMED} more" if len(known) > _MAX_NAMED else ""
+        fix = f"Choose an environment: {', '.join(options)}{more}. Or: {fix[0].lower()}{fix[1:]}"
     where = stack.source.position(("spec", "variables", name), key=True)
     return Diagnostic(f"the variable '{name}' has no value", fix, where, id="variable-without-value")
 

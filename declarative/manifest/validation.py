@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -33,6 +34,16 @@ def _silent(view: DesiredView, *, whole: bool) -> Iterable[Diagnostic]:
     return ()
 
 
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """The findings about a folder, and how much was looked at; `environments` are those that have a file."""
+
+    findings: tuple[Diagnostic, ...]
+    files: int = 0
+    documents: int = 0
+    environments: tuple[str, ...] = ()
+
+
 def validate(
     folder: Path,
     *,
@@ -40,6 +51,17 @@ def validate(
     sources: VariableSources = NO_SOURCES,
     judge: Judge = _silent,
 ) -> tuple[Diagnostic, ...]:
+    """Return the findings of `inspect`. Raises as it does."""
+    return inspect(folder, environment=environment, sources=sources, judge=judge).findings
+
+
+def inspect(
+    folder: Path,
+    *,
+    environment: str | None = None,
+    sources: VariableSources = NO_SOURCES,
+    judge: Judge = _silent,
+) -> Inspection:
     """Return what is wrong with the manifests of a folder, warnings included, in the order of places.
 
     Without `environment`, the default one and each of `environments/` are checked, and a variable may lack a value.
@@ -70,7 +92,12 @@ def validate(
         else _in_environments(finding, names)
         for finding, names in found.items()
     ]
-    return tuple(sorted({*checked.findings, *worded}, key=Diagnostic.order))
+    return Inspection(
+        findings=tuple(sorted({*checked.findings, *worded}, key=Diagnostic.order)),
+        files=manifests.files,
+        documents=len(manifests.documents) + len(manifests.repeated) + (manifests.stack is not None),
+        environments=tuple(name for name in environments if name != DEFAULT_ENVIRONMENT),
+    )
 
 
 def _not_checked(checked: Checked, environments: Sequence[str]) -> Diagnostic:

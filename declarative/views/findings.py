@@ -106,10 +106,25 @@ def finding_json(one: Diagnostic) -> Json:
     }
 
 
-def findings_summary(findings: Sequence[Diagnostic]) -> str:
-    """The findings counted, in one sentence."""
+_MAX_NAMED = 10  # environments, in a sentence
+
+
+def findings_summary(findings: Sequence[Diagnostic], looked: str = "") -> str:
+    """The findings counted, in one sentence. `looked`: what was looked at, for one without errors."""
     errors = sum(1 for one in findings if one.severity is Severity.ERROR)
     warnings = len(findings) - errors
     counts = [many(count, noun) for count, noun in ((errors, "error"), (warnings, "warning")) if count]
     verdict = "Not valid" if errors else "Valid"
-    return f"{verdict}: {', '.join(counts)}." if counts else f"{verdict}."
+    told = ", ".join(counts)
+    if looked and not errors:
+        told = f"{told} in {looked}" if told else looked
+    return f"{verdict}: {told}." if told else f"{verdict}."
+
+
+def extent(files: int, documents: int, environments: Sequence[str]) -> str:
+    """What was looked at: `2 files, 5 documents, environments prod, staging`."""
+    named = ", ".join(environments[:_MAX_NAMED])
+    more = f" and {len(environments) - _MAX_NAMED} more" if len(environments) > _MAX_NAMED else ""
+    plural = "s" if len(environments) > 1 else ""
+    parts = [many(files, "file"), many(documents, "document")]
+    return ", ".join([*parts, f"environment{plural} {named}{more}"] if environments else parts)

@@ -14,9 +14,14 @@ from declarative.workflow.project import Project
 
 def validate(project: Project) -> tuple[Diagnostic, ...]:
     """All findings of all files: of the manifests themselves, and what every plan would refuse."""
+    return inspect(project).findings
+
+
+def inspect(project: Project) -> manifest.Inspection:
+    """The findings of `validate`, and how much was looked at."""
     chosen = None if project.environment == DEFAULT_ENVIRONMENT else project.environment
     with _environment_known(project):
-        return manifest.validate(project.folder, environment=chosen, sources=project.sources(), judge=offline_findings)
+        return manifest.inspect(project.folder, environment=chosen, sources=project.sources(), judge=offline_findings)
 
 
 def schema(kind: str | None) -> str:
@@ -54,7 +59,7 @@ def _environment_known(project: Project) -> Iterator[None]:
         raise manifest.EnvironmentMissing(
             f"{error.summary}, yet {objects} recorded for it",
             f"Bring {visible(file)} back to look at or destroy what is recorded; where every variable has a default,"
-            f" an empty file will do. {error.fix}",
+            f" an empty file will do. {error.known}",
         ) from error
 
 

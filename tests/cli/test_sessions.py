@@ -358,7 +358,8 @@ def test_an_environment_whose_file_is_gone_is_not_forgotten(cli, write, folder, 
 def test_an_environment_that_never_was_is_a_mistake(cli, write):
     write("shop")
     ran = cli("--env", "stage", "state", "list")
-    assert (ran.code, ran.err) == (64, "error: no environment is named 'stage'. Known: default.\n")
+    told = "no environment is named 'stage'. Known: default. To add it, create environments/stage.yaml."
+    assert (ran.code, ran.err) == (64, f"error: {told}\n")
 
 
 def tree(folder):

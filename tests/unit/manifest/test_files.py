@@ -4,10 +4,12 @@ import socket
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from declarative.errors import Diagnostic, UsageError
-from declarative.manifest import load, validate
-from declarative.manifest.files import Ignored, environment_files, manifest_files, read_named
+from declarative.manifest import inspect, load, validate
+from declarative.manifest.files import Ignored, environment_files, ignore_line, manifest_files, read_named
 
 STACK = "apiVersion: sdrs/v1\nkind: Stack\nmetadata: {name: s}\n"
 
@@ -205,3 +207,28 @@ def test_an_ignore_file_that_is_a_link_is_refused(tmp_path):
     (tmp_path / ".declarativeignore").symlink_to("/etc/hostname")
     with pytest.raises(UsageError, match="declarativeignore"):
         found(tmp_path)
+
+
+NAMES = st.text(st.sampled_from("ab[]*?!\\# -.é\n"), min_size=1, max_size=6).filter(
+    lambda name: name not in (".", "..")
+)
+
+
+@given(st.lists(NAMES, min_size=1, max_size=3).map("/".join), NAMES)
+def test_the_line_that_leaves_a_file_out_leaves_out_no_other(path, other):
+    line = ignore_line(path)
+    if "\n" in path:
+        assert line == ""
+        return
+    rules = Ignored.parse(f"{line}\n")
+    assert rules.matches(path, folder=False)
+    assert rules.matches(other, folder=False) == (other == path)
+
+
+def test_a_valid_folder_is_counted(tmp_path):
+    write(tmp_path, "stack.yaml", text=STACK)
+    write(tmp_path, "environments/prod.yaml", text="")
+    write(tmp_path, "notes.yaml", text="# nothing\n")
+    inspection = inspect(tmp_path)
+    assert (inspection.files, inspection.documents, inspection.environments) == (1, 1, ("prod",))
+    assert inspection.findings == validate(tmp_path)

@@ -271,7 +271,9 @@ def test_an_unknown_environment_is_a_usage_error(stack, tmp_path, call):
     (tmp_path / "environments/prod.yaml").write_text("")
     with pytest.raises(UsageError, match="no environment is named 'prd'") as caught:
         call(folder)
-    assert caught.value.fix == "Did you mean 'prod'? Known: default, prod"
+    known = "Did you mean 'prod'? Known: default, prod."
+    assert caught.value.known == known
+    assert caught.value.fix == f"{known} To add it, create {tmp_path}/environments/prd.yaml."
 
 
 @pytest.mark.parametrize("name", ["../prod", "", "Prod", "a" * 64, "a\x1b"])
@@ -279,14 +281,19 @@ def test_no_name_of_an_environment_is_ever_a_path(stack, name):
     with pytest.raises(UsageError) as caught:
         resolve(load(stack()), environment=name)
     assert "\x1b" not in str(caught.value)
+    assert "create" not in caught.value.fix
 
 
 def test_a_folder_without_stack_is_told_apart(tmp_path):
-    with pytest.raises(StackMissing):
+    with pytest.raises(StackMissing) as caught:
         load(tmp_path)
+    assert caught.value.fix == (
+        f"Name the stack's folder with -C, or begin a new stack with `declarative init {tmp_path}`."
+    )
     (tmp_path / "a.yaml").write_text(group("a"))
-    with pytest.raises(StackMissing):
+    with pytest.raises(StackMissing) as caught:
         validate(tmp_path)
+    assert caught.value.fix.endswith("or write a document with `kind: Stack`.")
 
 
 def test_a_stack_that_can_not_be_read_is_not_missing(tmp_path):

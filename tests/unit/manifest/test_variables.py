@@ -234,13 +234,23 @@ def test_a_missing_value_is_an_error_only_where_one_is_needed(folder):
     (folder / "environments/prod.yaml").write_text("text: a\n")
     message = (
         f"{folder}/stack.yaml:6:5: error: the variable 'text' has no value. "
-        "Give it one by a default, DECLARATIVE_VAR_text, --var-file or --var text=…."
+        "Choose an environment: --env prod. "
+        "Or: give it one by a default, DECLARATIVE_VAR_text, --var-file or --var text=…."
     )
     assert validate(folder) == ()
     assert validate(folder, environment="prod") == ()
     assert [str(finding) for finding in validate(folder, environment="default")] == [message]
     assert told(folder) == [message]
     assert inputs(folder, environment="prod")["text"] == "a"
+
+
+def test_a_missing_value_offers_some_of_many_environments(folder):
+    (folder / "stack.yaml").write_text(STACK.replace(", default: from-default", ""))
+    for number in range(7):
+        (folder / f"environments/e{number}.yaml").write_text("text: a\n")
+    (found,) = validate(folder, environment="default")
+    listed = "--env e0, --env e1, --env e2, --env e3, --env e4 or one of"
+    assert found.fix.startswith(f"Choose an environment: {listed}")
 
 
 def test_an_environment_without_the_value_is_named(folder):

@@ -9,7 +9,7 @@ import pytest
 from declarative.errors import Diagnostic, Position, Severity
 from declarative.model import Action, Address, Event, Lifecycle, Operation, Resource, Run
 from declarative.views.events import event_json, event_text
-from declarative.views.findings import findings_json, findings_lines, findings_summary
+from declarative.views.findings import extent, findings_json, findings_lines, findings_summary
 from declarative.views.states import (
     history_lines,
     listing_lines,
@@ -86,6 +86,24 @@ def test_findings_for_programs():
 )
 def test_findings_are_counted(findings, sentence):
     assert findings_summary(findings) == sentence
+
+
+@pytest.mark.parametrize(
+    ("findings", "looked", "sentence"),
+    [
+        ([], (1, 1, ()), "Valid: 1 file, 1 document."),
+        ([], (2, 5, ("prod", "staging")), "Valid: 2 files, 5 documents, environments prod, staging."),
+        ([WARNING], (2, 5, ("prod",)), "Valid: 1 warning in 2 files, 5 documents, environment prod."),
+        ([ERROR], (2, 5, ("prod",)), "Not valid: 1 error."),
+        (
+            [],
+            (1, 1, tuple("abcdefghijkl")),
+            f"Valid: 1 file, 1 document, environments {', '.join('abcdefghij')} and 2 more.",
+        ),
+    ],
+)
+def test_a_valid_folder_says_what_was_looked_at(findings, looked, sentence):
+    assert findings_summary(findings, extent(*looked)) == sentence
 
 
 def test_a_recorded_object_for_people():
