@@ -28,7 +28,7 @@ COMMANDS = {
     "status": ("views:status", "Show how the recorded groups and their members are."),
     "show": ("plans:show", "Show the recorded state, or a saved plan."),
     "output": ("plans:output", "Print the recorded outputs, or one of them."),
-    "graph": ("views:graph", "Draw the steps of the plan."),
+    "graph": ("views:graph", "Draw the steps of the plan, or the objects."),
     "auth": ("auth:auth", "Show who signs in, with what, and what the service answers."),
     "state": ("states:state", "Show, edit, move and mend what is recorded."),
     "env": ("environments:env", "List the environments."),

@@ -39,20 +39,32 @@ def status(setting: Setting, project: Project, address: str | None, deliver: Del
 
 @click.command(cls=PlanningCommand)
 @formats("mermaid", "dot")
+@option("of_objects", "--objects", is_flag=True, help="Draw the objects instead; this needs no cloud.")
 @option("destroy", "--destroy", is_flag=True, help="Draw the plan to delete all that the stack manages.")
 @planning_options
 @with_project("variables", "state", "cloud", "timeouts")
-def graph(setting: Setting, project: Project, output_format: str, **choices: Given) -> None:
-    """Draw the steps of the plan, without doing them: an arrow leads to each step from those it waits for.
+def graph(setting: Setting, project: Project, output_format: str, of_objects: bool, **choices: Given) -> None:
+    """Draw the steps of the plan, or the objects of the stack if it has none.
+
+    An arrow leads to each step from those it waits for, and to each object from those it depends on. Objects are those
+    that the manifests declare and those that are recorded.
 
     \b
     Example: a picture by Graphviz:
       declarative graph --format dot | dot -Tsvg > plan.svg
+      declarative graph --objects
     """
-    from declarative.views.graphs import GraphView
-    from declarative.workflow import plans
+    from declarative.views.graphs import GraphView, ObjectsView
+    from declarative.workflow import plans, reports
 
-    made = asyncio.run(plans.plan(project, request_from(**choices)))
-    setting.screen.present(GraphView(made.steps), output_format)
-    if not made.steps:
-        setting.screen.err("The plan has no steps.")
+    request = request_from(**choices)
+    if not of_objects:
+        made = asyncio.run(plans.plan(project, request))
+        if made.steps:
+            setting.screen.present(GraphView(made.steps), output_format)
+            return
+        setting.screen.err("The plan has no steps; this graph shows the objects.")
+    view = ObjectsView(*reports.objects(project))
+    setting.screen.present(view, output_format)
+    if not view.desired and not view.recorded:
+        setting.screen.err("The stack has no objects.")

@@ -1,4 +1,4 @@
-"""The steps of a plan as a graph: an arrow leads from each step to those that wait for it.
+"""A graph of a plan's steps, or of the stack's objects: an arrow leads from each to those that wait for it.
 
 Names in a plan were written by others. Here they can only ever be text of a label: every character that could end one,
 or mean something to Mermaid, Graphviz, HTML or a terminal, is written as the format's own escape.
@@ -6,15 +6,15 @@ or mean something to Mermaid, Graphviz, HTML or a terminal, is written as the fo
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from declarative.errors import visible
-from declarative.model import Action, Step
+from declarative.model import Action, Address, Desired, Json, Resource, Step
 
 _NAME_LIMIT = 100
 _PLAIN = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789 ./_-")
-_MAKES, _REMOVES, _CHANGES = "make", "remove", "change"
+_MAKES, _REMOVES, _CHANGES, _STAYS = "make", "remove", "change", "stay"
 _LOOKS = {
     Action.CREATE: _MAKES,
     Action.ADOPT: _MAKES,
@@ -22,7 +22,8 @@ _LOOKS = {
     Action.DELETE: _REMOVES,
     Action.DISABLE: _REMOVES,
 }
-_COLOURS = {_MAKES: "#2e7d32", _REMOVES: "#c62828", _CHANGES: "#f9a825"}
+_COLOURS = {_MAKES: "#2e7d32", _REMOVES: "#c62828", _CHANGES: "#f9a825", _STAYS: "#546e7a"}
+_OF_STEPS, _OF_OBJECTS = (_MAKES, _REMOVES, _CHANGES), (_MAKES, _REMOVES, _STAYS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,44 +39,102 @@ class GraphView:
         return dot(self.steps)
 
 
+@dataclass(frozen=True, slots=True)
+class ObjectsView:
+    """The objects of a stack, declared and recorded, drawn with what each depends on."""
+
+    desired: Mapping[Address, Desired]
+    recorded: Mapping[Address, Resource]
+
+    def mermaid(self) -> str:
+        return _mermaid(*_of_objects(self.desired, self.recorded), _OF_OBJECTS)
+
+    def dot(self) -> str:
+        return _dot(*_of_objects(self.desired, self.recorded), "stack")
+
+
+@dataclass(frozen=True, slots=True)
+class _Box:
+    lines: tuple[str, ...]
+    look: str
+
+
+_Arrows = Sequence[tuple[int, int]]
+
+
 def mermaid(steps: Sequence[Step]) -> str:
-    """The graph as a Mermaid flowchart, which Markdown viewers draw."""
-    lines = ["flowchart LR"]
-    lines += [f"    classDef {look} stroke:{colour},stroke-width:2px" for look, colour in _COLOURS.items()]
-    for number, step in enumerate(steps):
-        label = "<br/>".join(_for_mermaid(text) for text in _label(step))
-        lines.append(f'    n{number}["{label}"]:::{_look(step)}')
-    lines += [f"    n{first} --> n{then}" for first, then in _arrows(steps)]
-    return "\n".join(lines) + "\n"
+    """The steps as a Mermaid flowchart, which Markdown viewers draw."""
+    return _mermaid(*_of_steps(steps), _OF_STEPS)
 
 
 def dot(steps: Sequence[Step]) -> str:
-    """The graph in the language of Graphviz."""
-    lines = ["digraph plan {", "    rankdir=LR;", '    node [shape=box, style=rounded, fontname="sans-serif"];']
-    for number, step in enumerate(steps):
-        label = "\\n".join(_for_dot(text) for text in _label(step))
-        lines.append(f'    n{number} [label="{label}", color="{_COLOURS[_look(step)]}"];')
-    lines += [f"    n{first} -> n{then};" for first, then in _arrows(steps)]
+    """The steps in the language of Graphviz."""
+    return _dot(*_of_steps(steps), "plan")
+
+
+def _mermaid(boxes: Sequence[_Box], arrows: _Arrows, looks: Collection[str]) -> str:
+    lines = ["flowchart LR"]
+    lines += [f"    classDef {look} stroke:{_COLOURS[look]},stroke-width:2px" for look in looks]
+    for number, box in enumerate(boxes):
+        label = "<br/>".join(_for_mermaid(text) for text in box.lines)
+        lines.append(f'    n{number}["{label}"]:::{box.look}')
+    lines += [f"    n{first} --> n{then}" for first, then in arrows]
+    return "\n".join(lines) + "\n"
+
+
+def _dot(boxes: Sequence[_Box], arrows: _Arrows, name: str) -> str:
+    lines = [f"digraph {name} {{", "    rankdir=LR;", '    node [shape=box, style=rounded, fontname="sans-serif"];']
+    for number, box in enumerate(boxes):
+        label = "\\n".join(_for_dot(text) for text in box.lines)
+        lines.append(f'    n{number} [label="{label}", color="{_COLOURS[box.look]}"];')
+    lines += [f"    n{first} -> n{then};" for first, then in arrows]
     return "\n".join([*lines, "}"]) + "\n"
+
+
+def _of_steps(steps: Sequence[Step]) -> tuple[list[_Box], _Arrows]:
+    boxes = [_Box(tuple(_label(step)), _LOOKS.get(step.action, _CHANGES)) for step in steps]
+    numbers = {step.id: number for number, step in enumerate(steps)}
+    return boxes, [
+        (numbers[one], number) for number, step in enumerate(steps) for one in step.requires if one in numbers
+    ]
 
 
 def _label(step: Step) -> Iterator[str]:
     """The lines in a step's box: what is done to which address, and the name in the cloud, if it has one."""
     moved = f"{step.source} to " if step.source else ""
     yield f"{step.action.value} {moved}{step.address}"
-    name = step.resource.inputs.get("name", step.resource.attributes.get("name"))
+    yield from _name(step.resource.inputs.get("name", step.resource.attributes.get("name")))
+
+
+def _of_objects(desired: Mapping[Address, Desired], recorded: Mapping[Address, Resource]) -> tuple[list[_Box], _Arrows]:
+    """Return a box for each object, by address, and an arrow from each that another depends on."""
+    everyone = sorted({*desired, *recorded})
+    numbers = {address: number for number, address in enumerate(everyone)}
+    boxes = [_object_box(address, desired.get(address), recorded.get(address)) for address in everyone]
+    arrows = [
+        (numbers[need], numbers[address])
+        for address in everyone
+        for need in sorted((desired[address] if address in desired else recorded[address]).depends_on)
+        if need in numbers
+    ]
+    return boxes, arrows
+
+
+def _object_box(address: Address, wanted: Desired | None, known: Resource | None) -> _Box:
+    look, note = _STAYS, ""
+    if known is None:
+        look, note = _MAKES, "not recorded yet"
+    elif wanted is None:
+        look, note = _REMOVES, "gone from the manifests"
+    names = [wanted.spec.get("name")] if wanted is not None else []
+    names += [known.inputs.get("name"), known.attributes.get("name")] if known is not None else []
+    name = next((one for one in names if isinstance(one, str)), None)
+    return _Box((str(address), *_name(name), *([note] if note else [])), look)
+
+
+def _name(name: Json) -> Iterator[str]:
     if isinstance(name, str) and name:
         yield visible(name, limit=_NAME_LIMIT)
-
-
-def _look(step: Step) -> str:
-    return _LOOKS.get(step.action, _CHANGES)
-
-
-def _arrows(steps: Sequence[Step]) -> Iterator[tuple[int, int]]:
-    numbers = {step.id: number for number, step in enumerate(steps)}
-    for number, step in enumerate(steps):
-        yield from ((numbers[one], number) for one in step.requires if one in numbers)
 
 
 def _for_mermaid(text: str) -> str:

@@ -1,8 +1,9 @@
-"""`status` and `export`: what is observed, judged or described. They plan nothing, and record nothing."""
+"""`status`, `graph --objects` and `export`: what there is. They plan nothing, and record nothing."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,11 +11,11 @@ from typing import TYPE_CHECKING
 from declarative import manifest
 from declarative.errors import DeclarativeError, UsageError, visible
 from declarative.kinds import KINDS
-from declarative.model import Lookups, Stack
+from declarative.model import Address, Desired, Lookups, Resource, Stack
 from declarative.observation.refresh import domains_of, read_kinds
 from declarative.workflow.addresses import recorded_address
 from declarative.workflow.backends import cloud_of, read_state, store_of
-from declarative.workflow.manifests import stack_here, stack_of
+from declarative.workflow.manifests import resolved, stack_here, stack_of
 from declarative.workflow.ownership import check_cloud
 from declarative.workflow.project import Project
 from declarative.workflow.sessions import observer_for
@@ -43,6 +44,13 @@ async def status(project: Project, address: str | None = None) -> Report:
     for finding in observer.notices.findings:
         project.warn(finding)
     return report(state.resources, observed, only=only)
+
+
+def objects(project: Project) -> tuple[Mapping[Address, Desired], Mapping[Address, Resource]]:
+    """The objects that the manifests declare, and those that are recorded. The cloud is not asked."""
+    desired, _ = resolved(project)
+    state = read_state(project, desired.stack, store_of(project, desired.stack))
+    return desired.resources, state.resources
 
 
 async def export(project: Project, *, target: Path) -> Exported:

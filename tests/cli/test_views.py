@@ -77,11 +77,28 @@ def test_the_graph_has_a_box_for_each_step(cli, form, first, node):
     assert node in ran.out
 
 
-def test_the_graph_of_nothing_says_so(cli, shop):
+def test_graph_without_steps_draws_the_objects(cli, shop):
     ran = cli("-C", "shop", "graph")
-    assert (ran.code, ran.err) == (0, "The plan has no steps.\n")
-    assert "n0" not in ran.out
+    assert (ran.code, ran.err) == (0, "The plan has no steps; this graph shows the objects.\n")
+    assert 'n0["ProtectionGroup/orders<br/>orders-demo"]:::stay' in ran.out
     assert "delete ProtectionGroup/shop" in cli("-C", "shop", "graph", "--destroy").out
+
+
+def test_graph_of_objects_needs_neither_steps_nor_a_cloud(cli, folder):
+    cli("init")
+    ran = cli("graph", "--objects", "--format", "dot")
+    assert (ran.code, ran.err) == (0, "")
+    assert 'label="ProtectionGroup/orders\\norders-demo\\nnot recorded yet"' in ran.out
+    assert not (folder / ".declarative" / "simulator.sqlite").exists()
+
+
+def test_graph_of_a_stack_without_objects_says_so(cli, folder):
+    cli("init")
+    (folder / "groups.yaml").unlink()
+    stack = (folder / "stack.yaml").read_text()
+    (folder / "stack.yaml").write_text(stack.partition("  outputs:")[0])
+    ran = cli("graph", "--objects")
+    assert (ran.code, ran.err.splitlines()[-1]) == (0, "The stack has no objects.")
 
 
 def test_an_export_can_be_imported_as_it_is(cli, shop, folder):

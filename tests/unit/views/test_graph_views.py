@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from declarative.model import Action, Address, Reason, Resource, Step
-from declarative.views.graphs import dot, mermaid
+from declarative.model import Action, Address, Desired, Reason, Reference, Resource, Step
+from declarative.views.graphs import ObjectsView, dot, mermaid
 
 SHOP = Address("ProtectionGroup", "shop")
 WEB = Address("ProtectedInstance", "web", "web-1")
@@ -89,3 +89,56 @@ def assert_inert(name):
     assert len(graph) == 5
     assert _DOT_NODE.fullmatch(graph[3])
     assert all(line.isprintable() for line in (*flow, *graph))
+
+
+OBJECTS = ObjectsView(
+    {
+        SHOP: Desired(SHOP, {"name": "shop-prod"}),
+        WEB: Desired(WEB, {"name": "web-1", "protection_group": Reference(SHOP)}, depends_on=(SHOP,)),
+    },
+    {
+        SHOP: Resource(SHOP, "g1", {"name": "shop"}),
+        Address("DRDrill", "q1"): Resource(
+            Address("DRDrill", "q1"), "d1", attributes={"name": "q"}, depends_on=(SHOP, Address("DRDrill", "gone"))
+        ),
+    },
+)
+
+
+def test_objects_are_drawn_with_what_they_depend_on():
+    assert OBJECTS.mermaid() == (
+        "flowchart LR\n"
+        "    classDef make stroke:#2e7d32,stroke-width:2px\n"
+        "    classDef remove stroke:#c62828,stroke-width:2px\n"
+        "    classDef stay stroke:#546e7a,stroke-width:2px\n"
+        '    n0["DRDrill/q1<br/>q<br/>gone from the manifests"]:::remove\n'
+        '    n1["ProtectedInstance/web#91;web-1#93;<br/>web-1<br/>not recorded yet"]:::make\n'
+        '    n2["ProtectionGroup/shop<br/>shop-prod"]:::stay\n'
+        "    n2 --> n0\n"
+        "    n2 --> n1\n"
+    )
+    assert OBJECTS.dot() == (
+        "digraph stack {\n"
+        "    rankdir=LR;\n"
+        '    node [shape=box, style=rounded, fontname="sans-serif"];\n'
+        '    n0 [label="DRDrill/q1\\nq\\ngone from the manifests", color="#c62828"];\n'
+        '    n1 [label="ProtectedInstance/web[web-1]\\nweb-1\\nnot recorded yet", color="#2e7d32"];\n'
+        '    n2 [label="ProtectionGroup/shop\\nshop-prod", color="#546e7a"];\n'
+        "    n2 -> n0;\n"
+        "    n2 -> n1;\n"
+        "}\n"
+    )
+
+
+@given(st.text(max_size=150))
+def test_no_name_of_an_object_is_more_than_text(name):
+    drawn = ObjectsView({}, {SHOP: Resource(SHOP, "g1", {"name": name})})
+    (flow,), (graph,) = drawn.mermaid().splitlines()[4:], drawn.dot().splitlines()[3:-1]
+    assert re.fullmatch(
+        r'    n0\["ProtectionGroup/shop(<br/>(?:[A-Za-z0-9 ./_-]|#[0-9]+;)+)?<br/>gone[ \w]+"\]:::remove', flow
+    )
+    assert re.fullmatch(
+        r'    n0 \[label="ProtectionGroup/shop(\\n(?:[^"\\\n]|\\["\\])+)?\\ngone[ \w]+", color="#c62828"\];', graph
+    )
+    assert flow.isprintable()
+    assert graph.isprintable()
