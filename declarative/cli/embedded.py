@@ -14,6 +14,7 @@ from declarative.cli.setting import ValueType
 from declarative.errors import DeclarativeError, UsageError
 
 if TYPE_CHECKING:
+    from declarative.simulator import World
     from declarative.workflow.project import Embedded
 
 _EMBEDDED_SPEED = 14.0  # the simulator's jobs that take 20 s then end in about 1.5 s: long enough to watch
@@ -35,22 +36,35 @@ def embedded(folder: Path, *, environ: Mapping[str, str] = os.environ) -> Embedd
 
     Raises SimulatorFailed when its file can't be used.
     """
-    from declarative.simulator import EmbeddedTransport, World, WorldError
+    from declarative.simulator import EmbeddedTransport
     from declarative.workflow.project import SIMULATOR, Embedded
 
-    speed = _speed(environ.get("DECLARATIVE_SIMULATOR_SPEED", ""))
     path = world_file(folder)
-    lasting = os.access(path.parent if path.parent.exists() else folder, os.W_OK)
-    try:
-        if lasting:
-            path.parent.mkdir(mode=0o700, exist_ok=True)
-        world = World.open(path, speed=speed, lasting=lasting)  # a read-only checkout can be planned on all the same
-    except (WorldError, OSError) as error:
-        raise SimulatorFailed(str(error)) from error
+    # A read-only checkout can be planned on all the same.
+    world = open_world(
+        folder, environ=environ, lasting=os.access(path.parent if path.parent.exists() else folder, os.W_OK)
+    )
     world.accept_token(SIMULATOR)
     if context := click.get_current_context(silent=True):
         context.call_on_close(world.close)
     return Embedded(world.project_id, EmbeddedTransport(world))
+
+
+def open_world(folder: Path, *, environ: Mapping[str, str] = os.environ, lasting: bool = True) -> World:
+    """Open the world of the stack in `folder`, and make it where there is none. Not `lasting`: nothing is written.
+
+    Raises SimulatorFailed when its file can't be used.
+    """
+    from declarative.simulator import World, WorldError
+
+    speed = _speed(environ.get("DECLARATIVE_SIMULATOR_SPEED", ""))
+    path = world_file(folder)
+    try:
+        if lasting:
+            path.parent.mkdir(mode=0o700, exist_ok=True)
+        return World.open(path, speed=speed, lasting=lasting)
+    except (WorldError, OSError) as error:
+        raise SimulatorFailed(str(error)) from error
 
 
 def _speed(text: str) -> float:

@@ -37,7 +37,7 @@ COMMANDS = {
     "export": ("exports:export", "Write manifests for what exists in the cloud."),
     "schema": ("starting:schema", "Print the JSON Schema of a manifest."),
     "explain": ("explain:explain", "Say what a finding, a field or an error code means."),
-    "simulator": ("simulators:simulator", "Serve the simulator, or begin it anew."),
+    "simulator": ("simulators:simulator", "Run, change or reset the simulator."),
     "version": ("starting:version", "Print the version."),
 }
 

@@ -1,4 +1,4 @@
-"""`simulator …`: the simulator served on this machine, or begun anew."""
+"""`simulator …`: the simulator, served on this machine or reset."""
 
 from __future__ import annotations
 
@@ -20,6 +20,15 @@ _PORT = 8780
 
 _COMMANDS = {
     "serve": ("simulators:serve", "Serve the simulator on this machine."),
+    "change": ("acts:change", "Change fields of an object, so that the cloud drifts."),
+    "delete": ("acts:delete", "Delete an object, a server or a disk by hand."),
+    "break": ("acts:break_", "Break production disks, or the link to their copies."),
+    "repair": ("acts:repair", "Repair what was broken."),
+    "power": ("acts:power", "Switch servers on or off."),
+    "fail-over": ("acts:fail_over", "Fail a protection group over."),
+    "reverse": ("acts:reverse", "Move production to the other side by a planned failover."),
+    "reprotect": ("acts:reprotect", "Protect a group again after a failover."),
+    "set": ("acts:set_", "Set the quotas."),
     "reset": ("simulators:reset", "Delete the stack's embedded simulator with all that is in it."),
 }
 
@@ -28,9 +37,13 @@ _COMMANDS = {
 def simulator() -> None:
     """A faithful SDRS that needs no cloud: served to any client, or embedded in a stack.
 
+    What people do in the console can be played: change, delete, break, power, fail-over and so on act on the embedded
+    simulator of the stack, or on a served one that --endpoint or SDRS_ENDPOINT names, never on a real cloud.
+
     \b
-    Example:
-      declarative simulator serve
+    Example: see what a failover does to a stack that has been applied:
+      declarative simulator fail-over ProtectionGroup/orders
+      declarative plan
     """
 
 

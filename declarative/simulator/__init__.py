@@ -2,6 +2,7 @@
 
     transport  the ways in: an httpx transport in the same process, and a server on a socket
     world      one world on SQLite: its clock, its faults, its history
+    acts       what a person does past the client, as plain data: a verb, and a thing by its id or name
     operator   what happens past the client, by hand in the console or by other services
     routes     which call goes where, and which job ends how: the one place where a family is plugged in
     calls      a module for each family of calls
@@ -33,12 +34,14 @@ if TYPE_CHECKING:
         UserStatus,
         load_accounts,
     )
+    from declarative.simulator.acts import Act, Done
     from declarative.simulator.estate import Disk, Estate, Server, ServerDisk, load_estate
     from declarative.simulator.protocol.faults import FAULT_HELP, Fault, parse_fault
     from declarative.simulator.routes import read_fault
     from declarative.simulator.rules import RULE_HELP, read_rules
     from declarative.simulator.settings import AgencyKey, Domain, NotFoundAs, Origin, Rules, WorldError
     from declarative.simulator.tables.storage import delete_world
+    from declarative.simulator.things import ActRefused
     from declarative.simulator.transport.embedded import EmbeddedTransport
     from declarative.simulator.transport.server import running, serve
     from declarative.simulator.world import World
@@ -49,12 +52,15 @@ __all__ = [
     "AccessKey",
     "Account",
     "Accounts",
+    "Act",
+    "ActRefused",
     "Agency",
     "AgencyKey",
     "ApplicationCredential",
     "CloudProject",
     "Disk",
     "Domain",
+    "Done",
     "EmbeddedTransport",
     "Estate",
     "Fault",
@@ -83,12 +89,15 @@ _HOMES = {
     "AccessKey": "accounts",
     "Account": "accounts",
     "Accounts": "accounts",
+    "Act": "acts",
+    "ActRefused": "things",
     "Agency": "accounts",
     "AgencyKey": "settings",
     "ApplicationCredential": "accounts",
     "CloudProject": "accounts",
     "Disk": "estate",
     "Domain": "settings",
+    "Done": "acts",
     "EmbeddedTransport": "transport.embedded",
     "Estate": "estate",
     "Fault": "protocol.faults",

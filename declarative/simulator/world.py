@@ -18,6 +18,7 @@ from email.utils import formatdate
 from pathlib import Path
 
 from declarative.simulator import routes
+from declarative.simulator.acts import Act, Done, perform
 from declarative.simulator.calls import discovery, group_lookup, identity, jobs
 from declarative.simulator.estate import check_estate
 from declarative.simulator.operator import Operator
@@ -174,6 +175,11 @@ class World:
         headers = (*answer.headers, request_id, ("Date", formatdate(now // 1000, usegmt=True)))
         late = verdict.seconds(Kind.SLOW_AFTER)
         return replace(answer, body=_of_gateway(answer, source.request_id), headers=headers, late=late)
+
+    def perform(self, act: Act) -> Done:
+        """Carry out an act of a person, past the client. Raises ActRefused, and then nothing has happened."""
+        with self._session() as session:
+            return perform(session, self.operator, act)
 
     @contextlib.contextmanager
     def _session(self, source: Source = NOBODY) -> Iterator[Session]:

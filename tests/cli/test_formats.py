@@ -6,6 +6,7 @@ import click
 import pytest
 
 from declarative.cli.root import root
+from declarative.simulator import World
 
 SHOP = "ProtectionGroup/shop"
 ARGUMENTS = {
@@ -14,6 +15,15 @@ ARGUMENTS = {
     "destroy": ["--auto-approve"],
     "graph": ["--destroy"],
     "explain": ["unknown-field"],
+    "simulator change": [SHOP, "name=by-hand"],
+    "simulator delete": [SHOP],
+    "simulator break": [SHOP],
+    "simulator repair": [SHOP],
+    "simulator power": [SHOP, "off"],
+    "simulator fail-over": [SHOP, "--force"],
+    "simulator reverse": [SHOP, "--force"],
+    "simulator reprotect": [SHOP, "--force"],
+    "simulator set": ["quota=7"],
 }
 
 
@@ -32,6 +42,10 @@ def offers(command=root, path=()):
 def test_a_result_is_shown_in_each_format_that_its_command_offers(words, output_format, cli, folder):
     cli("init", ".")
     cli("apply", "--auto-approve")
+    if words.startswith("simulator"):
+        with World.open(folder / ".declarative" / "simulator.sqlite") as world:  # there has to be what can break
+            for group in world.groups():
+                world.operator.add_instance(str(group["id"]))
     ran = cli(*words.split(), *ARGUMENTS.get(words, []), "--format", output_format)
     assert ran.code == 0, ran.err
     if output_format == "json":  # a stream of events has an object a line

@@ -273,6 +273,11 @@ def act(call: Call) -> Answer:
     return jobs.submit(call, order)
 
 
+def check_action(session: Session, group: Group, word: str) -> None:
+    """Refuse what the service would refuse at this moment: an action by its word, e.g. `failover-server-group`."""
+    _permitted(session, group, word)
+
+
 def _permitted(session: Session, group: Group, word: str) -> Action:
     """The action that the word means in the group's status.
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from declarative.simulator.protocol.faults import Kind
 from declarative.simulator.protocol.wire import BODY_LIMIT, PIECES, Answer, Delivery, Request, pieces
 from declarative.simulator.settings import WorldError
+from declarative.simulator.transport.operating import ACTS, WHO, operate
 from declarative.simulator.world import World
 
 if TYPE_CHECKING:
@@ -43,6 +44,11 @@ class Application:
         if body is None:
             return
         request = _translated(scope, body)
+        if request.path in (WHO, ACTS):
+            peer = (scope.get("client") or ("",))[0]
+            answer = operate(self._world, request.method, request.path, request.headers, body, peer=peer)
+            await _answer(answer, send)
+            return
         verdict = self._world.judge(request)
         if seconds := verdict.seconds(Kind.SLOW):
             await asyncio.sleep(seconds)
@@ -52,7 +58,7 @@ class Application:
         if answer.delivery in (Delivery.REFUSED, Delivery.DROPPED):
             await _hang_up(scope, receive)
             return
-        await send({"type": "http.response.start", "status": answer.status, "headers": _headers(answer)})
+        await _begin(answer, send)
         match answer.delivery:
             case Delivery.CUT:
                 half = answer.body[: len(answer.body) // 2]
@@ -62,6 +68,15 @@ class Application:
                 await _drip(answer, send)
             case _:
                 await send({"type": "http.response.body", "body": answer.body})
+
+
+async def _answer(answer: Answer, send: Send) -> None:
+    await _begin(answer, send)
+    await send({"type": "http.response.body", "body": answer.body})
+
+
+async def _begin(answer: Answer, send: Send) -> None:
+    await send({"type": "http.response.start", "status": answer.status, "headers": _headers(answer)})
 
 
 async def _read(receive: Receive) -> bytes | None:
