@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -221,7 +219,7 @@ def _act(
         id=done.id,
         name=done.name,
         happened=done.happened,
-        next=own_call(setting, *(then if is_apt else ["status"])) if has_stack else "",
+        next=setting.call(*(then if is_apt else ["status"])) if has_stack else "",
     )
     setting.screen.present(view, output_format)
 
@@ -247,13 +245,6 @@ def _resolved(project: Project, target: str, project_id: str) -> tuple[str, str]
     return str(address), state.resources[address].id
 
 
-def own_call(setting: Setting, *words: str) -> str:
-    """A command line of ours, to be pasted where this one was run."""
-    folder = ["-C", str(setting.folder)] if setting.folder != Path() else []
-    environment = ["--env", setting.environment] if setting.environment != "default" else []
-    return shlex.join(visible(word) for word in ("declarative", *folder, *environment, *words))
-
-
 def _remedy(setting: Setting, code: str, target: str, *, has_force: bool) -> str:
     """What to do about a refusal of the service, with a command to paste."""
     ways = {
@@ -264,5 +255,5 @@ def _remedy(setting: Setting, code: str, target: str, *, has_force: bool) -> str
     }
     if code in ways:
         when, *words = ways[code]
-        return f"{when}: {own_call(setting, 'simulator', *words)}."
+        return f"{when}: {setting.call('simulator', *words)}."
     return "--force does it all the same." if code and has_force else ""

@@ -35,6 +35,16 @@ class Setting:
         """A file named on the command line; relative names start at the folder of `-C`."""
         return self.folder / name
 
+    def call(self, *words: str) -> str:
+        """A command line of ours, to be pasted where this one was run."""
+        import shlex
+
+        from declarative.errors import visible
+
+        folder = ["-C", str(self.folder)] if self.folder != Path() else []
+        environment = ["--env", self.environment] if self.environment != "default" else []
+        return shlex.join(visible(word) for word in ("declarative", *folder, *environment, *words))
+
 
 if TYPE_CHECKING:
     from declarative.provider import Hearing

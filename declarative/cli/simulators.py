@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from declarative.cli.embedded import SimulatorFailed, Speed, world_file
+from declarative.cli.embedded import SimulatorFailed, world_file
 from declarative.cli.groups import LazyGroup
 from declarative.cli.options import option
+from declarative.cli.serving import ServeCommand, serving_options
 from declarative.cli.setting import Given, Setting
 from declarative.errors import UsageError, visible
 
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
 _PORT = 8780
 
 _COMMANDS = {
-    "serve": ("simulators:serve", "Serve the simulator on this machine."),
+    "start": ("background:start", "Start a simulator in the background."),
+    "stop": ("background:stop", "Stop the one that was started here."),
+    "serve": ("simulators:serve", "Serve a simulator in the foreground."),
     "change": ("acts:change", "Change fields of an object, so that the cloud drifts."),
     "delete": ("acts:delete", "Delete an object, a server or a disk by hand."),
     "break": ("acts:break_", "Break production disks, or the link to their copies."),
@@ -41,38 +44,29 @@ def simulator() -> None:
     simulator of the stack, or on a served one that --endpoint or SDRS_ENDPOINT names, never on a real cloud.
 
     \b
-    Example: see what a failover does to a stack that has been applied:
+    Example: point this shell at a simulator; or see what a failover does to a stack that has been applied:
+      eval "$(declarative simulator start)"
       declarative simulator fail-over ProtectionGroup/orders
       declarative plan
     """
-
-
-class ServeCommand(click.Command):
-    """`serve`, whose help ends with the languages of faults and rules."""
-
-    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        from declarative.simulator import FAULT_HELP, RULE_HELP
-
-        formatter.write(f"\n{FAULT_HELP}\n{RULE_HELP}")
 
 
 @click.command(cls=ServeCommand)
 @option(
     "port", "--port", type=click.IntRange(0, 65535), default=_PORT, show_default=True, help="Port; 0 takes a free one."
 )
-@option("speed", "--speed", type=Speed(), default="1", help="How many times faster jobs end; inf: at once.")
-@option("project", "--project-id", metavar="ID", help="The project's id; drawn when not given.")
-@option("token", "--token", metavar="TOKEN", help="A token that works; drawn when not given.")
-@option("quota", "--quota", type=click.IntRange(min=-1), help="Quota of protection groups; -1: none, of pairs neither.")
-@option("estate", "--estate", metavar="FILE", help="Servers and disks that exist, as YAML; else any id is fine.")
-@option("accounts", "--accounts", metavar="FILE", help="Who may sign in, as YAML; else everyone is let in.")
-@option("faults", "--fault", multiple=True, metavar="FAULT", help="What shall go wrong, see below. Repeatable.")
-@option("rules", "--rule", multiple=True, metavar="RULE", help="How the service behaves, see below. Repeatable.")
+@option(
+    "ready_file",
+    "--ready-file",
+    metavar="FILE",
+    help="Write the export lines to FILE once the simulator answers; they are gone when it ends.",
+)
+@serving_options
 @click.pass_obj
-def serve(setting: Setting, /, port: int, token: str | None, **choices: Given) -> None:
+def serve(setting: Setting, /, port: int, ready_file: str | None, token: str | None, **choices: Given) -> None:
     """Serve a fresh simulator on 127.0.0.1 until it is interrupted; its world lives in memory.
 
-    It prints three export lines for a shell.
+    Once it answers, it prints three export lines for a shell. `simulator start` does the same in the background.
 
     \b
     Example: every fifth answer to a create is lost:
@@ -81,9 +75,10 @@ def serve(setting: Setting, /, port: int, token: str | None, **choices: Given) -
     from declarative.simulator import WorldError
     from declarative.simulator import serve as serve_world
 
+    path = None if ready_file is None else setting.path(ready_file)
     try:
         with _fresh_world(setting, **choices) as world:
-            serve_world(world, port=port, token=token)
+            serve_world(world, port=port, token=token, ready_file=path)
     except WorldError as error:
         raise SimulatorFailed(str(error)) from error
     setting.screen.err("The simulator has ended.")

@@ -3,13 +3,18 @@
 import shutil
 from pathlib import Path
 
-from tests.scaffold.pages import follow, surroundings
+from tests.scaffold.pages import blocks, follow, printed, surroundings
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "simulator.md").read_text()
 
 
-def test_what_people_do_by_hand_is_as_the_page_shows(tmp_path):
+def test_the_page_does_what_it_says(tmp_path):
     shutil.copytree(ROOT / "examples", tmp_path / "examples")
-    part = PAGE.partition("\n**By hand.**")[2].partition("\n**Servers and disks.**")[0]
-    follow(part, tmp_path, surroundings(tmp_path, {"DECLARATIVE_SIMULATOR_SPEED": "inf"}))
+    _, accounts = blocks(PAGE, "yaml")
+    (tmp_path / "accounts.yaml").write_text(accounts)
+    environ = surroundings(tmp_path, {"DECLARATIVE_SIMULATOR_SPEED": "inf"})
+    try:
+        follow(PAGE, tmp_path, environ)
+    finally:
+        printed(tmp_path, environ, ["declarative simulator stop"])

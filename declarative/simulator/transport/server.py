@@ -13,12 +13,14 @@ import socket
 import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from declarative.simulator.protocol.faults import Kind
 from declarative.simulator.protocol.wire import BODY_LIMIT, PIECES, Answer, Delivery, Request, pieces
 from declarative.simulator.settings import WorldError
 from declarative.simulator.transport.operating import ACTS, WHO, operate
+from declarative.simulator.transport.ready_file import export_lines, published, remove_stale
 from declarative.simulator.world import World
 
 if TYPE_CHECKING:
@@ -124,27 +126,44 @@ def _headers(answer: Answer) -> list[tuple[bytes, bytes]]:
 
 
 def serve(
-    world: World, *, host: str = "127.0.0.1", port: int = 0, token: str | None = None, out: TextIO | None = None
+    world: World,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    token: str | None = None,
+    out: TextIO | None = None,
+    ready_file: Path | None = None,
 ) -> None:
     """Serve `world` until SIGINT or SIGTERM; port 0 takes a free one.
 
-    First writes to `out` (standard output) three lines for a shell: `export SDRS_ENDPOINT=…`,
-    `export SDRS_PROJECT_ID=…`, `export OS_AUTH_TOKEN=…`. `token` is one that shall always work, in place of the one
-    that the world has drawn. WorldError if the port is taken or uvicorn isn't there.
+    Once it answers it writes three lines for a shell to `out` (standard output): `export SDRS_ENDPOINT=…`,
+    `export SDRS_PROJECT_ID=…`, `export OS_AUTH_TOKEN=…`; and to `ready_file`, which appears as a whole, and is removed
+    at the end. `token` is one that shall always work, in place of the one that the world has drawn. WorldError if the
+    port is taken, another simulator has the ready file, or uvicorn isn't there.
     """
-    server = _server(world)
-    listener = _listen(host, port)
+    if ready_file is not None:
+        remove_stale(ready_file)
     if token is not None:
         world.accept_token(token)
-    lines = (
-        f"export SDRS_ENDPOINT={_address(listener)}\n"
-        f"export SDRS_PROJECT_ID={world.project_id}\n"
-        f"export OS_AUTH_TOKEN={token or world.preset_token}\n"
-    )
-    stream = out or sys.stdout
-    stream.write(lines)
-    stream.flush()
-    server.run(sockets=[listener])
+    with contextlib.ExitStack() as kept:
+
+        def announce() -> None:
+            lines = export_lines(
+                {
+                    "SDRS_ENDPOINT": _address(listener),
+                    "SDRS_PROJECT_ID": world.project_id,
+                    "OS_AUTH_TOKEN": token or world.preset_token,
+                }
+            )
+            if ready_file is not None:
+                kept.enter_context(published(ready_file, lines))
+            stream = out or sys.stdout
+            stream.write(lines)
+            stream.flush()
+
+        server = _server(world, announce)
+        listener = _listen(host, port)
+        server.run(sockets=[listener])
 
 
 @contextlib.contextmanager
@@ -182,7 +201,8 @@ def _address(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def _server(world: World) -> uvicorn.Server:
+def _server(world: World, ready: Callable[[], None] = lambda: None) -> uvicorn.Server:
+    """The server of a world. `ready` is called once it answers; what that raises ends the server, and is raised."""
     try:
         import uvicorn
         from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -206,7 +226,11 @@ def _server(world: World) -> uvicorn.Server:
             self.transport.close()
 
     class Server(uvicorn.Server):
-        """A server that ends quietly at a signal instead of raising it again afterwards."""
+        """A server that says when it answers, and ends quietly at a signal instead of raising it again afterwards."""
+
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            ready()
 
         @contextlib.contextmanager
         def capture_signals(self) -> Iterator[None]:
