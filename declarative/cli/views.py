@@ -16,23 +16,44 @@ from declarative.workflow.project import Project
 
 @click.command()
 @click.argument("address", metavar="[ADDRESS]", required=False)
+@option("watches", "--watch", is_flag=True, help="Look again and again, and show what changes, until Ctrl-C.")
+@option(
+    "until",
+    "--wait",
+    type=click.Choice(("protected", "copied")),
+    help="Wait until all is protected, or copied too: 0 when it is, 1 when something is wrong, 3 after --timeout.",
+)
 @renders()
 @with_project("state", "cloud")
-def status(setting: Setting, project: Project, address: str | None, deliver: Delivery) -> ExitCode:
+def status(
+    setting: Setting, project: Project, address: str | None, watches: bool, until: str | None, deliver: Delivery
+) -> ExitCode:
     """Show how the recorded groups and their members are just now, or those of ADDRESS.
 
     Direction, progress, faults, pairs that are not active, the last drill. Exits with 1 when something is wrong: an
     error or a fault, a recorded object that is gone, a group that should be protected and is not, or that is and holds
     no pair.
 
+    --wait waits for groups whose manifests want protection, and for their instances and pairs. Without --timeout it
+    waits as long as it takes. --watch redraws a terminal; elsewhere it prints the lines that change.
+
     \b
-    Example: tell a schedule when protection has broken:
+    Example: tell a schedule when protection has broken; wait for the first copy:
       declarative status ProtectionGroup/shop || notify
+      declarative status --wait copied --timeout 2h
     """
     from declarative.views.health import HealthView
     from declarative.workflow import reports, states
 
     deliver.begin(states=states.state_folders(project))
+    if watches or until is not None:
+        from declarative.cli import watching
+        from declarative.reporting.waiting import Until
+
+        aim = Until(until) if until is not None else None
+        if watches or aim is None:
+            return watching.watch(setting, project, address, deliver, aim)
+        return watching.wait(setting, project, address, deliver, aim)
     found = asyncio.run(reports.status(project, address))
     return deliver.present(HealthView(found), ExitCode.OK if found.healthy else ExitCode.ERROR)
 

@@ -20,6 +20,7 @@ from declarative.provider.codes import explain_code
 from declarative.provider.jobs import read_time
 
 NAME_LIMIT = 100
+NOT_PROTECTED: Final = "protection is wanted, and the group is not protected"  # which may be on its way
 
 _OTHER_SIDE: Final = {"source": "target", "target": "source"}
 
@@ -203,7 +204,7 @@ def _goal_troubles(wanted: str, status: str) -> Iterator[str]:
     if status == "failed-over":
         yield "production has moved to the other side, and nothing is copied until an operator reprotects the group"
     elif wanted == "enabled" and status != "protected":
-        yield "protection is wanted, and the group is not protected"
+        yield NOT_PROTECTED
 
 
 def _failure(attributes: Attributes) -> Iterator[str]:

@@ -70,6 +70,29 @@ def status_lines(found: Health) -> list[Line]:
     return [*lines, line(_verdict(found), Tone.STRONG)]
 
 
+def changed_lines(before: Health | None, after: Health) -> list[Line]:
+    """A line for each object that is new, has changed or is no longer there, and for what is wrong beside them."""
+    old, new = _one_by_one(before) if before is not None else {}, _one_by_one(after)
+    lines = [text for key, text in new.items() if old.get(key) != text]
+    return lines + [(*text[:1], Span(": no longer shown")) for key, text in old.items() if key not in new]
+
+
+def _one_by_one(health: Health) -> dict[tuple[str, str], Line]:
+    found: dict[tuple[str, str], Line] = {}
+    for group in health.groups:
+        side = f", production in {shown(group.production)}" if group.production else ""
+        found[GROUP.name, group.id] = _with_troubles(group, GROUP.name, f"{_status_words(group)}{side}")
+        for one in group.members:
+            found[one.kind, one.id] = _with_troubles(one, one.kind, _status_words(one))
+    found.update({("", trouble): line(f"! {trouble}", Tone.REMOVE) for trouble in health.troubles})
+    return found
+
+
+def _with_troubles(one: GroupStatus | MemberStatus, kind: str, status: str) -> Line:
+    title = _title(one, kind=kind, indent=0, status=status)[1:]
+    return (*title, *(Span(f"; {trouble}", Tone.REMOVE) for trouble in one.troubles))
+
+
 def _verdict(found: Health) -> str:
     if wrong := sum(1 for _ in found.all_troubles()):
         return f"Not healthy: {many(wrong, 'finding')}."

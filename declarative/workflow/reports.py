@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from declarative import manifest
-from declarative.errors import DeclarativeError, UsageError, visible
+from declarative.backoff import Backoff
+from declarative.errors import DeclarativeError, ProviderError, UsageError, visible
 from declarative.kinds import KINDS
 from declarative.model import Address, Desired, Lookups, Resource, Stack
 from declarative.observation.refresh import domains_of, read_kinds
@@ -21,8 +23,13 @@ from declarative.workflow.project import Project
 from declarative.workflow.sessions import observer_for
 
 if TYPE_CHECKING:
+    from declarative.observation import Observer
     from declarative.reporting.exporter import Exported
     from declarative.reporting.health import Report
+    from declarative.state import State
+
+_LOOKS = Backoff(first=2.0, longest=30.0, growth=1.5)  # between two looks of those who wait or watch
+_LAST = 2.0  # seconds before the time is over, for a last look
 
 
 async def status(project: Project, address: str | None = None) -> Report:
@@ -30,20 +37,64 @@ async def status(project: Project, address: str | None = None) -> Report:
 
     Takes no lock and writes nothing. Raises UsageError when the address is not recorded.
     """
-    from declarative.reporting.health import Report, report
+    from declarative.reporting.health import Report
 
     stack = stack_of(project)
-    state = read_state(project, stack, store_of(project, stack))
-    only = recorded_address(state.resources, address) if address is not None else None
+    state, only = _recorded(project, stack, address)
     if not state.resources:
         return Report()
     async with cloud_of(project, stack) as provider:
-        check_cloud(state, provider.binding)
         observer = observer_for(project, provider, stack)
-        observed = await read_kinds(observer, state.resources.values(), KINDS)
+        found = await _looked(state, only, observer)
     for finding in observer.notices.findings:
         project.warn(finding)
-    return report(state.resources, observed, only=only)
+    return found
+
+
+async def watched(project: Project, address: str | None = None) -> AsyncGenerator[Report, None]:
+    """Yield what `status` returns again and again, after pauses that grow while nothing changes. Close it when done.
+
+    It ends when the time of the project is over, and not before; the last look is just before that. A warning is told
+    once. Takes no lock and writes nothing. Raises UsageError when the address is not recorded.
+    """
+    stack, clock = stack_of(project), project.clock
+    ends = clock.monotonic() + project.timeout if project.timeout is not None else math.inf
+    told: set[str] = set()
+    before, pause = None, 0.0
+    _recorded(project, stack, address)  # a wrong address is told before anyone signs in
+    async with cloud_of(project, stack) as provider:
+        while (left := ends - clock.monotonic()) > 0:
+            limited = project if left == math.inf else replace(project, timeout=left)
+            observer = observer_for(limited, provider, stack)
+            try:
+                found = await _looked(*_recorded(project, stack, address), observer)
+            except ProviderError:
+                if clock.monotonic() < ends:
+                    raise
+                return
+            for finding in observer.notices.findings:
+                if finding.summary not in told:
+                    told.add(finding.summary)
+                    project.warn(finding)
+            yield found
+            pause = _LOOKS.after(pause if found == before else 0.0)
+            before = found
+            left = max(ends - clock.monotonic(), 0.0)
+            await clock.sleep(min(pause, left - _LAST if left > _LAST else left))
+
+
+def _recorded(project: Project, stack: Stack, address: str | None) -> tuple[State, Address | None]:
+    state = read_state(project, stack, store_of(project, stack))
+    return state, recorded_address(state.resources, address) if address is not None else None
+
+
+async def _looked(state: State, only: Address | None, observer: Observer) -> Report:
+    from declarative.reporting.health import Report, report
+
+    if not state.resources:
+        return Report()
+    check_cloud(state, observer.provider.binding)
+    return report(state.resources, await read_kinds(observer, state.resources.values(), KINDS), only=only)
 
 
 def objects(project: Project) -> tuple[Mapping[Address, Desired], Mapping[Address, Resource]]:
