@@ -1,12 +1,13 @@
 import copy
 import functools
 import json
+import os
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator, validators
 
 from declarative.errors import UsageError
 from declarative.kinds import KINDS
@@ -101,7 +102,8 @@ SCALARS = [(document["kind"], name) for document in OBJECTS for name in sorted(d
 def every_property(node, path=""):
     if isinstance(node, dict):
         for name, inner in node.get("properties", {}).items():
-            yield f"{path}.{name}", inner
+            if inner is not False:
+                yield f"{path}.{name}", inner
         for keyword, inner in node.items():
             yield from every_property(inner, f"{path}/{keyword}")
     elif isinstance(node, list):
@@ -276,6 +278,42 @@ def test_the_fast_check_and_jsonschema_agree(document, other, resolved):
 
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
+
+
+@functools.cache
+def bundled(kind=None):
+    """A validator of a printed schema that also knows the keywords of ours that it has taken over."""
+    own = {"maxBytes": findings._max_bytes, "uniqueBy": findings._unique_by}
+    schema = {keyword: rule for keyword, rule in json.loads(schema_text(kind)).items() if keyword != "$schema"}
+    return validators.extend(Draft202012Validator, own)(schema)
+
+
+def is_valid_by_its_kind(document):
+    kind = document.get("kind") if isinstance(document, dict) else None
+    return kind in kinds() and check(kind, resolved=False)(document)
+
+
+@settings(max_examples=300, deadline=None)
+@given(mutations())
+def test_the_bundled_schema_and_that_of_the_kind_agree(document):
+    assert bundled().is_valid(document) is is_valid_by_its_kind(document)
+    kind = document.get("kind")
+    if kind in kinds():
+        assert bundled(kind).is_valid(document) is is_valid_by_its_kind(document)
+
+
+def test_the_bundled_schema_and_that_of_the_kind_agree_on_every_document_of_the_corpus():
+    disputed = [
+        place for place, document in corpus() if bundled().is_valid(document) is not is_valid_by_its_kind(document)
+    ]
+    assert disputed == []
+
+
+def test_the_file_of_the_bundled_schema_is_the_one_that_is_printed():
+    path = schema_root() / "sdrs.json"
+    if os.environ.get("UPDATE_GOLDEN") == "1":
+        path.write_text(schema_text(), encoding="utf-8")
+    assert path.read_text(encoding="utf-8") == schema_text(), f"UPDATE_GOLDEN=1 writes {path} anew"
 
 
 @functools.cache
