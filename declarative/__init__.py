@@ -23,11 +23,12 @@ if TYPE_CHECKING:
     from declarative.planner.selection import PlanRequest
     from declarative.workflow.execution import Applied
     from declarative.workflow.imports import import_objects
-    from declarative.workflow.manifests import schema, validate
+    from declarative.workflow.manifests import validate
     from declarative.workflow.plans import plan
     from declarative.workflow.project import Embedded, Project
     from declarative.workflow.reports import export, status
     from declarative.workflow.runs import apply, apply_saved
+    from declarative.workflow.schemas import schema
     from declarative.workflow.states import (
         lock_break,
         lock_show,
@@ -54,11 +55,12 @@ _HOMES = {
     "declarative.planner.selection": ("PlanRequest",),
     "declarative.workflow.execution": ("Applied",),
     "declarative.workflow.imports": ("import_objects",),
-    "declarative.workflow.manifests": ("schema", "validate"),
+    "declarative.workflow.manifests": ("validate",),
     "declarative.workflow.plans": ("plan",),
     "declarative.workflow.project": ("Embedded", "Project"),
     "declarative.workflow.reports": ("export", "status"),
     "declarative.workflow.runs": ("apply", "apply_saved"),
+    "declarative.workflow.schemas": ("schema",),
     "declarative.workflow.states": (
         "lock_break",
         "lock_show",

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import click
 
+from declarative.cli.editor_files import with_modelines, write_schemas
 from declarative.cli.options import with_project
 from declarative.cli.plan_files import write_new
 from declarative.cli.setting import Setting
-from declarative.errors import pasteable, shown, visible
+from declarative.errors import DeclarativeError, pasteable, shown, visible
 from declarative.views.text import many
 from declarative.workflow.project import Project
 
@@ -34,11 +36,22 @@ def export(setting: Setting, project: Project, folder: str) -> None:
 
     target = setting.path(folder)
     found = asyncio.run(reports.export(project, target=target))
-    for path in write_new(target, {name: text.encode() for name, text in found.files.items()}):
+    written, notes = [*write_new(target, dict(_contents(found.files)))], list(found.notes)
+    try:
+        written += write_schemas(target)
+    except DeclarativeError as error:  # the manifests are there, and are good without
+        notes.append(f"no schemas for editors were written, {error}")
+    for path in written:
         setting.screen.out(f"wrote {visible(path)}")
-    for note in found.notes:
+    for note in notes:
         setting.screen.err(f"note: {shown(note)}")
     setting.screen.err(f"\n{many(len(found.imports), 'object')}. {_next(target)}")
+
+
+def _contents(files: Mapping[str, str]) -> Iterator[tuple[str, bytes]]:
+    """Yield each file's name and content; manifests name their schema for editors."""
+    for name, text in files.items():
+        yield name, (with_modelines(text) if name.endswith(".yaml") else text).encode()
 
 
 def _next(target: Path) -> str:

@@ -1,4 +1,4 @@
-"""Files of the command line's own: saved plans, and the example that `init` writes."""
+"""Files of the command line's own: saved plans, and new files that never replace one."""
 
 from __future__ import annotations
 
@@ -242,12 +242,6 @@ def write_private(path: Path, content: bytes) -> None:
         raise FileRefused(f"{path} can't be written: {error.strerror}") from error
 
 
-def write_quickstart(folder: Path) -> tuple[Path, ...]:
-    """Write the small stack of `init` into `folder`, as `write_new` does."""
-    source = quickstart_root()
-    return write_new(folder, {name: (source / name).read_bytes() for name in QUICKSTART})
-
-
 def write_new(folder: Path, contents: Mapping[str, bytes]) -> tuple[Path, ...]:
     """Write files, by name, into `folder`, which is made if need be; nothing is overwritten.
 
@@ -261,6 +255,7 @@ def write_new(folder: Path, contents: Mapping[str, bytes]) -> tuple[Path, ...]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for target, content in targets.items():
+            target.parent.mkdir(parents=True, exist_ok=True)
             with target.open("xb") as file:
                 file.write(content)
     except OSError as error:
@@ -268,8 +263,8 @@ def write_new(folder: Path, contents: Mapping[str, bytes]) -> tuple[Path, ...]:
     return tuple(targets)
 
 
-def quickstart_root() -> Path:
-    """Where the example lies: in the installed package, or beside it in a checkout."""
+def quickstart_files() -> tuple[Path, tuple[str, ...]]:
+    """Where the example lies, in the installed package or beside it in a checkout, and the names of its files."""
     package = Path(__file__).resolve().parent.parent
     installed = package / "quickstart"
-    return installed if installed.is_dir() else package.parent / "examples" / "quickstart"
+    return installed if installed.is_dir() else package.parent / "examples" / "quickstart", QUICKSTART

@@ -35,7 +35,7 @@ COMMANDS = {
     "lock": ("states:lock", "Show or break the lock of the state."),
     "import": ("runs:import_", "Record objects that exist in the cloud."),
     "export": ("exports:export", "Write manifests for what exists in the cloud."),
-    "schema": ("starting:schema", "Print the JSON Schema of a manifest."),
+    "schema": ("schemas:schema", "Print a JSON Schema, or write those for editors."),
     "explain": ("explain:explain", "Say what a finding, a field or an error code means."),
     "simulator": ("simulators:simulator", "Run, change or reset the simulator."),
     "version": ("starting:version", "Print the version."),

@@ -1,4 +1,4 @@
-"""`init`, `validate`, `schema`, `version`: what needs neither state nor cloud."""
+"""`init`, `validate`, `version`: what needs neither state nor cloud."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import click
 
 from declarative.cli.delivery import Delivery
 from declarative.cli.options import renders, with_project
-from declarative.cli.plan_files import write_quickstart
+from declarative.cli.plan_files import write_new
 from declarative.cli.setting import Setting
 from declarative.errors import ExitCode, InputError, Severity, pasteable, visible
 from declarative.workflow.project import Project
@@ -20,13 +20,22 @@ from declarative.workflow.project import Project
 def init(setting: Setting, folder: str) -> None:
     """Write a small stack into DIR that applies on the embedded simulator; nothing is overwritten.
 
+    With it come JSON Schemas for editors, and settings by which VS Code finds them. Settings that exist are left as
+    they are; what to add to them is printed.
+
     \b
     Example:
       declarative init shop
     """
+    from declarative.cli import editor_files
+
     target = setting.path(folder)
-    for path in write_quickstart(target):
+    written = [*write_new(target, editor_files.quickstart()), editor_files.write_settings(target)]
+    for path in filter(None, written):
         setting.screen.out(f"wrote {visible(path)}")
+    if None in written:
+        kept = visible(target / editor_files.SETTINGS)
+        setting.screen.err(f"\n{kept} is left as it is. For VS Code, add to it:\n{editor_files.settings_text()}")
     place = pasteable(target)
     where = "" if place else ", in that folder"
     enter = f"  cd {place}\n" if place and target != Path() else ""
@@ -59,22 +68,6 @@ def validate(setting: Setting, project: Project, deliver: Delivery) -> ExitCode:
     code = deliver.present(view, ExitCode.ERROR if is_bad else ExitCode.OK)
     setting.screen.err(findings_summary(findings, looked))
     return code
-
-
-@click.command()
-@click.argument("kind", metavar="[KIND]", required=False)
-@click.pass_obj
-def schema(setting: Setting, kind: str | None) -> None:
-    """Print the JSON Schema of KIND's documents, or of any manifest document; it needs no other file.
-
-    \b
-    Example: let an editor check and complete manifests that begin with
-    the line `# yaml-language-server: $schema=manifest.schema.json`:
-      declarative schema > manifest.schema.json
-    """
-    from declarative.workflow import manifests
-
-    setting.screen.out(manifests.schema(kind))
 
 
 @click.command()

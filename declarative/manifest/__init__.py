@@ -6,6 +6,7 @@
     loading      files to documents               stack        the settings of the Stack
     schemas      the JSON Schemas                 checking     each document by itself
     bundle       the same for editors             leftout      files that look like manifests and are not read
+    environment_schema  a schema of the variables, for editors
     findings     what a schema says, in words     resolution   documents to desired objects
     expressions  `${…}` in text                   directory    which objects there are, and what to say of others
     uniqueness   what no two objects may share    digest       one hash of all that is desired
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from declarative.manifest.bundle import schema_text
+    from declarative.manifest.environment_schema import environment_schema_text
     from declarative.manifest.leftout import still_written
     from declarative.manifest.loading import EnvironmentMissing, Manifests, StackMissing, holds_stack, load
     from declarative.manifest.resolution import resolve, stack_of
@@ -34,6 +36,7 @@ __all__ = [
     "Manifests",
     "StackMissing",
     "VariableSources",
+    "environment_schema_text",
     "holds_stack",
     "inspect",
     "load",
@@ -51,6 +54,7 @@ _HOMES = {
     "Manifests": "loading",
     "StackMissing": "loading",
     "VariableSources": "variables",
+    "environment_schema_text": "environment_schema",
     "holds_stack": "loading",
     "inspect": "validation",
     "load": "loading",

@@ -65,7 +65,7 @@ _PYTHON_TYPES: Mapping[VariableType, Callable[[Json], bool]] = {
     VariableType.MAP: lambda value: isinstance(value, dict),
 }
 _COLLECTIONS = (VariableType.LIST, VariableType.MAP)
-_JSON_TYPES = {VariableType.LIST: "array", VariableType.MAP: "object"} | {
+JSON_TYPES = {VariableType.LIST: "array", VariableType.MAP: "object"} | {
     kind: kind.value for kind in (VariableType.STRING, VariableType.NUMBER, VariableType.BOOLEAN)
 }
 _WANTED = {
@@ -113,7 +113,7 @@ class Variable:
 
     def remedy(self, value: Json) -> str:
         """Say how to put right a value that a file gives and whose type is wrong. Empty: nothing helps in general."""
-        return "" if _PYTHON_TYPES[self.type](value) else retyped(value, _JSON_TYPES[self.type])
+        return "" if _PYTHON_TYPES[self.type](value) else retyped(value, JSON_TYPES[self.type])
 
 
 def declared(spec: Mapping[str, Json]) -> tuple[dict[str, Variable], list[Problem]]:

@@ -1,4 +1,4 @@
-"""The manifests of a project: checked, resolved, and as JSON Schemas. None of it needs a state or the cloud."""
+"""The manifests of a project: checked and resolved. None of it needs a state or the cloud."""
 
 from __future__ import annotations
 
@@ -22,11 +22,6 @@ def inspect(project: Project) -> manifest.Inspection:
     chosen = None if project.environment == DEFAULT_ENVIRONMENT else project.environment
     with _environment_known(project):
         return manifest.inspect(project.folder, environment=chosen, sources=project.sources(), judge=offline_findings)
-
-
-def schema(kind: str | None) -> str:
-    """A JSON Schema: of one kind, or of any manifest document."""
-    return manifest.schema_text(kind)
 
 
 def resolved(project: Project) -> tuple[DesiredView, tuple[Diagnostic, ...]]:

@@ -2,13 +2,18 @@
 
 import json
 import os
+import re
 import stat
 from pathlib import Path
 
 import jsonschema
 import pytest
+from referencing import Registry
+from referencing.jsonschema import DRAFT202012
 
+from declarative.manifest.schemas import kinds, schema_name, schema_root
 from declarative.simulator import World
+from declarative.workflow import schemas
 
 ROOT = Path(__file__).parents[2]
 GROUP = """\
@@ -294,17 +299,57 @@ def test_a_speed_that_is_none_is_refused(cli, write, monkeypatch, speed):
     assert "DECLARATIVE_SIMULATOR_SPEED" in ran.err
 
 
-@pytest.mark.parametrize("kind", [(), ("Stack",), ("ProtectionGroup",)], ids=str)
-def test_schemas_are_printed(cli, kind):
-    ran = cli("schema", *kind)
+@pytest.mark.parametrize("name", [None, "environment", *kinds(), *schemas.names()])
+def test_schemas_are_printed_and_stand_alone(cli, name):
+    cli("init", ".")
+    ran = cli("schema", *([name] if name else []))
     assert ran.code == 0
-    jsonschema.Draft202012Validator.check_schema(json.loads(ran.out))
+    text = json.loads(ran.out)
+    jsonschema.Draft202012Validator.check_schema(text)
+    assert text["description"]
+    assert [one for one in re.findall(r'"\$ref": "([^"]+)"', ran.out) if not one.startswith("#")] == []
+    resolver = Registry().with_resource("", DRAFT202012.create_resource(text)).resolver()
+    for reference in re.findall(r'"\$ref": "([^"]+)"', ran.out):
+        resolver.lookup(reference)
 
 
-def test_an_unknown_kind_has_no_schema(cli):
+def test_an_unknown_name_has_no_schema(cli):
     ran = cli("schema", "ProtectionGruop")
     assert ran.code == 64
     assert "Did you mean 'ProtectionGroup'?" in ran.err
+    assert "plan" in ran.err
+
+
+def test_every_schema_of_the_folder_is_printed_by_its_name():
+    manifests = {"manifest.json", "sdrs.json", *map(schema_name, kinds())}
+    others = {path.name for path in schema_root().iterdir()} - manifests
+    assert others == {f"{name.replace('-', '_')}.json" for name in schemas.names()}
+
+
+def test_the_schemas_for_editors_are_written_again(cli, write, folder):
+    ran = cli("schema", "--write")
+    assert ran.code == 64
+    assert "holds no Stack" in ran.err
+    assert not (folder / ".schemas").exists()
+    write("shop")
+    ran = cli("schema", "--write")
+    assert (ran.code, ran.out) == (0, "wrote .schemas/sdrs.json\nwrote .schemas/environment.json\n")
+    assert cli("validate").code == 0
+    assert cli("schema", "--write").code == 0
+    assert cli("schema", "plan", "--write").code == 64
+
+
+def test_init_leaves_settings_alone_and_prints_what_to_add(cli, folder):
+    path = folder / ".vscode" / "settings.json"
+    path.parent.mkdir()
+    path.write_text("{}")
+    ran = cli("init", ".")
+    assert ran.code == 0
+    assert path.read_text() == "{}"
+    assert "settings.json" not in ran.out
+    assert ".vscode/settings.json is left as it is. For VS Code, add to it:" in ran.err
+    assert '"yaml.schemas": {' in ran.err
+    assert cli("validate").code == 0
 
 
 @pytest.mark.parametrize("variable", ["ALLOW", "AUTO_APPROVE", "TARGET", "EXCLUDE", "REPLACE", "VAR", "PLAN_SHA256"])

@@ -104,7 +104,13 @@ def test_graph_of_a_stack_without_objects_says_so(cli, folder):
 def test_an_export_can_be_imported_as_it_is(cli, shop, folder):
     ran = cli("-C", "shop", "export", "../copy")
     assert ran.code == 0
-    assert [line.rpartition("/")[2] for line in ran.out.splitlines()] == ["stack.yaml", "groups.yaml", "imports.sh"]
+    assert [line.rpartition("/")[2] for line in ran.out.splitlines()] == [
+        "stack.yaml",
+        "groups.yaml",
+        "imports.sh",
+        "sdrs.json",
+        "environment.json",
+    ]
     assert "3 objects. Next:" in ran.err
     copy = folder / "copy"
     (copy / ".declarative").mkdir()

@@ -6,13 +6,11 @@ import stat
 import pytest
 
 from declarative.cli.plan_files import (
-    QUICKSTART,
     FileRefused,
-    quickstart_root,
     read_plan,
     refuse_output,
+    write_new,
     write_plan,
-    write_quickstart,
 )
 from declarative.errors import UsageError
 
@@ -130,16 +128,9 @@ def test_a_plan_comes_back_as_it_was_written(tmp_path):
     assert read_plan(tmp_path / "plan.json") == '{"a":"ü"}\n'
 
 
-def test_init_writes_the_example(tmp_path):
-    written = write_quickstart(tmp_path / "a" / "b")
-    assert [path.name for path in written] == list(QUICKSTART)
-    for path in written:
-        assert path.read_bytes() == (quickstart_root() / path.name).read_bytes()
-
-
-def test_init_lists_all_that_is_in_the_way_and_writes_nothing(tmp_path):
+def test_all_that_is_in_the_way_is_listed_and_nothing_is_written(tmp_path):
     (tmp_path / "stack.yaml").write_text("mine")
     (tmp_path / ".gitignore").symlink_to(tmp_path / "nowhere")
     with pytest.raises(FileRefused, match=r"stack\.yaml, .*\.gitignore"):
-        write_quickstart(tmp_path)
+        write_new(tmp_path, dict.fromkeys(("stack.yaml", "groups.yaml", ".gitignore"), b""))
     assert sorted(one.name for one in tmp_path.iterdir()) == [".gitignore", "stack.yaml"]
