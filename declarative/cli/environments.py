@@ -5,9 +5,9 @@ from __future__ import annotations
 import click
 
 from declarative.cli.groups import LazyGroup
-from declarative.cli.options import with_project
+from declarative.cli.options import formats, with_project
 from declarative.cli.setting import Setting
-from declarative.views.moving import environment_lines
+from declarative.views.moving import environments_view
 from declarative.workflow.project import Project
 
 _ENV = {"list": ("environments:list_", "List those that have a file or a state.")}
@@ -24,8 +24,9 @@ def env() -> None:
 
 
 @click.command("list")
+@formats("text", "json")
 @with_project("state")
-def list_(setting: Setting, project: Project) -> None:
+def list_(setting: Setting, project: Project, output_format: str) -> None:
     """List the environments, and what each has: a file in environments/, a state.
 
     One with a state and no file any more is told: its objects still cost.
@@ -37,6 +38,6 @@ def list_(setting: Setting, project: Project) -> None:
     from declarative.workflow.environments import environments
 
     found = environments(project)
-    setting.screen.show(environment_lines(found))
+    setting.screen.present(environments_view(found), output_format)
     if not found:
         setting.screen.err("There is no file in environments/, and no state.")

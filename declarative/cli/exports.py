@@ -9,18 +9,21 @@ from pathlib import Path
 import click
 
 from declarative.cli.editor_files import with_modelines, write_schemas
-from declarative.cli.options import with_project
+from declarative.cli.options import formats, with_project
 from declarative.cli.plan_files import write_new
 from declarative.cli.setting import Setting
-from declarative.errors import DeclarativeError, pasteable, shown, visible
+from declarative.errors import DeclarativeError, pasteable, shown
+from declarative.model import Json
+from declarative.views.moving import written_view
 from declarative.views.text import many
 from declarative.workflow.project import Project
 
 
 @click.command()
 @click.argument("folder", metavar="[DIR]", default=".")
+@formats("text", "json")
 @with_project("cloud")
-def export(setting: Setting, project: Project, folder: str) -> None:
+def export(setting: Setting, project: Project, folder: str, output_format: str) -> None:
     """Write manifests into DIR for all that exists in the cloud; nothing is overwritten.
 
     The groups, their instances, pairs, attachments and drills, with references between them, and variables for
@@ -41,8 +44,8 @@ def export(setting: Setting, project: Project, folder: str) -> None:
         written += write_schemas(target)
     except DeclarativeError as error:  # the manifests are there, and are good without
         notes.append(f"no schemas for editors were written, {error}")
-    for path in written:
-        setting.screen.out(f"wrote {visible(path)}")
+    imports: Json = [{"address": str(address), "id": object_id} for address, object_id in found.imports]
+    setting.screen.present(written_view("export", written, imports=imports, notes=notes), output_format)
     for note in notes:
         setting.screen.err(f"note: {shown(note)}")
     setting.screen.err(f"\n{many(len(found.imports), 'object')}. {_next(target)}")

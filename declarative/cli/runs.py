@@ -14,7 +14,7 @@ import click
 from click.core import ParameterSource
 
 from declarative.cli.delivery import Delivery
-from declarative.cli.options import PlanningCommand, option, planning_options, renders, with_project
+from declarative.cli.options import PlanningCommand, formats, option, planning_options, renders, with_project
 from declarative.cli.plan_files import read_plan
 from declarative.cli.progress import Board, JsonLines, PlainLines, Progress
 from declarative.cli.prompt import Front
@@ -25,6 +25,7 @@ from declarative.cli.signals import run_async
 from declarative.errors import ExitCode, PlanRefused, UsageError, visible
 from declarative.planner.selection import PlanRequest
 from declarative.views.outcomes import OutcomeView
+from declarative.views.states import imported_view
 from declarative.workflow.project import Project
 
 if TYPE_CHECKING:
@@ -211,8 +212,9 @@ def _progress(screen: Screen, output_format: str) -> Progress:
 
 @click.command("import")
 @click.argument("words", metavar="ADDRESS ID [ADDRESS ID]...", nargs=-1, required=True)
+@formats("text", "json")
 @with_project("variables", "state", "cloud", "timeouts", "lock")
-def import_(setting: Setting, project: Project, words: tuple[str, ...]) -> None:
+def import_(setting: Setting, project: Project, words: tuple[str, ...], output_format: str) -> None:
     """Record the object ID of the cloud under ADDRESS, which the manifests declare.
 
     Nothing in the cloud is changed. Of several objects all are recorded, or none.
@@ -228,6 +230,5 @@ def import_(setting: Setting, project: Project, words: tuple[str, ...]) -> None:
     wanted = list(zip(words[::2], words[1::2], strict=True))
     front = Front(setting.screen, PlainLines(setting.screen), project.clock.stamp)
     imported = asyncio.run(imports.import_objects(project, wanted, watch=front))
-    for resource in imported:
-        setting.screen.out(f"Imported: {resource.address} is recorded with id {visible(resource.id)}.")
+    setting.screen.present(imported_view(imported), output_format)
     setting.screen.err("See what differs from the manifests: declarative plan")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+
 import click
 
 from declarative.cli.options import option
@@ -16,11 +18,11 @@ class SchemaCommand(click.Command):
         from declarative.manifest.schemas import kinds
         from declarative.workflow import schemas
 
-        formatter.write_paragraph()
-        formatter.write_text(
+        told = (
             f"NAME is a kind, {', '.join(kinds())}; {schemas.ENVIRONMENT}, for the files in environments/, made of the"
             f" variables of the Stack; or what a command prints as JSON: {', '.join(schemas.names())}."
         )
+        formatter.write(f"\n{textwrap.fill(told, formatter.width, break_on_hyphens=False)}\n")
 
 
 @click.command(cls=SchemaCommand)

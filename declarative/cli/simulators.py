@@ -9,7 +9,7 @@ import click
 
 from declarative.cli.embedded import SimulatorFailed, world_file
 from declarative.cli.groups import LazyGroup
-from declarative.cli.options import option
+from declarative.cli.options import formats, option
 from declarative.cli.serving import ServeCommand, serving_options
 from declarative.cli.setting import Given, Setting
 from declarative.errors import UsageError, visible
@@ -115,8 +115,9 @@ def _fresh_world(
 
 
 @click.command()
+@formats("text", "json")
 @click.pass_obj
-def reset(setting: Setting) -> None:
+def reset(setting: Setting, output_format: str) -> None:
     """Delete the stack's embedded simulator with all that is in it; the next command begins a fresh one.
 
     \b
@@ -124,14 +125,17 @@ def reset(setting: Setting) -> None:
       declarative simulator reset
     """
     from declarative.simulator import WorldError, delete_world
+    from declarative.views.text import line
+    from declarative.views.view import Told
 
     path = world_file(setting.folder)
     try:
         found = delete_world(path)
     except WorldError as error:
         raise SimulatorFailed(str(error)) from error
+    lines = [line(f"deleted {visible(path)}")] if found else []
+    setting.screen.present(Told("simulator-reset", lines, {"deleted": str(path) if found else None}), output_format)
     if not found:
         setting.screen.err("There is no embedded simulator here: nothing to delete.")
         return
-    setting.screen.out(f"deleted {visible(path)}")
     setting.screen.err("What is recorded of its objects is now stale; for a fresh start delete the state as well.")

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from declarative.cli.delivery import Delivery
-from declarative.cli.options import renders, with_project
+from declarative.cli.options import formats, renders, with_project
 from declarative.cli.plan_files import write_new
 from declarative.cli.setting import Setting
 from declarative.errors import ExitCode, InputError, Severity, pasteable, visible
@@ -16,8 +16,9 @@ from declarative.workflow.project import Project
 
 @click.command()
 @click.argument("folder", metavar="[DIR]", default=".")
+@formats("text", "json")
 @click.pass_obj
-def init(setting: Setting, folder: str) -> None:
+def init(setting: Setting, folder: str, output_format: str) -> None:
     """Write a small stack into DIR that applies on the embedded simulator; nothing is overwritten.
 
     With it come JSON Schemas for editors, and settings by which VS Code finds them. Settings that exist are left as
@@ -28,12 +29,14 @@ def init(setting: Setting, folder: str) -> None:
       declarative init shop
     """
     from declarative.cli import editor_files
+    from declarative.views.moving import written_view
 
     target = setting.path(folder)
-    written = [*write_new(target, editor_files.quickstart()), editor_files.write_settings(target)]
-    for path in filter(None, written):
-        setting.screen.out(f"wrote {visible(path)}")
-    if None in written:
+    written = [*write_new(target, editor_files.quickstart())]
+    settings = editor_files.write_settings(target)
+    written += [settings] if settings is not None else []
+    setting.screen.present(written_view("init", written), output_format)
+    if settings is None:
         kept = visible(target / editor_files.SETTINGS)
         setting.screen.err(f"\n{kept} is left as it is. For VS Code, add to it:\n{editor_files.settings_text()}")
     place = pasteable(target)
@@ -71,8 +74,9 @@ def validate(setting: Setting, project: Project, deliver: Delivery) -> ExitCode:
 
 
 @click.command()
+@formats("text", "json")
 @click.pass_obj
-def version(setting: Setting) -> None:
+def version(setting: Setting, output_format: str) -> None:
     """Print the version.
 
     \b
@@ -80,5 +84,8 @@ def version(setting: Setting) -> None:
       declarative version
     """
     from declarative import __version__
+    from declarative.views.text import line
+    from declarative.views.view import Told
 
-    setting.screen.out(f"declarative {__version__}")
+    told = Told("version", [line(f"declarative {__version__}")], {"version": __version__})
+    setting.screen.present(told, output_format)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import asdict
 
 import click
 
@@ -18,10 +19,11 @@ from declarative.views.states import (
     ListingView,
     ResourceView,
     holder_text,
-    import_lines,
-    point_lines,
+    points_view,
+    restored_view,
 )
 from declarative.views.text import line
+from declarative.views.view import Told
 from declarative.workflow.project import Project
 
 _STATE = {
@@ -92,8 +94,9 @@ def show(setting: Setting, project: Project, address: str, output_format: str) -
 @click.command("mv")
 @click.argument("source")
 @click.argument("target")
+@formats("text", "json")
 @with_project("state", "cloud", "lock")
-def mv(setting: Setting, project: Project, source: str, target: str) -> None:
+def mv(setting: Setting, project: Project, source: str, target: str, output_format: str) -> None:
     """Record the object of address SOURCE under address TARGET.
 
     \b
@@ -103,13 +106,15 @@ def mv(setting: Setting, project: Project, source: str, target: str) -> None:
     from declarative.workflow import states
 
     asyncio.run(states.state_mv(project, source, target, watch=_front(setting, project)))
-    setting.screen.out(f"Moved: {visible(source)} is now {visible(target)}.")
+    lines = [line(f"Moved: {visible(source)} is now {visible(target)}.")]
+    setting.screen.present(Told("state-mv", lines, {"source": source, "target": target}), output_format)
 
 
 @click.command("rm")
 @click.argument("addresses", metavar="ADDRESS...", nargs=-1, required=True)
+@formats("text", "json")
 @with_project("state", "cloud", "lock")
-def rm(setting: Setting, project: Project, addresses: tuple[str, ...]) -> None:
+def rm(setting: Setting, project: Project, addresses: tuple[str, ...], output_format: str) -> None:
     """Forget each ADDRESS: the object stays in the cloud, and is managed no more.
 
     \b
@@ -119,14 +124,15 @@ def rm(setting: Setting, project: Project, addresses: tuple[str, ...]) -> None:
     from declarative.workflow import states
 
     removed = asyncio.run(states.state_rm(project, addresses, watch=_front(setting, project)))
-    for address in removed:
-        setting.screen.out(f"Forgotten: {address}. It stays in the cloud.")
+    lines = [line(f"Forgotten: {address}. It stays in the cloud.") for address in removed]
+    setting.screen.present(Told("state-rm", lines, {"addresses": [*map(str, removed)]}), output_format)
 
 
 @click.command("restore")
 @click.argument("serial", type=click.IntRange(min=0), required=False)
+@formats("text", "json")
 @with_project("state", "lock")
-def restore(setting: Setting, project: Project, serial: int | None) -> None:
+def restore(setting: Setting, project: Project, serial: int | None, output_format: str) -> None:
     """Go back to the state as of SERIAL, or list the serials that are whole.
 
     For a state that is damaged, or that was written by mistake. The files that are replaced are kept in a folder beside
@@ -141,20 +147,12 @@ def restore(setting: Setting, project: Project, serial: int | None) -> None:
 
     if serial is None:
         points = states.state_points(project)
-        setting.screen.show(point_lines(points))
+        setting.screen.present(points_view(points), output_format)
         if not points:
             setting.screen.err("There is nothing to go back to: no state here is whole, nor any backup of one.")
         return
     restored = asyncio.run(states.state_restore(project, serial))
-    setting.screen.out(
-        f"Restored: the state is as of serial {serial}. What it replaces is in {visible(restored.kept)}."
-    )
-    if restored.resources:
-        setting.screen.out("Recorded after that, and no longer known; to take over what still exists:")
-        setting.screen.show(import_lines(restored.resources))
-    if restored.begun:
-        names = ", ".join(map(str, restored.begun))
-        setting.screen.out(f"Begun after that, and perhaps made: {names}. Look for them before you apply.")
+    setting.screen.present(restored_view(serial, restored), output_format)
 
 
 @click.command("history")
@@ -200,8 +198,9 @@ def lock_show(setting: Setting, project: Project, output_format: str) -> None:
 @click.command("break")
 @click.argument("lock_id", metavar="ID")
 @option("force", "--force", is_flag=True, sealed=True, help="Also where nobody can know whether its holder lives.")
+@formats("text", "json")
 @with_project("state")
-def lock_break(setting: Setting, project: Project, lock_id: str, force: bool) -> None:
+def lock_break(setting: Setting, project: Project, lock_id: str, force: bool, output_format: str) -> None:
     """Take the lock ID from a holder that is gone; refused while it lives.
 
     In an object store this watches for a minute whether the holder lives. Behind HTTP nobody can know: look whether
@@ -214,7 +213,8 @@ def lock_break(setting: Setting, project: Project, lock_id: str, force: bool) ->
     from declarative.workflow import states
 
     holder = states.lock_break(project, lock_id, force=force)
-    setting.screen.show([line(f"The lock is broken. {holder_text(holder)}")])
+    lines = [line(f"The lock is broken. {holder_text(holder)}")]
+    setting.screen.present(Told("lock-break", lines, {"holder": asdict(holder)}), output_format)
 
 
 def _front(setting: Setting, project: Project) -> Front:

@@ -59,7 +59,7 @@ def status(
 
 
 @click.command(cls=PlanningCommand)
-@formats("mermaid", "dot")
+@formats("mermaid", "dot", "json")
 @option("of_objects", "--objects", is_flag=True, help="Draw the objects instead; this needs no cloud.")
 @option("destroy", "--destroy", is_flag=True, help="Draw the plan to delete all that the stack manages.")
 @planning_options

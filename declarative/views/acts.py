@@ -36,7 +36,7 @@ class ActView:
     def json(self) -> str:
         return document(
             {
-                "format": "declarative.act/1",
+                "format": "declarative.simulator-act/1",
                 "act": self.act,
                 "address": self.address or None,
                 "noun": self.noun,

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from declarative.errors import visible
 from declarative.model import Action, Address, Desired, Json, Resource, Step
+from declarative.views.view import document
 
 _NAME_LIMIT = 100
 _PLAIN = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789 ./_-")
@@ -38,6 +39,9 @@ class GraphView:
     def dot(self) -> str:
         return dot(self.steps)
 
+    def json(self) -> str:
+        return _json(*_of_steps(self.steps))
+
 
 @dataclass(frozen=True, slots=True)
 class ObjectsView:
@@ -52,11 +56,26 @@ class ObjectsView:
     def dot(self) -> str:
         return _dot(*_of_objects(self.desired, self.recorded), "stack")
 
+    def json(self) -> str:
+        return _json(*_of_objects(self.desired, self.recorded))
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Box:
-    lines: tuple[str, ...]
+    """A step (`action`; `source`: the address before a move) or an object. `name`: in the cloud, "" if it has none."""
+
+    id: str
+    address: Address
+    name: str
     look: str
+    action: str = ""
+    source: Address | None = None
+    note: str = ""
+
+    def lines(self) -> Iterator[str]:
+        moved = f"{self.source} to " if self.source else ""
+        yield f"{self.action} {moved}{self.address}".lstrip()
+        yield from (text for text in (visible(self.name, limit=_NAME_LIMIT), self.note) if text)
 
 
 _Arrows = Sequence[tuple[int, int]]
@@ -76,7 +95,7 @@ def _mermaid(boxes: Sequence[_Box], arrows: _Arrows, looks: Collection[str]) -> 
     lines = ["flowchart LR"]
     lines += [f"    classDef {look} stroke:{_COLOURS[look]},stroke-width:2px" for look in looks]
     for number, box in enumerate(boxes):
-        label = "<br/>".join(_for_mermaid(text) for text in box.lines)
+        label = "<br/>".join(_for_mermaid(text) for text in box.lines())
         lines.append(f'    n{number}["{label}"]:::{box.look}')
     lines += [f"    n{first} --> n{then}" for first, then in arrows]
     return "\n".join(lines) + "\n"
@@ -85,25 +104,43 @@ def _mermaid(boxes: Sequence[_Box], arrows: _Arrows, looks: Collection[str]) -> 
 def _dot(boxes: Sequence[_Box], arrows: _Arrows, name: str) -> str:
     lines = [f"digraph {name} {{", "    rankdir=LR;", '    node [shape=box, style=rounded, fontname="sans-serif"];']
     for number, box in enumerate(boxes):
-        label = "\\n".join(_for_dot(text) for text in box.lines)
+        label = "\\n".join(_for_dot(text) for text in box.lines())
         lines.append(f'    n{number} [label="{label}", color="{_COLOURS[box.look]}"];')
     lines += [f"    n{first} -> n{then};" for first, then in arrows]
     return "\n".join([*lines, "}"]) + "\n"
 
 
+def _json(boxes: Sequence[_Box], arrows: _Arrows) -> str:
+    nodes: Json = [
+        {
+            "id": box.id,
+            "action": box.action or None,
+            "address": str(box.address),
+            "source": str(box.source) if box.source else None,
+            "name": box.name or None,
+        }
+        for box in boxes
+    ]
+    edges: Json = [{"from": boxes[first].id, "to": boxes[then].id} for first, then in arrows]
+    return document({"format": "declarative.graph/1", "nodes": nodes, "edges": edges})
+
+
 def _of_steps(steps: Sequence[Step]) -> tuple[list[_Box], _Arrows]:
-    boxes = [_Box(tuple(_label(step)), _LOOKS.get(step.action, _CHANGES)) for step in steps]
     numbers = {step.id: number for number, step in enumerate(steps)}
-    return boxes, [
+    return [_step_box(step) for step in steps], [
         (numbers[one], number) for number, step in enumerate(steps) for one in step.requires if one in numbers
     ]
 
 
-def _label(step: Step) -> Iterator[str]:
-    """The lines in a step's box: what is done to which address, and the name in the cloud, if it has one."""
-    moved = f"{step.source} to " if step.source else ""
-    yield f"{step.action.value} {moved}{step.address}"
-    yield from _name(step.resource.inputs.get("name", step.resource.attributes.get("name")))
+def _step_box(step: Step) -> _Box:
+    return _Box(
+        id=step.id,
+        address=step.address,
+        name=_name([step.resource.inputs.get("name", step.resource.attributes.get("name"))]),
+        look=_LOOKS.get(step.action, _CHANGES),
+        action=step.action.value,
+        source=step.source,
+    )
 
 
 def _of_objects(desired: Mapping[Address, Desired], recorded: Mapping[Address, Resource]) -> tuple[list[_Box], _Arrows]:
@@ -128,13 +165,12 @@ def _object_box(address: Address, wanted: Desired | None, known: Resource | None
         look, note = _REMOVES, "gone from the manifests"
     names = [wanted.spec.get("name")] if wanted is not None else []
     names += [known.inputs.get("name"), known.attributes.get("name")] if known is not None else []
-    name = next((one for one in names if isinstance(one, str)), None)
-    return _Box((str(address), *_name(name), *([note] if note else [])), look)
+    return _Box(id=str(address), address=address, name=_name(names), look=look, note=note)
 
 
-def _name(name: Json) -> Iterator[str]:
-    if isinstance(name, str) and name:
-        yield visible(name, limit=_NAME_LIMIT)
+def _name(found: Sequence[Json]) -> str:
+    """The first text among what may be a name."""
+    return next((one for one in found if isinstance(one, str)), "")
 
 
 def _for_mermaid(text: str) -> str:

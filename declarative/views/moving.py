@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from declarative.errors import shown
-from declarative.model import Begun, Binding, Dropped, Put
+from declarative import codec
+from declarative.errors import shown, visible
+from declarative.model import Begun, Binding, Dropped, Json, Put
+from declarative.views.findings import changes_json
 from declarative.views.plans import change_lines
-from declarative.views.states import operation_lines
+from declarative.views.states import operation_json, operation_lines, resource_json
 from declarative.views.text import Line, Span, Tone, line, many
+from declarative.views.view import Told, document
 
 if TYPE_CHECKING:
     from declarative.state.recovery_file import Recovery
@@ -49,6 +53,41 @@ class DifferenceView:
         if found.is_empty:
             yield line("Both tell of the same objects.", Tone.STRONG)
 
+    def json(self) -> str:
+        found = self.found
+        return document(
+            {
+                "format": "declarative.state-diff/1",
+                "differs": not found.is_empty,
+                "recorded": {"lineage": found.old.lineage, "serial": found.old.serial},
+                "file": {"lineage": found.new.lineage, "serial": found.new.serial},
+                "added": [resource_json(one) for one in found.added],
+                "removed": [resource_json(one) for one in found.removed],
+                "changed": [
+                    {"address": str(address), "changes": changes_json(changes)}
+                    for address, changes in found.changed.items()
+                ],
+                "opened": [operation_json(one) for one in found.opened],
+                "closed": [operation_json(one) for one in found.closed],
+            }
+        )
+
+
+def written_view(form: str, paths: Iterable[Path], **more: Json) -> Told:
+    """The files that were written."""
+    paths = tuple(paths)
+    return Told(form, [line(f"wrote {visible(path)}") for path in paths], {"files": [*map(str, paths)], **more})
+
+
+def rebound_view(old: Binding | None, new: Binding) -> Told:
+    """What a state was bound to, and is."""
+    text = "The state is bound so already." if old == new else "The state is bound anew."
+    both: dict[str, Json] = {
+        "old": codec.write_binding(old) if old is not None else None,
+        "new": codec.write_binding(new),
+    }
+    return Told("state-rebind", [line(text)], {"changed": old != new, **both})
+
 
 def binding_lines(old: Binding | None, new: Binding) -> Iterator[Line]:
     """What a state is bound to, and would be."""
@@ -74,8 +113,35 @@ def recovery_lines(kept: Recovery) -> Iterator[Line]:
             yield from operation_lines([record.operation])
 
 
-def rebuilt_lines(found: Rebuilt) -> Iterator[Line]:
-    """What was found, what is doubtful with the import of each candidate, and what is not there."""
+@dataclass(frozen=True, slots=True)
+class RebuiltView:
+    """What was found, what is doubtful with the candidates, and what is not there."""
+
+    found: Rebuilt
+
+    def text(self) -> Iterator[Line]:
+        return _rebuilt_lines(self.found)
+
+    def json(self) -> str:
+        looked_for = self.found.looked_for
+        return document(
+            {
+                "format": "declarative.state-rebuild/1",
+                "recorded": [{"address": str(one.address), "id": one.id} for one in self.found.recorded],
+                "doubtful": [
+                    {
+                        "address": str(address),
+                        "candidates": [{"id": one, "reason": reason} for one, reason in candidates.items()],
+                    }
+                    for address, candidates in looked_for.doubtful.items()
+                ],
+                "waiting": [*map(str, looked_for.waiting)],
+                "absent": [*map(str, looked_for.absent)],
+            }
+        )
+
+
+def _rebuilt_lines(found: Rebuilt) -> Iterator[Line]:
     for resource in found.recorded:
         yield line(f"  + {resource.address}  id {shown(resource.id, limit=_ID)}", Tone.ADD)
     looked_for = found.looked_for
@@ -95,7 +161,13 @@ def rebuilt_lines(found: Rebuilt) -> Iterator[Line]:
     )
 
 
-def environment_lines(environments: tuple[Environment, ...]) -> Iterator[Line]:
+def environments_view(environments: tuple[Environment, ...]) -> Told:
+    """The environments, and what each has."""
+    rows = [{"name": one.name, "file": one.file, "state": one.state} for one in environments]
+    return Told("env-list", _environment_lines(environments), {"environments": rows})
+
+
+def _environment_lines(environments: tuple[Environment, ...]) -> Iterator[Line]:
     """One line for each environment."""
     wide = max((len(one.name) for one in environments), default=0)
     for one in environments:

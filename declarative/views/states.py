@@ -7,12 +7,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 
 from declarative import codec
-from declarative.errors import shown
+from declarative.errors import shown, visible
 from declarative.model import Json, Operation, Resource, Run
-from declarative.state import Holder, Point, Seen, State
+from declarative.state import Holder, Point, Restored, Seen, State
 from declarative.views.outcomes import outputs_lines
 from declarative.views.text import Line, Span, Tone, field_name, line, many, value
-from declarative.views.view import document
+from declarative.views.view import Told, document
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,9 +114,37 @@ def holder_text(holder: Holder) -> str:
     )
 
 
-def point_lines(points: Iterable[Point]) -> list[Line]:
-    """One line for each run of serials that a state can be restored to."""
-    return [line(_point_text(one)) for one in points]
+def points_view(points: Iterable[Point]) -> Told:
+    """The serials that a state can be restored to: one line for each run of them."""
+    points = tuple(points)
+    lines = [line(_point_text(one)) for one in points]
+    return Told("state-restore", lines, {"points": [asdict(one) for one in points], "restored": None})
+
+
+def restored_view(serial: int, restored: Restored) -> Told:
+    """What a restore has left: where the files that it replaced are, and what may still exist of what came after."""
+    kept = visible(restored.kept)
+    lines = [line(f"Restored: the state is as of serial {serial}. What it replaces is in {kept}.")]
+    if restored.resources:
+        lines.append(line("Recorded after that, and no longer known; to take over what still exists:"))
+        lines += import_lines(restored.resources)
+    if restored.begun:
+        names = ", ".join(map(str, restored.begun))
+        lines.append(line(f"Begun after that, and perhaps made: {names}. Look for them before you apply."))
+    done: Json = {
+        "serial": serial,
+        "kept": restored.kept,
+        "no_longer_recorded": [{"address": str(one.address), "id": one.id} for one in restored.resources],
+        "perhaps_made": [*map(str, restored.begun)],
+    }
+    return Told("state-restore", lines, {"points": None, "restored": done})
+
+
+def imported_view(resources: Iterable[Resource]) -> Told:
+    """The objects that were imported."""
+    resources = tuple(resources)
+    lines = [line(f"Imported: {one.address} is recorded with id {visible(one.id)}.") for one in resources]
+    return Told("import", lines, {"imported": [{"address": str(one.address), "id": one.id} for one in resources]})
 
 
 def _point_text(point: Point) -> str:

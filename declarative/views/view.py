@@ -8,7 +8,8 @@ render, too.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 from declarative.model import Json
@@ -32,6 +33,24 @@ class Reported(Protocol):
 def document(content: Json) -> str:
     """A JSON value as a document for programs: indented, keys in the order given."""
     return json.dumps(content, indent=2)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a command has done or found: lines for a reader, and the members of one JSON object.
+
+    `form` is the name of the object's schema, and stands in its `format`.
+    """
+
+    form: str
+    lines: Iterable[Line]
+    members: Mapping[str, Json]
+
+    def text(self) -> Iterable[Line]:
+        return self.lines
+
+    def json(self) -> str:
+        return document({"format": f"declarative.{self.form}/1", **self.members})
 
 
 def formatted(view: object, output_format: str) -> Iterable[Line] | str:

@@ -16,12 +16,46 @@ ENVIRONMENT: Final = "environment"
 
 # What each command prints as JSON, by the name of the schema, which is that of its file.
 FORMS: Final = {
+    "init": "init",
     "validate": "findings",
     "plan": "plan",
     "apply": "events",
     "destroy": "events",
     "drift": "drift",
+    "status": "status",
+    "show": "show",
+    "output": "output",
+    "graph": "graph",
+    "auth check": "auth-check",
+    "auth show-sources": "auth-show-sources",
+    "state list": "state-list",
+    "state show": "state-show",
+    "state mv": "state-mv",
+    "state rm": "state-rm",
     "state pull": "state",
+    "state push": "state-push",
+    "state diff": "state-diff",
+    "state rebind": "state-rebind",
+    "state migrate": "state-migrate",
+    "state rebuild": "state-rebuild",
+    "state recover": "state-recover",
+    "state restore": "state-restore",
+    "state history": "state-history",
+    "env list": "env-list",
+    "lock show": "lock-show",
+    "lock break": "lock-break",
+    "import": "import",
+    "export": "export",
+    "explain": "explain",
+    "simulator reset": "simulator-reset",
+    **dict.fromkeys(
+        (
+            f"simulator {act}"
+            for act in ("change", "delete", "break", "repair", "power", "fail-over", "reverse", "reprotect", "set")
+        ),
+        "simulator-act",
+    ),
+    "version": "version",
 }
 # What `--render` writes beside it.
 _RENDERED = ("outcome", "summary")

@@ -88,7 +88,7 @@ def test_an_act_is_told_to_a_program(cli, shop):
     told = json.loads(cli("simulator", "delete", "web-a", "--format", "json").out)
     assert told.pop("id")
     assert told == {
-        "format": "declarative.act/1",
+        "format": "declarative.simulator-act/1",
         "act": "delete",
         "address": None,
         "noun": "protected instance",

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from declarative.simulator import Origin, Rules, World, load_accounts, running
+from tests.scaffold.forms import hold
 
 PAGE = Path(__file__).parents[2] / "docs" / "simulator.md"
 PROJECT = "0605767b5780d5762fc5c0118072a564"
@@ -44,7 +45,11 @@ def check(cli, accounts, monkeypatch):
             given = variables(accounts, world, address) if callable(variables) else variables
             for name, value in {"OS_AUTH_URL": f"{address}/v3", "OS_REGION_NAME": "eu-de", **given}.items():
                 monkeypatch.setenv(name, value)
-            return cli("auth", "check")
+            ran = cli("auth", "check")
+            again = cli("auth", "check", "--format", "json").out
+            hold("auth-check" if "works" in json.loads(again) else "findings", again)
+            hold("auth-show-sources", cli("auth", "show-sources", "--format", "json").out)
+            return ran
 
     return run
 

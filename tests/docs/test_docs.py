@@ -23,6 +23,7 @@ from declarative.manifest import VariableSources, validate
 from declarative.model import Danger, OnChange
 from declarative.planner.consents import POLICIES
 from declarative.simulator import Rules, load_accounts, load_estate, read_fault, read_rules
+from declarative.workflow import schemas
 from declarative.workflow.explanations import finding_entries
 
 ROOT = Path(__file__).parents[2]
@@ -304,3 +305,8 @@ def test_the_commands_of_the_page_of_renders_can_be_called(tmp_path, monkeypatch
 def test_the_formats_of_the_page_of_renders_are_those_of_the_option():
     table = (ROOT / "docs" / "renders.md").read_text().partition("| format |")[2].split("\n\n")[0]
     assert tuple(re.findall(r"^\| `(\w+)`", table, re.MULTILINE)) == FORMATS
+
+
+def test_the_page_of_json_lists_every_command_with_its_schema():
+    table = (ROOT / "docs" / "json.md").read_text().partition("|---|---|\n")[2].split("\n\n")[0]
+    assert dict(re.findall(r"^\| `([^`]+)` \| `([^`]+)` \|$", table, re.MULTILINE)) == schemas.FORMS
