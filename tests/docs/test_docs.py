@@ -12,6 +12,7 @@ import click
 import pytest
 
 from declarative.cli.delivery import FORMATS
+from declarative.cli.editor_files import settings_text
 from declarative.cli.main import main
 from declarative.cli.root import root
 from declarative.cli.setting import Setting
@@ -310,3 +311,14 @@ def test_the_formats_of_the_page_of_renders_are_those_of_the_option():
 def test_the_page_of_json_lists_every_command_with_its_schema():
     table = (ROOT / "docs" / "json.md").read_text().partition("|---|---|\n")[2].split("\n\n")[0]
     assert dict(re.findall(r"^\| `([^`]+)` \| `([^`]+)` \|$", table, re.MULTILINE)) == schemas.FORMS
+
+
+def test_the_page_of_editors_has_the_settings_that_init_writes():
+    page = (ROOT / "docs" / "editors.md").read_text()
+    mapping = json.loads(settings_text())["yaml.schemas"]
+    vs_code, zed = (json.loads(block) for block in re.findall(r"^```json\n(.*?)^```", page, re.MULTILINE | re.DOTALL))
+    assert vs_code["yaml.schemas"] == mapping
+    assert zed["lsp"]["yaml-language-server"]["settings"]["yaml"]["schemas"] == mapping
+    (neovim,) = re.findall(r"^```lua\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    told = re.findall(r"\['([^']+)'\] = \{ (.*) \}", neovim)
+    assert {name: re.findall(r"'([^']+)'", patterns) for name, patterns in told} == mapping

@@ -1,3 +1,4 @@
+import json
 import re
 
 import pytest
@@ -5,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from declarative.model import Action, Address, Desired, Reason, Reference, Resource, Step
-from declarative.views.graphs import ObjectsView, dot, mermaid
+from declarative.views.graphs import GraphView, ObjectsView, dot, mermaid
 
 SHOP = Address("ProtectionGroup", "shop")
 WEB = Address("ProtectedInstance", "web", "web-1")
@@ -41,6 +42,23 @@ def test_a_flowchart_shows_each_step_and_what_waits_for_it():
         "    n0 --> n2\n"
         "    n1 --> n2\n"
     )
+
+
+def test_json_names_each_step_and_what_waits_for_it():
+    graph = json.loads(GraphView(STEPS).json())
+    assert [node["name"] for node in graph["nodes"]] == ["shop-prod", "web-1", None, None, None]
+    assert graph["nodes"][3] == {
+        "id": "move:DRDrill/q2",
+        "action": "move",
+        "address": "DRDrill/q2",
+        "source": "DRDrill/q1",
+        "name": None,
+    }
+    assert [(edge["from"], edge["to"]) for edge in graph["edges"]] == [
+        (f"create:{SHOP}", f"create:{WEB}"),
+        (f"create:{SHOP}", f"enable:{SHOP}"),
+        (f"create:{WEB}", f"enable:{SHOP}"),
+    ]
 
 
 def test_a_digraph_shows_each_step_and_what_waits_for_it():
