@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -60,7 +61,7 @@ def apply_command(setting: Setting, project: Project, made: Plan) -> str:
     words = ["declarative"]
     if setting.folder != Path():
         words += ["-C", str(setting.folder)]
-    if setting.environment != "default":
+    if setting.environment != "default" or os.environ.get("DECLARATIVE_ENV"):
         words += ["--env", setting.environment]
     words.append("apply")
     words += [name for name, is_set in (("--destroy", basis.destroy), ("--refresh-only", basis.refresh_only)) if is_set]

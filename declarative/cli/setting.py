@@ -21,14 +21,16 @@ C = TypeVar("C", bound=Command)
 
 @dataclass(frozen=True)
 class Setting:
-    """What stands before the command's name: `-C`, `--env`, and where to write (`--no-color`, `-v`, `--log-file`).
+    """What the global options say: `-C`, `--env`, and where to write (`--no-color`, `-v`, `--log-file`).
 
-    `on_exchange` is told of every request to the cloud; None when nobody wants to know.
+    `log_file`: where each request to the cloud is written down; None when nowhere. `on_exchange` is told of each, once
+    the command is called; None when nobody wants to know.
     """
 
     folder: Path = Path()
     environment: str = "default"
     screen: Screen = field(default_factory=Screen)
+    log_file: Path | None = None
     on_exchange: Hearing | None = None
 
     def path(self, name: str) -> Path:

@@ -35,15 +35,18 @@ GOALS = ("protection", "priority_station")  # the steps that reach them are not 
 PREFACE = """\
 # Commands
 
-What `--help` says of each command. `-C DIR`, `--env NAME`, `--no-color`, `-v` and `--log-file FILE` stand before the
-command's name.
+What `--help` says of each command; `-h` and `declarative help COMMAND` say the same. `-C DIR`, `--env NAME`,
+`--no-color`, `-v` and `--log-file FILE` stand before the command's name or behind it. If one is given twice, it must
+say the same both times. Long options have two dashes: `-out` and the like are refused, and the message names the right
+spelling.
 
 Exit codes: 0 done or nothing to do · 1 error · 2 changes present (`--detailed-exitcode` only) · 3 incomplete, run
 again · 4 someone else holds or changed the state · 5 a danger without consent, or steps withheld · 64 usage, or a
 question where nobody can answer · 130 and 143 left at once after a second interrupt.
 
 `DECLARATIVE_<COMMAND>_<OPTION>` stands in for an option, several values parted by commas; but never for `--allow`,
-`--auto-approve`, `--plan-sha256`, `--target`, `--exclude`, `--replace`, `--render` and `--var`. `SDRS_*`,
+`--auto-approve`, `--plan-sha256`, `--target`, `--exclude`, `--replace`, `--render` and `--var`, nor for `-C`, `-v` and
+`--no-color`. `DECLARATIVE_ENV` stands in for `--env`, `DECLARATIVE_LOG_FILE` for `--log-file`. `SDRS_*`,
 `OS_*` and `HW_*` say which cloud ([Accounts](accounts.md)), `DECLARATIVE_STATE` where the state is kept;
 `DECLARATIVE_VAR_<name>` gives a variable.
 """

@@ -253,6 +253,14 @@ def test_a_missing_value_offers_some_of_many_environments(folder):
     assert found.fix.startswith(f"Choose an environment: {listed}")
 
 
+def test_a_missing_value_in_a_stack_without_environments_names_none(folder):
+    (folder / "stack.yaml").write_text(STACK.replace(", default: from-default", ""))
+    for file in (folder / "environments").iterdir():
+        file.unlink()
+    (finding,) = validate(folder, environment="default")
+    assert finding.fix == "Give it one by a default, DECLARATIVE_VAR_text, --var-file or --var text=…."
+
+
 def test_an_environment_without_the_value_is_named(folder):
     (folder / "stack.yaml").write_text(STACK.replace(", default: from-default", ""))
     (folder / "environments/prod.yaml").write_text("number: 1\n")
