@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -83,11 +84,16 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _command(arguments: list[str], screen: Screen) -> int:
+    import os
+
     import click
 
     from declarative.cli.root import root
+    from declarative.cli.shells import VARIABLE
     from declarative.errors import DeclarativeError
 
+    if shell := os.environ.get(VARIABLE):
+        return _complete(shell, arguments, screen)
     try:
         with root.make_context("declarative", arguments, obj=screen) as context:
             code = root.invoke(context)
@@ -98,6 +104,16 @@ def _command(arguments: list[str], screen: Screen) -> int:
     except DeclarativeError as error:
         return _failed(error, screen)
     return int(code or 0)
+
+
+def _complete(shell: str, arguments: list[str], screen: Screen) -> int:
+    """Answer a shell's script; whatever goes wrong, a person at the prompt sees nothing of it."""
+    from declarative.cli.completions import answer
+    from declarative.cli.root import root
+
+    with contextlib.suppress(Exception):
+        screen.out(answer(root, shell, arguments))
+    return 0
 
 
 def _misused(error: click.ClickException, screen: Screen) -> int:

@@ -50,13 +50,14 @@ class Timeout(ValueType):
         if isinstance(value, tuple):
             return str(value[0]), float(value[1])
         what, sign, span = str(value).partition("=")
-        known = _timeout_names()
+        known = timeout_names()
         if not sign or what not in known:
             self.fail(f"{str(value)!r} must read WHAT=DURATION, where WHAT is one of: {', '.join(known)}.", param, ctx)
         return what, Duration(zero=what == "create_grace").convert(span, param, ctx)
 
 
-def _timeout_names() -> tuple[str, ...]:
+def timeout_names() -> tuple[str, ...]:
+    """What `--timeouts` can be given for."""
     from declarative.kinds import KINDS
 
     return (

@@ -26,6 +26,7 @@ COMMANDS = {
     "import": ("runs:import_", "Record objects that exist in the cloud."),
     "export": ("exports:export", "Write manifests for what exists in the cloud."),
     "schema": ("schemas:schema", "Print a JSON Schema, or write those for editors."),
+    "completion": ("completions:completion", "Print the completion script of a shell: bash, zsh or fish."),
     "explain": ("explain:explain", "Say what a finding, a field or an error code means."),
     "simulator": ("simulators:simulator", "Run, change or reset the simulator."),
     "help": ("helping:help_", "Show the help of a command."),
