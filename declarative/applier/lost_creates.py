@@ -5,6 +5,7 @@ What a job names is a claim until the object has been seen, and found to be wher
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -16,9 +17,11 @@ from declarative.kinds.compare import Likeness, in_place, likeness, same_name
 from declarative.model import Action, Address, Attributes, Closed, Health, Kind, Operation, Put, Record
 from declarative.observation import MAY_BE_OLDER
 from declarative.provider import FailedTask, Job, entity
+from declarative.provider.codes import explain_code
 
 _LIST_GAP = 2.0  # seconds between two lists that look for lost creates; all who look share them
 _LOOKS = Backoff(first=_LIST_GAP, longest=8.0, growth=1.5)  # between two looks for one of them
+_TASK = re.compile(r"^[A-Za-z]{1,80}-fail:")  # what the service puts before the reason: a task of its own
 _UNDO = "The attempt has marked the pair: the next plan detaches it and attaches it again. Run again."
 
 
@@ -307,8 +310,14 @@ async def _left_behind(session: Session, operation: Operation, kind: Kind, job: 
     return Made(named, shown)
 
 
-def job_failed(what: str, job: Job, fix: str) -> StepFailed:
-    """The failure of a job, in the service's own words and ours."""
-    reason = visible(job.fail_reason or "the service gives no reason", limit=200)
-    code = visible(job.error_code) if job.error_code else "no code"
-    return StepFailed(f"the {what} job {job.id} failed: {code}: {reason}", fix, code=job.error_code or "")
+class JobFailed(StepFailed):
+    """The job of a step has failed, by the service's word."""
+
+
+def job_failed(what: str, job: Job, fix: str) -> JobFailed:
+    """The failure of a job: what it means and why, in our words and the service's; its code and id come last."""
+    reason = visible(_TASK.sub("", job.fail_reason).strip() or "the service gives no reason", limit=200)
+    known = explain_code(job.error_code) if job.error_code else None
+    meaning = f"{known.meaning}: " if known is not None else ""
+    code = f"{visible(job.error_code)}, " if job.error_code else ""
+    return JobFailed(f"{meaning}{reason} ({code}{what} job {job.id})", fix, code=job.error_code or "")

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from declarative.applier.brought_pairs import left_pairs, with_brought
 from declarative.applier.calls import job_of
 from declarative.applier.groups import busy, parts_busy
-from declarative.applier.lost_creates import CreateFailed, Made, created_by, lost
+from declarative.applier.lost_creates import CreateFailed, JobFailed, Made, created_by, lost
 from declarative.applier.session import NotYet, Session, StepContinues, StepFailed
 from declarative.applier.steps import gone, unreadable, vanished
 from declarative.applier.switches import way_of
@@ -76,12 +76,13 @@ async def _recover_one(session: Session, operation: Operation) -> OpenOperation 
         raise
     except CreateFailed as failed:
         await _record(session, *failed.records)
-        session.warn("create-failed", f"{operation.resource.address}: {failed}", failed.fix)
+        session.warn("create-failed", f"{operation.resource.address} could not be created: {failed}", failed.fix)
         return None
     except (StepContinues, StepFailed, ProviderError) as undecided:
         fix = getattr(undecided, "fix", "")
         sent = operation.resource.inputs if operation.action is Action.CREATE else {}
-        return OpenOperation(operation.resource.address, operation.action, f"{undecided}. {fix}".strip(), sent)
+        what = "its job failed: " if isinstance(undecided, JobFailed) else ""
+        return OpenOperation(operation.resource.address, operation.action, f"{what}{undecided}. {fix}".strip(), sent)
     await _record(session, *decision.records)
     session.tell("settled", operation, message=decision.message)
     return None

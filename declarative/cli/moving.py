@@ -9,7 +9,7 @@ import click
 
 from declarative.cli.options import formats, option, with_project
 from declarative.cli.plan_files import read_state_file, write_private
-from declarative.cli.progress import PlainLines
+from declarative.cli.progress import plain_lines
 from declarative.cli.prompt import Front, said_yes
 from declarative.cli.setting import Setting
 from declarative.errors import ExitCode, visible
@@ -102,7 +102,7 @@ def rebind(setting: Setting, project: Project, auto_approve: bool, output_format
     def confirm(old: Binding | None, new: Binding) -> None:
         setting.screen.show(binding_lines(old, new), to_stderr=True)
         if not auto_approve:
-            said_yes(setting.screen, "Bind the state so? Only yes is taken for a yes: ", instead="--auto-approve")
+            said_yes(setting.screen, 'Bind the state to this? Only "yes" will be accepted: ', instead="--auto-approve")
 
     old, new = asyncio.run(moving.state_rebind(project, confirm=confirm))
     setting.screen.present(rebound_view(old, new), output_format)
@@ -184,4 +184,4 @@ def recover(setting: Setting, project: Project, file: str, output_format: str) -
 
 
 def _front(setting: Setting, project: Project) -> Front:
-    return Front(setting.screen, PlainLines(setting.screen), project.clock.stamp)
+    return Front(setting.screen, plain_lines(setting.screen), project.clock.stamp)

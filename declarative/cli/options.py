@@ -14,6 +14,7 @@ from declarative.cli.delivery import FORMATS, Delivery, RenderType, delivery_of,
 from declarative.cli.setting import C, Command, Given, Setting, ValueType
 
 if TYPE_CHECKING:
+    from declarative.errors import Diagnostic
     from declarative.workflow.project import Project
 
 _SECONDS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -279,9 +280,15 @@ def make_project(setting: Setting, **chosen: Given) -> Project:
         environ=os.environ,
         embedded=embedded,
         on_exchange=setting.on_exchange,
-        warn=lambda warning: setting.screen.err(str(warning)),
+        warn=lambda warning: _warn(setting, warning),
         **chosen,
     )
+
+
+def _warn(setting: Setting, warning: Diagnostic) -> None:
+    if warning.id == "waiting-for-lock":
+        setting.screen.waits = "waiting for the lock of the state"
+    setting.screen.note(str(warning))
 
 
 _PLANNING = (

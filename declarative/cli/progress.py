@@ -1,29 +1,30 @@
-"""A run as it happens: a live board on a terminal, plain lines elsewhere, or one JSON object a line for programs."""
+"""A run as it happens: plain lines, or one JSON object a line for programs. The live board is in `board`."""
 
 from __future__ import annotations
 
-import contextlib
-import os
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from itertools import islice
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
 
+import click
+
+from declarative.cli.heartbeat import Heartbeat, Ticking
 from declarative.cli.screen import Screen
-from declarative.model import Event
-from declarative.views.events import doing, event_line, event_text, status_text
+from declarative.model import Event, Plan
+from declarative.views.entries import verbs
+from declarative.views.events import doing, event_line, event_text, verb_of
+from declarative.views.text import Tone
+from declarative.views.wrapping import prose
 
-if TYPE_CHECKING:
-    from rich.console import Console, RenderableType
-    from rich.live import Live
-
-_SHOWN_STEPS = 20
-_REFRESHES_PER_SECOND = 8
-_SHOW_CURSOR = b"\x1b[?25h\n"
-_ENDED = frozenset({"step-done", "step-failed", "step-continues"})
-_TERSE = frozenset({"step-started", "step-progress"})  # on the board these have their own line
+ENDED = frozenset({"step-done", "step-failed", "step-continues"})
+TONES = {
+    "step-done": Tone.ADD,
+    "step-failed": Tone.REMOVE,
+    "step-continues": Tone.CHANGE,
+    "warning": Tone.CHANGE,
+}
 
 Monotonic = Callable[[], float]
 
@@ -35,6 +36,12 @@ class Progress(Protocol):
     """
 
     takes_stdout: bool
+
+    def open(self) -> None:
+        """The command begins: from now on, a sign of life is given in every long silence."""
+
+    def reviewed(self, plan: Plan) -> None:
+        """The plan is shown next, and perhaps asked about: be silent, and speak of its steps as it does."""
 
     def event(self, event: Event) -> None:
         """Show, or remember for showing, what happened."""
@@ -50,11 +57,83 @@ class Progress(Protocol):
 
 
 @dataclass
+class Running:
+    """A step that runs. `since`: on the monotonic clock."""
+
+    address: str
+    doing: str
+    since: float
+    status: str = ""
+
+
+@dataclass
+class Tally:
+    """What runs, and how many steps have ended; `stage` is what the command is at."""
+
+    monotonic: Monotonic
+    running: dict[str, Running] = field(default_factory=dict)
+    verbs: Mapping[str, str] = field(default_factory=dict)
+    total: int = 0
+    ended: int = 0
+    failed: int = 0
+    stage: str = "preparing"
+    began: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.began = self.monotonic()
+
+    def note(self, event: Event) -> None:
+        """Count an event in."""
+        step = str(event.detail.get("step", ""))
+        if event.type == "run-started":  # the clock begins here: what a person took for the answer is no work
+            self.stage, self.began, self.total = "running", self.monotonic(), int(event.detail.get("steps", 0))
+        elif event.type == "run-ended":
+            self.stage = "over"
+        elif event.type == "step-started":
+            doing_ = doing(verb_of(event, self.verbs))
+            self.running[step] = Running(str(event.address), doing_, self.monotonic())
+        elif event.type in ENDED:
+            self.running.pop(step, None)
+            self.ended += 1
+            self.failed += event.type == "step-failed"
+
+    def alive(self, waits: str) -> str:
+        """One line for a long silence; empty when nobody would miss it. `waits`: what is waited for before a run."""
+        now = self.monotonic()
+        if self.stage == "preparing":
+            return f"still {waits or 'preparing'}, {clock(now - self.began)} so far"
+        if self.stage != "running":
+            return ""
+        done = f"{self.ended} of {max(self.total, self.ended)} done"
+        if not self.running:
+            return f"{done}, reading back what was made"
+        longest = min(self.running.values(), key=lambda one: one.since)
+        what = f"longest {longest.address} {longest.doing} for {clock(now - longest.since)}"
+        failures = f", {self.failed} failed" if self.failed else ""
+        return f"{len(self.running)} running, {what}; {done}{failures}"
+
+
+def clock(seconds: float) -> str:
+    """A time that runs, e.g. `12s`, `4m 05s` or `1h 02m`."""
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours}h {minutes:02d}m"
+    return f"{minutes}m {rest:02d}s" if minutes else f"{rest}s"
+
+
+@dataclass
 class JsonLines:
     """One JSON object a line on standard output, as `schemas/events.json` says."""
 
     screen: Screen
     takes_stdout: bool = True
+
+    def open(self) -> None:
+        return
+
+    def reviewed(self, plan: Plan) -> None:
+        return
 
     def event(self, event: Event) -> None:
         self.screen.out(event_line(event))
@@ -77,183 +156,63 @@ class PlainLines:
     def __init__(self, screen: Screen, *, monotonic: Monotonic = time.monotonic) -> None:
         self._screen = screen
         self._monotonic = monotonic
-        self._began = monotonic()
+        self._tally = Tally(monotonic)
+        self._heartbeat = Heartbeat(monotonic)
+        self._lock = threading.Lock()
+        self._ticking: Ticking | None = None
         self._last: dict[str, str] = {}
 
+    def open(self) -> None:
+        self._ticking = self._ticking or Ticking(self.tick)
+
+    def reviewed(self, plan: Plan) -> None:
+        with self._lock:
+            self._tally.stage, self._tally.verbs = "asking", verbs(plan.steps)
+
     def event(self, event: Event) -> None:
-        text = event_text(event, verbose=self._screen.verbose > 0)
+        with self._lock:
+            self._tally.note(event)
+        if event.type == "run-started":
+            self._heartbeat.restart()
+        self._screen.waits = ""
+        text = event_text(event, verbose=self._screen.verbose > 0, verbs=self._tally.verbs)
         step = str(event.detail.get("step", ""))
         if not text or (event.type == "step-progress" and self._last.get(step) == text):
             return
         if event.type == "step-progress":
             self._last[step] = text
-        elif event.type in _ENDED:
+        elif event.type in ENDED:
             self._last.pop(step, None)
-        self.say(text)
+        self._line(text, TONES.get(event.type, Tone.PLAIN))
 
     def say(self, text: str) -> None:
-        self._screen.err(f"[{self._monotonic() - self._began:7.1f} s] {text}")
+        self._line(text, Tone.PLAIN)
 
-    def close(self) -> None:
-        return
-
-    def abandon(self) -> None:
-        return
-
-
-@dataclass
-class _Running:
-    address: str
-    doing: str
-    since: float
-    status: str = ""
-
-
-class Board:
-    """Lines for the steps that run, a bar over all, and above them, for good, what has ended.
-
-    An event only changes what is remembered. A thread draws the board from that a few times a second, so that clocks
-    go on while nothing happens, and prints at the same pace what has ended meanwhile.
-
-    rich.progress keeps such lines itself, but draws at every new one, in the thread that adds it: where nobody reads
-    the terminal (Ctrl-S), the run would stand still. It takes ten times the CPU, 3.5 s for 10,000 steps, and 7 ms more
-    to load; the thread, the batches and the limit of lines would stay.
-    """
-
-    takes_stdout = False
-
-    def __init__(
-        self, screen: Screen, *, console: Console | None = None, monotonic: Monotonic = time.monotonic
-    ) -> None:
-        from rich.console import Console
-
-        self._screen = screen
-        self._console = console or Console(file=screen.err_file(), markup=False, highlight=False, emoji=False)
-        self._colour = not self._console.no_color and screen.colour
-        self._monotonic = monotonic
-        self._began = monotonic()
-        self._lock = threading.Lock()
-        self._printing = threading.Lock()
-        self._over = threading.Event()
-        self._drawing: threading.Thread | None = None
-        self._running: dict[str, _Running] = {}
-        self._pending: list[tuple[str, str]] = []
-        self._total = self._ended = self._failed = 0
-        self._live: Live | None = None
-
-    def event(self, event: Event) -> None:
-        if event.type == "run-started":
-            self._total = int(event.detail.get("steps", 0))
-            self._start()
-            return
-        with self._lock:
-            self._note(event)
-            if event.type not in _TERSE and (text := event_text(event, verbose=self._screen.verbose > 0)):
-                self._pending.append((text, _STYLES.get(event.type, "")))
-        if self._live is None:
-            self._flush()
-
-    def say(self, text: str) -> None:
-        with self._lock:
-            self._pending.append((text, "yellow"))
-        self._flush()
-
-    def _say_later(self, text: str) -> None:
-        with self._lock:
-            self._pending.append((text, ""))
-
-    def close(self) -> None:
-        self._screen.above = None
-        if self._drawing is not None:
-            self._over.set()
-            self._drawing.join()
-            self._drawing = None
-        self._flush()
-        if self._live is not None:
-            self._live.stop()
-            self._live = None
-
-    def abandon(self) -> None:
-        if self._live is not None:
-            with contextlib.suppress(OSError, ValueError):
-                os.write(self._console.file.fileno(), _SHOW_CURSOR)
-
-    def _start(self) -> None:
-        from rich.live import Live
-
-        if self._live is not None or not self._total:
-            return
-        self._live = Live(
-            console=self._console,
-            get_renderable=self.draw,
-            auto_refresh=False,
-            transient=True,
-            redirect_stdout=False,
-            redirect_stderr=False,
-        )
-        self._live.start(refresh=True)
-        self._screen.above = self._say_later
-        self._drawing = threading.Thread(target=self._keep_drawn, args=(self._live,), name="board", daemon=True)
-        self._drawing.start()
-
-    def _keep_drawn(self, live: Live) -> None:
-        while not self._over.wait(1 / _REFRESHES_PER_SECOND):
-            self._flush()
-            live.refresh()
-
-    def _note(self, event: Event) -> None:
-        step = str(event.detail.get("step", ""))
-        if event.type == "step-started":
-            self._running[step] = _Running(str(event.address), doing(event.action), self._monotonic())
-        elif event.type == "step-progress" and step in self._running:
-            self._running[step].status = status_text(event.detail)
-        elif event.type in _ENDED:
-            self._running.pop(step, None)
-            self._ended += 1
-            self._failed += event.type == "step-failed"
-
-    def _flush(self) -> None:
-        """Print what has ended since the last time, in the order in which it came."""
-        from rich.text import Text
-
-        with self._printing:
+    def tick(self) -> None:
+        """Give a sign of life, if one is due."""
+        if self._heartbeat.is_due():
             with self._lock:
-                pending, self._pending = self._pending, []
-            if pending:
-                text = Text("\n").join(Text(line, style=style if self._colour else "") for line, style in pending)
-                self._console.print(text, soft_wrap=True)
+                text = self._tally.alive(self._screen.waits)
+            if text:
+                self._line(text, Tone.FAINT)
 
-    def draw(self) -> RenderableType:
-        """The board as it is now: at most 20 running steps, the longest first, and the bar."""
-        from rich.text import Text
+    def close(self) -> None:
+        if self._ticking is not None:
+            self._ticking.close()
+            self._ticking = None
 
-        with self._lock:
-            running = list(islice(self._running.values(), _SHOWN_STEPS))
-            hidden = len(self._running) - len(running)
-            total, ended, failed = max(self._total, self._ended), self._ended, self._failed
-        now = self._monotonic()
-        rows = [Text(self._row(step, now=now), no_wrap=True, overflow="ellipsis") for step in running]
-        if hidden > 0:
-            rows.append(Text(f"  … and {hidden} more"))
-        failures = f", {failed} failed" if failed else ""
-        bar = _bar(ended, total, width=max(10, min(40, self._console.width - 40)))
-        rows.append(Text(f"  {bar} {ended}/{total}{failures}  {_clock(now - self._began)}", no_wrap=True))
-        return Text("\n", no_wrap=True, overflow="ellipsis").join(rows)
+    def abandon(self) -> None:
+        return
 
-    @staticmethod
-    def _row(step: _Running, *, now: float) -> str:
-        status = f", {step.status}" if step.status else ""
-        return f"  {_clock(now - step.since):>7}  {step.address}  {step.doing}{status}"
+    def _line(self, text: str, tone: Tone) -> None:
+        self._heartbeat.heard()
+        self._screen.show([prose(f"[{self._monotonic() - self._tally.began:7.1f} s] {text}", tone)], to_stderr=True)
 
 
-_STYLES = {"step-done": "green", "step-failed": "red", "step-continues": "yellow", "warning": "yellow"}
-
-
-def _bar(ended: int, total: int, *, width: int) -> str:
-    full = width * ended // total if total else width
-    return "━" * full + "╌" * (width - full)
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(int(seconds), 60)
-    return f"{minutes}m {rest:02d}s" if minutes else f"{rest}s"
+def plain_lines(screen: Screen) -> PlainLines:
+    """Lines for a command without a board, which give signs of life until the command ends."""
+    lines = PlainLines(screen)
+    lines.open()
+    if context := click.get_current_context(silent=True):
+        context.call_on_close(lines.close)
+    return lines

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TextIO
 
 from declarative.cli.delivery import Delivery
 from declarative.cli.progress import Progress
@@ -40,6 +42,7 @@ class Front:
         Raises Unconsented for dangers that nobody has consented to, UsageError when nobody can be asked, and
         Declined when the answer is anything but `yes`.
         """
+        self.progress.reviewed(plan)
         self.show(plan)
         if not plan.has_changes():
             return plan
@@ -73,9 +76,19 @@ class Front:
             self.screen.err(f"\nA yes also consents to {more}, as listed under Dangers.")
         said_yes(
             self.screen,
-            f"\nCarry out this plan in environment {shown(plan.basis.environment)}? Only yes is taken for a yes: ",
+            f'\nApply this plan to {shown(plan.basis.environment)}? Only "yes" will be accepted: ',
             instead="--auto-approve",
         )
+
+
+def _forget_typed(stream: TextIO) -> None:
+    """Drop what was typed before the question: it answers something else."""
+    try:
+        import termios
+    except ImportError:  # elsewhere than on POSIX
+        return
+    with contextlib.suppress(OSError, ValueError, termios.error):
+        termios.tcflush(stream.fileno(), termios.TCIFLUSH)
 
 
 def said_yes(screen: Screen, question: str, *, instead: str) -> None:
@@ -84,6 +97,7 @@ def said_yes(screen: Screen, question: str, *, instead: str) -> None:
 
     if not is_terminal(sys.stdin):
         raise UsageError("this would have to ask, but there is no terminal to ask on", f"Add {instead}.")
+    _forget_typed(sys.stdin)
     screen.ask(question)
     with answering():
         answer = sys.stdin.readline()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, NoReturn
@@ -13,13 +12,14 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 from click.core import ParameterSource
 
+from declarative.cli.board import Board
 from declarative.cli.delivery import Delivery
 from declarative.cli.options import PlanningCommand, formats, option, planning_options, renders, with_project
 from declarative.cli.plan_files import read_plan
-from declarative.cli.progress import Board, JsonLines, PlainLines, Progress
+from declarative.cli.progress import JsonLines, PlainLines, Progress, plain_lines
 from declarative.cli.prompt import Front
 from declarative.cli.requests import consents_from, request_from
-from declarative.cli.screen import Screen, is_terminal
+from declarative.cli.screen import Screen
 from declarative.cli.setting import Given, Setting
 from declarative.cli.signals import run_async
 from declarative.errors import ExitCode, PlanRefused, UsageError, visible
@@ -179,6 +179,7 @@ def _run(
         progress.abandon()
         os._exit(code)
 
+    progress.open()
     try:
         applied = run_async(
             lambda interrupt: work(front, interrupt),
@@ -205,7 +206,7 @@ def _run(
 def _progress(screen: Screen, output_format: str) -> Progress:
     if output_format == "json":
         return JsonLines(screen)
-    if is_terminal(sys.stderr) and screen.environ.get("TERM") != "dumb":
+    if screen.draws():
         return Board(screen)
     return PlainLines(screen)
 
@@ -228,7 +229,7 @@ def import_(setting: Setting, project: Project, words: tuple[str, ...], output_f
     if len(words) % 2:
         click.get_current_context().fail(f"Missing argument 'ID' behind {words[-1]!r}.")
     wanted = list(zip(words[::2], words[1::2], strict=True))
-    front = Front(setting.screen, PlainLines(setting.screen), project.clock.stamp)
+    front = Front(setting.screen, plain_lines(setting.screen), project.clock.stamp)
     imported = asyncio.run(imports.import_objects(project, wanted, watch=front))
     setting.screen.present(imported_view(imported), output_format)
     setting.screen.err("See what differs from the manifests: declarative plan")

@@ -6,7 +6,7 @@ import errno
 import itertools
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TextIO, cast
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from declarative.views.text import Line
 
 _LINES = 1000  # that are held as text at a time; a plan may have a million
+_OFF = ("", "0", "false", "no", "off")
 _COLOURS = {"strong": "1", "faint": "2", "add": "32", "change": "33", "remove": "31"}
 
 
@@ -34,6 +35,7 @@ class Screen:
     lost: str = ""
     failure: str = ""
     delivery: Delivery | None = None
+    waits: str = ""  # what the command waits for before its run, when it has said so
     above: Callable[[str], None] | None = None  # writes a line above what is drawn on standard error, if something is
     _closed: set[str] = field(default_factory=set)
 
@@ -55,8 +57,10 @@ class Screen:
 
     def show(self, lines: Iterable[Line], *, to_stderr: bool = False) -> None:
         """Write lines, many at a time, coloured where the stream is a terminal."""
-        form = paint if self.colours(sys.stderr if to_stderr else sys.stdout) else _plain
-        left = iter(lines)
+        stream = sys.stderr if to_stderr else sys.stdout
+        form = paint if self.colours(stream) else _plain
+        width = self.width(stream)
+        left = iter(_wrapped(lines, width) if width else lines)
         while some := tuple(itertools.islice(left, _LINES)):
             (self.err if to_stderr else self.out)(form(some))
 
@@ -75,13 +79,36 @@ class Screen:
             self.out(content)
 
     def colours(self, stream: TextIO | None) -> bool:
-        """True when text on `stream` may be coloured."""
-        return (
-            self.colour
-            and not self.environ.get("NO_COLOR")
-            and self.environ.get("TERM") != "dumb"
-            and is_terminal(stream)
-        )
+        """True when text on `stream` may be coloured.
+
+        The first that is set decides: `--no-color`, NO_COLOR, FORCE_COLOR, CLICOLOR_FORCE, CLICOLOR=0 and TERM=dumb,
+        and at last whether the stream is a terminal.
+        """
+        if not self.colour or self.environ.get("NO_COLOR"):
+            return False
+        for name in ("FORCE_COLOR", "CLICOLOR_FORCE"):
+            if wish := self.environ.get(name):
+                return wish.lower() not in _OFF
+        if self.environ.get("CLICOLOR") == "0" or self.environ.get("TERM") == "dumb":
+            return False
+        return is_terminal(stream)
+
+    def width(self, stream: TextIO | None) -> int:
+        """The columns of the terminal behind `stream`; 0 where it is none or does not tell."""
+        if stream is None or not is_terminal(stream):
+            return 0
+        given = self.environ.get("COLUMNS", "")
+        if given.isascii() and given.isdigit():
+            return int(given[:4])
+        try:
+            return os.get_terminal_size(stream.fileno()).columns
+        except (OSError, ValueError):
+            return 0
+
+    def draws(self) -> bool:
+        """True when a person watches standard error on a terminal that can be drawn on; a CI system is no person."""
+        in_ci = self.environ.get("CI", "").lower() not in _OFF
+        return is_terminal(sys.stderr) and self.environ.get("TERM") != "dumb" and not in_ci
 
     def err_file(self) -> TextIO:
         """Standard error as a file for a library that draws on it; like all else here, it never fails."""
@@ -153,6 +180,12 @@ def paint(lines: Iterable[Line]) -> str:
 def _painted(text: str, tone: str) -> str:
     code = _COLOURS.get(tone)
     return f"\x1b[{code}m{text}\x1b[0m" if code and text else text
+
+
+def _wrapped(lines: Iterable[Line], width: int) -> Iterator[Line]:
+    from declarative.views.wrapping import wrapped
+
+    return wrapped(lines, width)
 
 
 def _plain(lines: Iterable[Line]) -> str:

@@ -9,7 +9,7 @@ import click
 
 from declarative.cli.groups import LazyGroup
 from declarative.cli.options import formats, option, with_project
-from declarative.cli.progress import PlainLines
+from declarative.cli.progress import plain_lines
 from declarative.cli.prompt import Front
 from declarative.cli.setting import Setting
 from declarative.errors import visible
@@ -212,10 +212,11 @@ def lock_break(setting: Setting, project: Project, lock_id: str, force: bool, ou
     """
     from declarative.workflow import states
 
+    plain_lines(setting.screen)
     holder = states.lock_break(project, lock_id, force=force)
     lines = [line(f"The lock is broken. {holder_text(holder)}")]
     setting.screen.present(Told("lock-break", lines, {"holder": asdict(holder)}), output_format)
 
 
 def _front(setting: Setting, project: Project) -> Front:
-    return Front(setting.screen, PlainLines(setting.screen), project.clock.stamp)
+    return Front(setting.screen, plain_lines(setting.screen), project.clock.stamp)

@@ -57,6 +57,49 @@ APPEARANCES = {
 }
 
 
+# What is done while a step runs, and what it has come to: the plan's verb in its two other forms.
+GERUNDS = {
+    "create": "creating",
+    "update": "updating",
+    "rename": "renaming",
+    "replace": "creating the replacement",
+    "delete": "deleting",
+    "remove": "deleting, to be replaced",
+    "enable": "enabling",
+    "disable": "disabling",
+    "adopt": "adopting",
+    "forget": "forgetting",
+    "move": "moving",
+    "record": "recording",
+}
+PARTICIPLES = {
+    "create": "created",
+    "update": "updated",
+    "rename": "renamed",
+    "replace": "replaced",
+    "delete": "deleted",
+    "remove": "deleted, to be replaced,",
+    "enable": "enabled",
+    "disable": "disabled",
+    "adopt": "adopted",
+    "forget": "forgotten",
+    "move": "moved",
+    "record": "recorded",
+}
+
+
+def verbs(steps: Iterable[Step]) -> dict[str, str]:
+    """The verb of each step by its id, as a plan names it; the two of a replacement are `remove` and `replace`."""
+    steps = tuple(steps)
+    deleted = {step.address for step in steps if step.action is Action.DELETE}
+    replaced = {step.address for step in steps if step.action is Action.CREATE} & deleted
+    halves = {Action.DELETE: "remove", Action.CREATE: "replace"}
+    return {
+        step.id: halves[step.action] if step.address in replaced and step.action in halves else _verb(step)
+        for step in steps
+    }
+
+
 def tally(steps: Iterable[Step]) -> list[tuple[str, int]]:
     counts = Counter(entry.verb for entry in entries(steps))
     return [(verb, counts[verb]) for verb in APPEARANCES if counts[verb]]

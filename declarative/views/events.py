@@ -6,24 +6,15 @@ import json
 from collections.abc import Mapping, Sequence
 
 from declarative.errors import Diagnostic, shown
-from declarative.model import Action, Event, Json, Plan
+from declarative.model import Event, Json, Plan
 from declarative.planfile import content_digest, plan_digest
 from declarative.planner.consents import takes_consent, unconsented
+from declarative.views.entries import GERUNDS, PARTICIPLES
 from declarative.views.findings import findings_json
 from declarative.views.plans import summary
-from declarative.views.text import many
+from declarative.views.text import duration, many
 
-_GERUNDS = {
-    Action.CREATE: "creating",
-    Action.UPDATE: "updating",
-    Action.DELETE: "deleting",
-    Action.ENABLE: "enabling",
-    Action.DISABLE: "disabling",
-    Action.ADOPT: "adopting",
-    Action.FORGET: "forgetting",
-    Action.MOVE: "moving",
-    Action.RECORD: "recording",
-}
+_NO_VERBS: Mapping[str, str] = {}
 
 
 def event_json(event: Event) -> Json:
@@ -74,8 +65,11 @@ def failed(code: int, findings: Sequence[Diagnostic], time: str) -> Event:
     return Event("failed", time, detail={"code": int(code), "findings": findings_json(findings)["findings"]})
 
 
-def event_text(event: Event, *, verbose: bool = False) -> str:
-    """The event as one line, or an empty text when a reader needs no line for it."""
+def event_text(event: Event, *, verbose: bool = False, ids: bool = True, verbs: Mapping[str, str] = _NO_VERBS) -> str:
+    """The event as one line, or an empty text when a reader needs no line for it.
+
+    `ids`: also tell the id of what was made. `verbs`: by the ids of steps what the plan calls what they do.
+    """
     detail = event.detail
     match event.type:
         case "run-started":
@@ -91,14 +85,20 @@ def event_text(event: Event, *, verbose: bool = False) -> str:
         case "step-progress" if "job_id" in detail and not verbose:
             return ""  # the board shows it, and a program may; of a log it would be most
         case "step-started" | "step-accepted" | "step-progress" | "step-done" | "step-failed" | "step-continues":
-            return f"{event.address}: {_step_text(event)}"
+            return f"{event.address}: {_step_text(event, verb_of(event, verbs), ids=ids)}"
         case _:
             return ""
 
 
-def doing(action: Action | None) -> str:
+def verb_of(event: Event, verbs: Mapping[str, str]) -> str:
+    """What the plan calls what a step does; without a plan, its action."""
+    own = event.action.value if event.action else ""
+    return verbs.get(str(event.detail.get("step", "")), own)
+
+
+def doing(verb: str) -> str:
     """What is being done, as a gerund."""
-    return _GERUNDS[action] if action else "working"
+    return GERUNDS.get(verb, "working")
 
 
 def status_text(detail: Mapping[str, Json]) -> str:
@@ -107,18 +107,18 @@ def status_text(detail: Mapping[str, Json]) -> str:
     return shown(detail.get("status", ""), limit=80) + (f" {shown(percent, limit=8)} %" if percent is not None else "")
 
 
-def _step_text(event: Event) -> str:
+def _step_text(event: Event, verb: str, *, ids: bool) -> str:
     detail, action = event.detail, event.action.value if event.action else "step"
     match event.type:
         case "step-started":
-            return doing(event.action)
+            return doing(verb)
         case "step-accepted":
             return f"{action} accepted as job {shown(detail.get('job_id', ''))}"
         case "step-progress":
-            return f"{doing(event.action)}, {status_text(detail)}"
+            return f"{doing(verb)}, {status_text(detail)}"
         case "step-done":
-            known = f" (id {shown(detail['id'])})" if detail.get("id") else ""
-            return f"{action} done in {detail.get('seconds', 0.0):.1f} s{known}"
+            known = f" (id {shown(detail['id'])})" if ids and detail.get("id") else ""
+            return f"{PARTICIPLES.get(verb, 'done')} after {duration(float(detail.get('seconds', 0.0)))}{known}"
         case "step-failed":
             return f"{action} failed: {_with_fix(detail)}"
         case _:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from declarative.errors import Diagnostic, Severity
 from declarative.model import Change, Json, Plan
 from declarative.views.report import Case, Report, Verdict, found, worst
-from declarative.views.text import Line, Tone, finding, line, many, snippet_lines
+from declarative.views.text import Line, Tone, finding, many, snippet_lines
 from declarative.views.view import document
+from declarative.views.wrapping import prose
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,9 @@ def findings_lines(findings: Iterable[Diagnostic], *, ids: bool = False) -> list
     """One line a finding, which ends with its id if `ids` are to be told, and below it the line of the manifest."""
     tones = {Severity.ERROR: Tone.REMOVE, Severity.WARNING: Tone.CHANGE}
     return [
-        told for one in findings for told in (line(finding(one, with_id=ids), tones[one.severity]), *snippet_lines(one))
+        told
+        for one in findings
+        for told in (prose(finding(one, with_id=ids), tones[one.severity]), *snippet_lines(one))
     ]
 
 

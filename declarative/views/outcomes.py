@@ -8,27 +8,14 @@ from dataclasses import dataclass
 from declarative.errors import shown, visible
 from declarative.model import Json, Outcome, Plan, Result, StepOutcome
 from declarative.planfile import content_digest, plan_digest
-from declarative.views.entries import tally
+from declarative.views.entries import PARTICIPLES, tally
 from declarative.views.plans import summary, withheld_lines
 from declarative.views.report import Block, Case, Finding, Level, Report, Verdict, worst
 from declarative.views.text import Line, Tone, block, field_name, line, value
 from declarative.views.view import document
+from declarative.views.wrapping import prose
 
 _LIST_LIMIT = 50
-
-_DONE = {
-    "create": "created",
-    "update": "updated",
-    "rename": "renamed",
-    "replace": "replaced",
-    "delete": "deleted",
-    "enable": "enabled",
-    "disable": "disabled",
-    "adopt": "adopted",
-    "forget": "forgotten",
-    "move": "moved",
-    "record": "recorded",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +152,7 @@ def outcome_lines(outcome: Outcome) -> list[Line]:
         lines += [line(), line(f"The state could not be written. What this run did is kept: {kept}", Tone.REMOVE)]
     lines += block("Outputs:", outputs_lines(outcome.outputs))
     if outcome.steps:
-        lines += [line(), line(result(outcome), Tone.STRONG)]
+        lines += [line(), prose(result(outcome), Tone.STRONG)]
     return lines
 
 
@@ -176,13 +163,13 @@ def _left_behind(outcome: Outcome) -> list[Line]:
         if end.result is Result.DONE and end.step.leaves
     ]
     more = [f"    … and {len(left) - _LIST_LIMIT} more"] if len(left) > _LIST_LIMIT else []
-    return [line(one, Tone.CHANGE) for one in (*left[:_LIST_LIMIT], *more)]
+    return [prose(one, Tone.CHANGE) for one in (*left[:_LIST_LIMIT], *more)]
 
 
 def result(outcome: Outcome) -> str:
     """The outcome in one or two sentences."""
     ended = [end.step for end in outcome.steps if end.result is Result.DONE]
-    counts = [f"{count} {_DONE[verb]}" for verb, count in tally(ended)]
+    counts = [f"{count} {PARTICIPLES[verb]}" for verb, count in tally(ended)]
     counts += [
         f"{number} {word}"
         for number, word in (
@@ -206,9 +193,9 @@ def _ends(outcome: Outcome, kind: Result, tone: Tone) -> list[Line]:
     ends = [end for end in outcome.steps if end.result is kind]
     lines: list[Line] = []
     for end in ends[:_LIST_LIMIT]:
-        lines.append(line(f"    ! {_end(end)}", tone))
+        lines.append(prose(f"    ! {_end(end)}", tone))
         if end.fix:
-            lines.append(line(f"        Next: {shown(end.fix)}"))
+            lines.append(prose(f"        Next: {shown(end.fix)}"))
     if len(ends) > _LIST_LIMIT:
         lines.append(line(f"    … and {len(ends) - _LIST_LIMIT} more", Tone.FAINT))
     return lines

@@ -30,6 +30,7 @@ from declarative.views.findings import changes_json
 from declarative.views.report import Block, Case, Finding, Level, Report, Verdict, found, worst
 from declarative.views.text import Line, Span, Tone, block, field_name, finding, line, many, snippet_lines, value
 from declarative.views.view import document
+from declarative.views.wrapping import Prose, prose
 
 _NAME_LIMIT = 200
 
@@ -192,11 +193,11 @@ def plan_lines(plan: Plan, *, missing: Sequence[Danger]) -> Iterator[Line]:
     yield from block("Warnings:", (told for one in plan.warnings for told in _warning(one)))
     yield from block("Dangers:", _dangers(plan, missing))
     yield line()
-    yield line(summary(plan), Tone.STRONG)
+    yield prose(summary(plan), Tone.STRONG)
 
 
 def _warning(warning: Diagnostic) -> Iterator[Line]:
-    yield line(f"  ! {finding(warning)}", Tone.CHANGE)
+    yield prose(f"  ! {finding(warning)}", Tone.CHANGE)
     yield from snippet_lines(warning, "    ")
 
 
@@ -226,13 +227,15 @@ def _head(plan: Plan) -> list[Line]:
         if text
     )
     lines: list[Line] = [
-        (
-            Span("Plan for stack "),
-            Span(shown(basis.stack, limit=_NAME_LIMIT), Tone.STRONG),
-            Span(", environment "),
-            Span(shown(basis.environment, limit=_NAME_LIMIT), Tone.STRONG),
-            Span(f" ({place})" if place else "", Tone.FAINT),
-            Span(f", state {shown(basis.state, limit=_NAME_LIMIT)}" if basis.state else "", Tone.FAINT),
+        Prose(
+            (
+                Span("Plan for stack "),
+                Span(shown(basis.stack, limit=_NAME_LIMIT), Tone.STRONG),
+                Span(", environment "),
+                Span(shown(basis.environment, limit=_NAME_LIMIT), Tone.STRONG),
+                Span(f" ({place})" if place else "", Tone.FAINT),
+                Span(f", state {shown(basis.state, limit=_NAME_LIMIT)}" if basis.state else "", Tone.FAINT),
+            )
         )
     ]
     if plan.consents:
@@ -253,7 +256,7 @@ def consent_words(consent: Consent) -> str:
 
 def _open(plan: Plan) -> list[Line]:
     return [
-        line(f"  … {operation.action.value} {operation.address}: {shown(operation.message)}", Tone.CHANGE)
+        prose(f"  … {operation.action.value} {operation.address}: {shown(operation.message)}", Tone.CHANGE)
         for operation in plan.open
     ]
 
@@ -322,7 +325,7 @@ def _change_lines(entry: Entry) -> Iterator[Line]:
         facts = [f"{label} {value(text)}" for label, text in _identity(entry)]
         yield line(f"        {', '.join(facts)}", Tone.FAINT)
     for one in entry.leaves:
-        yield line(f"        stays behind and is still billed: {shown(one)}", Tone.CHANGE)
+        yield prose(f"        stays behind and is still billed: {shown(one)}", Tone.CHANGE)
 
 
 def _coming(entry: Entry, change: Change) -> str:
@@ -373,7 +376,7 @@ def change_lines(changes: Sequence[Change]) -> list[Line]:
 
 def withheld_lines(withheld: Sequence[Withheld]) -> list[Line]:
     return [
-        line(f"    ! {verb} {one.address}: {shown(one.message)}", Tone.REMOVE)
+        prose(f"    ! {verb} {one.address}: {shown(one.message)}", Tone.REMOVE)
         for verb, one in _withheld_verbs(withheld)
     ]
 
@@ -402,7 +405,7 @@ def _output_changes(plan: Plan) -> list[Line]:
 
 
 def _prerequisites(plan: Plan) -> list[Line]:
-    return [line(f"    ! {one.address}: {shown(one.message)}", Tone.CHANGE) for one in plan.prerequisites]
+    return [prose(f"    ! {one.address}: {shown(one.message)}", Tone.CHANGE) for one in plan.prerequisites]
 
 
 def _dangers(plan: Plan, missing: Sequence[Danger]) -> list[Line]:
@@ -415,14 +418,13 @@ def _dangers(plan: Plan, missing: Sequence[Danger]) -> list[Line]:
             continue  # the block of what is withheld says it
         subject = f" {danger.address}" if danger.address else ""
         lacks = danger in lacking
-        lines.append(
-            (
-                Span(f"    ! {danger.cls.value}", Tone.REMOVE),
-                Span(subject, Tone.STRONG),
-                Span(f": {shown(danger.message)}"),
-                Span("" if lacks else "  (consented to)", Tone.FAINT),
-            )
+        told = (
+            Span(f"    ! {danger.cls.value}", Tone.REMOVE),
+            Span(subject, Tone.STRONG),
+            Span(f": {shown(danger.message)}"),
+            Span("" if lacks else "  (consented to)", Tone.FAINT),
         )
+        lines.append(Prose(told))
         if lacks:
             lines.append(line(f"        {_remedy(danger)}"))
         if last[danger.address] is danger:
@@ -431,7 +433,7 @@ def _dangers(plan: Plan, missing: Sequence[Danger]) -> list[Line]:
 
 
 def _hint(hint: Hint) -> Iterator[Line]:
-    yield line(f"        {shown(hint.message)}:")
+    yield prose(f"        {shown(hint.message)}:")
     for source, target in hint.moves:
         yield line(f"          declarative state mv {shlex.quote(str(source))} {shlex.quote(str(target))}")
 

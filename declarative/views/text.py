@@ -100,3 +100,12 @@ def block(title: str, content: Iterable[Line]) -> Iterator[Line]:
 def many(count: int, noun: str) -> str:
     """A count with its noun, e.g. `1 step` or `2 steps`."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def duration(seconds: float) -> str:
+    """A time span for a reader: `2.1 s`, `4m 05s`, `1h 02m`."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}h {minutes:02d}m" if hours else f"{minutes}m {rest:02d}s"

@@ -22,7 +22,7 @@ _MASKS = (
     (r"\b\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d+)?", "<time>"),
     (r"plan [0-9a-f]{12}\b", "plan <digest>"),
     (r"\[ +\d+\.\d s\]", "[<elapsed>]"),
-    (r" in \d+\.\d s", " in <seconds>"),
+    (r" after \d+\.\d s", " after <seconds>"),
     (r'"seconds":\d+(\.\d+)?', '"seconds":<seconds>'),
     (r"applied already, by \S+?\.", "applied already, by <user>."),
     (r"(apply|destroy|import|state mv|state rm|state restore)( [A-Za-z0-9/ ]+)? by \S+:", r"\1\2 by <user>:"),
@@ -75,7 +75,7 @@ def folder(tmp_path, monkeypatch):
     place.mkdir()
     monkeypatch.chdir(place)
     for name in list(os.environ):
-        if name.startswith(("DECLARATIVE_", "SDRS_", "OS_", "NO_COLOR")):
+        if name.startswith(("DECLARATIVE_", "SDRS_", "OS_", "NO_COLOR", "CI", "FORCE_COLOR", "CLICOLOR")):
             monkeypatch.delenv(name)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "marks"))
     monkeypatch.setenv("DECLARATIVE_SIMULATOR_SPEED", "inf")

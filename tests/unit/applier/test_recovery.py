@@ -226,7 +226,7 @@ async def test_one_look_says_that_the_job_of_a_create_has_failed():
     cloud = OnlyLooked()
     cloud.run_job("job-1", ending=failing())
     (still,) = await recover(left_open(cloud, CREATE_ACCEPTED, is_patient=False))
-    assert "job job-1 failed" in still.message
+    assert still.message.startswith("its job failed: no space (EVS.2024, create job job-1). ")
 
 
 @on_virtual_time

@@ -9,11 +9,13 @@ import threading
 import pytest
 from rich.console import Console
 
-from declarative.cli.progress import Board, JsonLines, PlainLines
+from declarative.cli.board import Board
+from declarative.cli.progress import JsonLines, PlainLines
 from declarative.cli.screen import Screen
-from declarative.model import Action, Address, Event
+from declarative.model import Action, Address, Basis, Binding, Event, Plan, Reason, Resource, Step
 
 TIME = "2026-01-02T03:04:05Z"
+BASIS = Basis("shop", "prod", "d" * 64, {}, Binding("p", "r", "h"), "l", 1, "0.1.0", TIME, "2026-01-03T03:04:05Z")
 
 
 class Monotonic:
@@ -48,7 +50,7 @@ def test_plain_lines_tell_each_event_with_the_time_since_the_start(capsys, clock
         "",
         (
             "[    0.0 s] ProtectionGroup/shop: creating\n"
-            "[    1.2 s] ProtectionGroup/shop: create done in 1.2 s (id g1)\n"
+            "[    1.2 s] ProtectionGroup/shop: created after 1.2 s (id g1)\n"
             "[    1.2 s] Interrupted\n"
         ),
     )
@@ -99,6 +101,43 @@ def test_the_board_shows_what_runs_and_how_far_all_is(clock, terminal):
     assert lines[2].split()[1:] == ["1/4,", "1", "failed", "1m", "01s"]
 
 
+def test_clock_of_the_board_starts_with_the_run(clock, terminal):
+    board = Board(Screen(), console=terminal, monotonic=clock)
+    clock.now += 14  # at the question
+    board.event(run_started(4))
+    board.close()
+    clock.now += 2
+    assert board_text(board, terminal).splitlines()[-1].split()[-1] == "2s"
+
+
+def test_finished_lines_of_a_terminal_hold_no_ids_and_are_wrapped(clock):
+    console = Console(file=io.StringIO(), force_terminal=True, width=60, height=30, color_system=None)
+    board = Board(Screen(), console=console, monotonic=clock)
+    board.event(event("step-done", seconds=2.1, id="5fb92d6c-b0cb-46c9-824b-b90ec5500ae6"))
+    board.event(
+        event("step-failed", summary="group creation failed: no space is left in the zone (SDRS.1014)", fix="Wait.")
+    )
+    assert console.file.getvalue().splitlines() == [
+        "ProtectionGroup/shop: created after 2.1 s",
+        "ProtectionGroup/shop: create failed: group creation failed:",
+        "  no space is left in the zone (SDRS.1014). Wait.",
+    ]
+
+
+def test_board_estimates_what_is_left_once_it_has_evidence(clock, terminal):
+    addresses = [Address("ProtectionGroup", name) for name in "ab"]
+    steps = [Step(f"create:{one.name}", one, Action.CREATE, Reason.NEW, Resource(one, "")) for one in addresses]
+    board = Board(Screen(), console=terminal, monotonic=clock)
+    board.reviewed(Plan(BASIS, steps=tuple(steps)))
+    board.event(run_started(2))
+    board.close()
+    board.event(event("step-started", "a"))
+    assert "left" not in board_text(board, terminal)
+    clock.now += 30
+    board.event(event("step-done", "a", seconds=30.0, id="x"))
+    assert board_text(board, terminal).splitlines()[-1].endswith("1/2  30s, about 30s left")
+
+
 def test_notes_are_printed_above_a_board_and_as_lines_without_one(capsys, clock, terminal):
     screen = Screen()
     board = Board(screen, console=terminal, monotonic=clock)
@@ -137,7 +176,7 @@ def test_ten_thousand_steps_are_printed_in_few_batches(clock, terminal):
         board.event(event("step-started", f"g{number}"))
         board.event(event("step-done", f"g{number}", seconds=0.1, id="x"))
     board.close()
-    assert console.file.getvalue().count("create done") == 10_000
+    assert console.file.getvalue().count("created after") == 10_000
     assert Counting.prints < 500
 
 
@@ -147,7 +186,7 @@ def test_what_has_ended_is_shown_though_nothing_else_happens(clock):
 
         def print(self, *objects, **attributes):
             super().print(*objects, **attributes)
-            if self.file.getvalue().count("create done") == 2:
+            if self.file.getvalue().count("created after") == 2:
                 self.shown.set()
 
     console = Watched(file=io.StringIO(), force_terminal=True, width=100, height=30)
@@ -187,7 +226,7 @@ def test_a_terminal_that_nobody_reads_does_not_hold_up_the_run(clock):
     file.reading.set()
     board.close()
     assert not still_running
-    assert file.getvalue().count("create done") == 100
+    assert file.getvalue().count("created after") == 100
 
 
 def test_data_is_no_markup_on_the_board(clock, terminal):
@@ -205,7 +244,7 @@ def test_closing_gives_the_terminal_back(clock, terminal):
     board.close()
     text = terminal.file.getvalue()
     assert text.rindex("\x1b[?25h") > text.rindex("\x1b[?25l")
-    assert "create done" in text
+    assert "created after" in text
 
 
 def test_a_process_that_leaves_at_once_shows_the_cursor_again(clock, tmp_path):

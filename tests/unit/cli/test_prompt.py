@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import pty
 import signal
 import sys
 from pathlib import Path
@@ -179,3 +180,18 @@ def test_in_an_event_stream_a_person_who_is_asked_sees_the_plan_beside_it(monkey
     out, err = capsys.readouterr()
     assert out.count("\n") == 1
     assert "delete ProtectionGroup/old" in err
+
+
+def test_what_was_typed_before_the_question_is_dropped(monkeypatch):
+    controller, terminal = pty.openpty()
+    os.write(controller, b"yes\n")
+    with os.fdopen(terminal, "r") as stdin:
+        monkeypatch.setattr(sys, "stdin", stdin)
+
+        def asked(self, text):
+            os.write(controller, b"no\n")
+
+        monkeypatch.setattr(Screen, "ask", asked)
+        with pytest.raises(Declined):
+            front().review(plan_with())
+    os.close(controller)

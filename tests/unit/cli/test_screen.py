@@ -11,6 +11,7 @@ from declarative.cli.screen import Screen, paint
 from declarative.views.states import HistoryView, HolderView
 from declarative.views.text import Span, Tone, line
 from declarative.views.view import document
+from declarative.views.wrapping import prose
 
 LINES = [(Span("  "), Span("[bold]shop[/]", Tone.STRONG)), line("gone", Tone.REMOVE)]
 
@@ -29,6 +30,12 @@ class Terminal(io.StringIO):
         pytest.param(Terminal(), True, {"NO_COLOR": ""}, True, id="NO_COLOR-empty"),
         pytest.param(Terminal(), True, {"TERM": "dumb"}, False, id="dumb-terminal"),
         pytest.param(io.StringIO(), True, {}, False, id="pipe"),
+        pytest.param(io.StringIO(), True, {"FORCE_COLOR": "1"}, True, id="FORCE_COLOR-in-a-pipe"),
+        pytest.param(io.StringIO(), True, {"CLICOLOR_FORCE": "1", "TERM": "dumb"}, True, id="CLICOLOR_FORCE"),
+        pytest.param(Terminal(), True, {"FORCE_COLOR": "0", "CLICOLOR_FORCE": "1"}, False, id="FORCE_COLOR-off"),
+        pytest.param(io.StringIO(), True, {"FORCE_COLOR": "1", "NO_COLOR": "1"}, False, id="NO_COLOR-wins"),
+        pytest.param(io.StringIO(), False, {"FORCE_COLOR": "1"}, False, id="the-option-wins"),
+        pytest.param(Terminal(), True, {"CLICOLOR": "0"}, False, id="CLICOLOR-off"),
     ],
 )
 def test_colours_are_for_people_who_want_them(monkeypatch, stream, colour, environ, coloured):
@@ -36,6 +43,29 @@ def test_colours_are_for_people_who_want_them(monkeypatch, stream, colour, envir
     Screen(colour=colour, environ=environ).show(LINES)
     assert ("\x1b[" in stream.getvalue()) is coloured
     assert "[bold]shop[/]" in stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("stream", "environ", "drawn"),
+    [
+        pytest.param(Terminal(), {}, True, id="terminal"),
+        pytest.param(Terminal(), {"CI": ""}, True, id="CI-empty"),
+        pytest.param(Terminal(), {"CI": "false"}, True, id="CI-false"),
+        pytest.param(Terminal(), {"CI": "true"}, False, id="CI"),
+        pytest.param(Terminal(), {"TERM": "dumb"}, False, id="dumb-terminal"),
+        pytest.param(io.StringIO(), {"FORCE_COLOR": "1"}, False, id="pipe"),
+    ],
+)
+def test_board_is_drawn_only_for_a_person(monkeypatch, stream, environ, drawn):
+    monkeypatch.setattr(sys, "stderr", stream)
+    assert Screen(environ=environ).draws() is drawn
+
+
+def test_prose_is_broken_on_a_terminal_only(monkeypatch):
+    for stream, rows in ((Terminal(), 2), (io.StringIO(), 1)):
+        monkeypatch.setattr(sys, "stdout", stream)
+        Screen(colour=False, environ={"COLUMNS": "50"}).show([prose("word " * 15)])
+        assert len(stream.getvalue().splitlines()) == rows
 
 
 def test_colours_end_where_they_began():

@@ -169,7 +169,7 @@ EVENTS = [
     ),
     (
         Event("step-done", TIME, SHOP, Action.CREATE, {"step": "s", "seconds": 1.52, "id": "g1"}),
-        "ProtectionGroup/shop: create done in 1.5 s (id g1)",
+        "ProtectionGroup/shop: created after 1.5 s (id g1)",
     ),
     (
         Event("step-failed", TIME, SHOP, Action.CREATE, {"step": "s", "summary": "no", "fix": "Ask.", "code": ""}),
