@@ -315,9 +315,12 @@ class JobFailed(StepFailed):
 
 
 def job_failed(what: str, job: Job, fix: str) -> JobFailed:
-    """The failure of a job: what it means and why, in our words and the service's; its code and id come last."""
+    """The failure of a job: what it means and why, in our words and the service's; its code and id come last.
+
+    A meaning that says no more than that the step failed is left out: whoever shows the failure says so.
+    """
     reason = visible(_TASK.sub("", job.fail_reason).strip() or "the service gives no reason", limit=200)
     known = explain_code(job.error_code) if job.error_code else None
-    meaning = f"{known.meaning}: " if known is not None else ""
+    meaning = f"{known.meaning}: " if known is not None and not known.meaning.endswith(" failed") else ""
     code = f"{visible(job.error_code)}, " if job.error_code else ""
     return JobFailed(f"{meaning}{reason} ({code}{what} job {job.id})", fix, code=job.error_code or "")

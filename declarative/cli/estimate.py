@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable
 from statistics import median
 from typing import TypeAlias
 
-from declarative.model import Step
+from declarative.model import Action, Step
 
 _KEPT_FOR = 1.0  # seconds; the board asks many times a second
 _OUTLIER = 2.0  # a step that takes this many times the longest of its kind: no figure is honest any more
+_AT_ONCE = {one.value: 0.0 for one in (Action.ADOPT, Action.FORGET, Action.MOVE, Action.RECORD)}  # no job
 _MOST = 20_000  # steps; beyond, a figure costs more than it is worth
 
 _Sort: TypeAlias = tuple[str, str]  # the kind of object and the action
@@ -55,16 +56,17 @@ class Estimate:
         return kept
 
     def _reckoned(self, now: float) -> float | None:
-        typical = {sort: median(times) for sort, times in self._took.items()}
-        if not self._left or any(_sort(step) not in typical for step in self._left.values()):
+        medians = {sort: median(times) for sort, times in self._took.items()}
+        typical = {step.id: medians.get(_sort(step), _AT_ONCE.get(step.action.value)) for step in self._left.values()}
+        if not self._left or None in typical.values():
             return None
         ends: dict[str, float] = {}
         work = 0.0
         for step in self._left.values():
-            rest = typical[_sort(step)]
+            rest = typical[step.id] or 0.0
             if step.id in self._since:
                 elapsed = now - self._since[step.id]
-                if elapsed > _OUTLIER * max(self._took[_sort(step)]):
+                if elapsed > _OUTLIER * max(self._took.get(_sort(step), (0.0,))) and rest:
                     return None
                 rest = max(rest - elapsed, 0.0)
             ends[step.id] = max((ends.get(one, 0.0) for one in step.requires), default=0.0) + rest

@@ -30,14 +30,15 @@ def entries(steps: Iterable[Step]) -> Iterator[Entry]:
     replaced = {step.address for step in steps if step.action is Action.CREATE} & deleted.keys()
     for step in steps:
         if step.address not in replaced or step.action not in (Action.CREATE, Action.DELETE):
-            yield Entry(_verb(step), step, step.changes, step.leaves)
+            yield Entry(verb_of(step), step, step.changes, step.leaves)
         elif step.action is Action.CREATE:
             first = deleted[step.address]
             reason = first.reason if step.reason is Reason.REPLACED else step.reason
             yield Entry("replace", replace(step, reason=reason), first.changes or step.changes, first.leaves)
 
 
-def _verb(step: Step) -> str:
+def verb_of(step: Step) -> str:
+    """What a plan calls what a step does: its action, or `rename`."""
     renames = step.action is Action.UPDATE and [change.field for change in step.changes] == ["name"]
     return "rename" if renames else step.action.value
 
@@ -95,7 +96,7 @@ def verbs(steps: Iterable[Step]) -> dict[str, str]:
     replaced = {step.address for step in steps if step.action is Action.CREATE} & deleted
     halves = {Action.DELETE: "remove", Action.CREATE: "replace"}
     return {
-        step.id: halves[step.action] if step.address in replaced and step.action in halves else _verb(step)
+        step.id: halves[step.action] if step.address in replaced and step.action in halves else verb_of(step)
         for step in steps
     }
 

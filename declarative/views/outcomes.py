@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from declarative.errors import shown, visible
 from declarative.model import Json, Outcome, Plan, Result, StepOutcome
 from declarative.planfile import content_digest, plan_digest
-from declarative.views.entries import PARTICIPLES, tally
+from declarative.views.entries import PARTICIPLES, tally, verb_of
 from declarative.views.plans import summary, withheld_lines
 from declarative.views.report import Block, Case, Finding, Level, Report, Verdict, worst
 from declarative.views.text import Line, Tone, block, field_name, line, value
@@ -108,7 +108,7 @@ def _findings(outcome: Outcome) -> Iterator[Finding]:
 
 
 def _told(end: StepOutcome) -> str:
-    what = f"{end.step.action.value} {end.step.address} {_ENDINGS[end.result]}"
+    what = f"{verb_of(end.step)} {end.step.address} {_ENDINGS[end.result]}"
     return f"{what}: {end.summary}" if end.summary else what
 
 
@@ -192,9 +192,10 @@ def result(outcome: Outcome) -> str:
 def _ends(outcome: Outcome, kind: Result, tone: Tone) -> list[Line]:
     ends = [end for end in outcome.steps if end.result is kind]
     lines: list[Line] = []
-    for end in ends[:_LIST_LIMIT]:
+    shown_ends = ends[:_LIST_LIMIT]
+    for number, end in enumerate(shown_ends, start=1):
         lines.append(prose(f"    ! {_end(end)}", tone))
-        if end.fix:
+        if end.fix and [one.fix for one in shown_ends[number : number + 1]] != [end.fix]:  # not to each of several
             lines.append(prose(f"        Next: {shown(end.fix)}"))
     if len(ends) > _LIST_LIMIT:
         lines.append(line(f"    … and {len(ends) - _LIST_LIMIT} more", Tone.FAINT))
@@ -202,7 +203,7 @@ def _ends(outcome: Outcome, kind: Result, tone: Tone) -> list[Line]:
 
 
 def _end(end: StepOutcome) -> str:
-    text = f"{end.step.action.value} {end.step.address}"
+    text = f"{verb_of(end.step)} {end.step.address}"
     return f"{text}: {shown(end.summary)}" if end.summary else text
 
 

@@ -79,6 +79,12 @@ def test_step_that_takes_far_longer_than_the_others_ends_the_estimate(clock):
     assert estimate.seconds_left() is None
 
 
+def test_steps_without_a_job_need_no_evidence(clock):
+    estimate = estimate_of(clock, step("a"), step("b"), step("p", "ReplicationPair", Action.ADOPT, requires=("b",)))
+    takes(estimate, clock, "a", 10)
+    assert estimate.seconds_left() == 10
+
+
 def test_failed_steps_are_no_evidence(clock):
     estimate = estimate_of(clock, step("a"), step("b"))
     estimate.started("a")

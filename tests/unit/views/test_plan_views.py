@@ -331,3 +331,23 @@ def test_lines_of_a_large_plan_are_not_held():
         tracemalloc.stop()
     assert count > 11_000
     assert peak < 50 * count  # bytes; a line alone takes more
+
+
+def test_the_same_advice_to_several_steps_is_given_once():
+    ends = [
+        StepOutcome(step(Action.CREATE, name), Result.CONTINUES, "the run was interrupted", fix)
+        for name, fix in (("a", "Run again."), ("b", "Run again."), ("c", "Look at it."))
+    ]
+    assert plain(outcome_lines(Outcome(tuple(ends)))).splitlines()[1:7] == [
+        "Continues in the cloud:",
+        "    ! create ProtectionGroup/a: the run was interrupted",
+        "    ! create ProtectionGroup/b: the run was interrupted",
+        "        Next: Run again.",
+        "    ! create ProtectionGroup/c: the run was interrupted",
+        "        Next: Look at it.",
+    ]
+
+
+def test_a_rename_that_failed_is_called_so():
+    end = StepOutcome(RENAME, Result.FAILED, "refused", "")
+    assert "    ! rename ProtectionGroup/web: refused" in plain(outcome_lines(Outcome((end,)))).splitlines()
