@@ -6,6 +6,7 @@ be the total or mean the page. Source: docs/sdrs-api.md, "Lists".
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -77,19 +78,21 @@ class _Reading:
     pages: list[_Page] = field(default_factory=list)
     received: int = 0
     rows: dict[str, Attributes] = field(default_factory=dict)
-    strays: list[Attributes] = field(default_factory=list)
+    strays: list[Attributes] = field(default_factory=list)  # rows without a usable id
+    known_strays: set[str] = field(default_factory=set)
     barren: int = 0
 
     def take(self, page: _Page, key: Callable[[Attributes], str]) -> None:
-        known = len(self.rows) + len(self.strays)
+        known = len(self.rows) + len(self.known_strays)
         for row in page.rows:
             if object_id := key(row):
                 self.rows[object_id] = row
             else:
                 self.strays.append(row)
+                self.known_strays.add(json.dumps(row, sort_keys=True))
         self.pages.append(page)
         self.received += len(page.rows)
-        self.barren = 0 if len(self.rows) + len(self.strays) > known else self.barren + 1
+        self.barren = 0 if len(self.rows) + len(self.known_strays) > known else self.barren + 1
 
     @property
     def is_over(self) -> bool:

@@ -4,7 +4,9 @@ import shutil
 from pathlib import Path
 
 DATA = Path(__file__).parents[1] / "data"
-BAD = sorted(path for path in (DATA / "bad").iterdir() if path.suffix != ".txt")
+BAD = sorted(
+    path for path in (DATA / "bad").iterdir() if path.suffix != ".txt" and not path.name.endswith(".command.yaml")
+)
 GOOD = sorted(path for path in (DATA / "good").iterdir() if path.is_dir())
 STACK = "apiVersion: sdrs/v1\nkind: Stack\nmetadata: {name: shop-dr}\n"
 

@@ -151,6 +151,20 @@ def test_a_list_that_ends_before_its_count_is_read_again_and_proves_no_absence()
     ]
 
 
+def test_a_list_that_repeats_a_row_without_a_usable_id_has_an_end():
+    class Repeating(httpx.AsyncBaseTransport):
+        made = 0
+
+        async def handle_async_request(self, request):
+            self.made += 1
+            return answer({"count": 1, "server_groups": [{"id": "../x"}]})
+
+    cloud = Repeating()
+    with pytest.raises(EndpointError, match="the same page again and again"):
+        call(cloud, "listing", GROUP)
+    assert cloud.made <= 12
+
+
 def test_a_list_that_ended_early_once_is_whole_the_next_time():
     cloud = ListCloud(names(12), cap=5)
     cloud.empty_at.append(5)
