@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from declarative.manifest import VariableSources, load, resolve
     from declarative.planfile import decode_plan, encode_plan
     from declarative.planner.consents import agreed
+    from declarative.planner.impact import Impact, impact
     from declarative.planner.selection import PlanRequest
     from declarative.workflow.execution import Applied
     from declarative.workflow.imports import import_objects
@@ -52,6 +53,7 @@ _HOMES = {
     "declarative.manifest": ("VariableSources", "load", "resolve"),
     "declarative.planfile": ("decode_plan", "encode_plan"),
     "declarative.planner.consents": ("agreed",),
+    "declarative.planner.impact": ("Impact", "impact"),
     "declarative.planner.selection": ("PlanRequest",),
     "declarative.workflow.execution": ("Applied",),
     "declarative.workflow.imports": ("import_objects",),
@@ -84,6 +86,7 @@ __all__ = [
     "Diagnostic",
     "Embedded",
     "ExitCode",
+    "Impact",
     "PlanRequest",
     "Project",
     "VariableSources",
@@ -95,6 +98,7 @@ __all__ = [
     "decode_plan",
     "encode_plan",
     "export",
+    "impact",
     "import_objects",
     "load",
     "lock_break",

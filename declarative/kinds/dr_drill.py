@@ -67,7 +67,14 @@ def _delete(object_id: str, inputs: Attributes) -> Call:
 
 def _leaves(inputs: Attributes) -> tuple[str, ...]:
     made = "" if inputs.get("drill_vpc_id") else " that was made for it"
-    return (f"the drill VPC{made}, with its subnets", "EIPs that were bound to drill servers")
+    return (f"{_VPC}{made}, with its subnets", "EIPs that were bound to drill servers")
+
+
+_VPC = "the drill VPC"
+
+
+def _left_id(left: str, seen: Attributes) -> str:
+    return str(seen.get("drill_vpc_id") or "") if left.startswith(_VPC) else ""
 
 
 def _needs(inputs: Attributes) -> tuple[str, ...]:
@@ -128,6 +135,7 @@ KIND = Kind(
         describe=_describe,
         judge=status_troubles,
         leaves=_leaves,
+        left_id=_left_id,
         needs=_needs,
     ),
 )

@@ -135,10 +135,17 @@ def _delete(object_id: str, inputs: Attributes) -> Call:
     return Call("DELETE", ("protected-instances", object_id), body, idempotent=False, starts_job=True)
 
 
+_DR_SERVER = "the DR server and its disks"
+
+
 def _leaves(inputs: Attributes) -> tuple[str, ...]:
     if not inputs.get("delete_target_server"):
-        return ("the DR server and its disks", "the DR server's EIP, if it has one")
+        return (_DR_SERVER, "the DR server's EIP, if it has one")
     return () if inputs.get("delete_target_eip") else ("the DR server's EIP, if it has one",)
+
+
+def _left_id(left: str, seen: Attributes) -> str:
+    return str(seen.get("target_server") or "") if left == _DR_SERVER else ""
 
 
 def _needs(inputs: Attributes) -> tuple[str, ...]:
@@ -206,6 +213,7 @@ KIND = Kind(
         create=_create,
         update=_update,
         delete=_delete,
+        seen={"create": 300.0},
     ),
     statuses=Statuses(
         health=by_status(OF_INSTANCES),
@@ -222,6 +230,7 @@ KIND = Kind(
         describe=_describe,
         judge=status_troubles,
         leaves=_leaves,
+        left_id=_left_id,
         needs=_needs,
     ),
 )

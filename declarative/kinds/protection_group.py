@@ -215,6 +215,7 @@ KIND = Kind(
             reached="available",
             wait_codes=frozenset({"SDRS.1002", "SDRS.1830"}),
         ),
+        seen={"create": 15.0, "enable": 20.0, "disable": 8.0},
     ),
     statuses=Statuses(
         health=_health,

@@ -106,7 +106,10 @@ def _delete(object_id: str, inputs: Attributes) -> Call:
 
 
 def _lost(seen: Attributes) -> str:
-    pair, instance = (visible(seen.get(name), limit=80) for name in ("replication_id", "protected_instance_id"))
+    names = [seen.get(name) for name in ("replication_id", "protected_instance_id")]
+    if not all(names):
+        return "the use of its pair by its instance, whose servers lose its disks"
+    pair, instance = (visible(name, limit=80) for name in names)
     return f"the use of pair {pair} by instance {instance}, whose servers lose its disks"
 
 

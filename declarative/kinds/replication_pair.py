@@ -118,6 +118,11 @@ def _leaves(inputs: Attributes) -> tuple[str, ...]:
     return () if inputs.get("delete_target_volume") else ("the DR disk",)
 
 
+def _left_id(left: str, seen: Attributes) -> str:
+    """The DR disk stands second among the pair's disks."""
+    return str(seen.get("volume_ids") or "").partition(",")[2].strip()
+
+
 def _needs(inputs: Attributes) -> tuple[str, ...]:
     words = (
         f"disk {inputs.get('volume_id')} must be available (attached to nothing), in the group's current production"
@@ -167,6 +172,7 @@ KIND = Kind(
         natural_key=("volume_id",),
         only_grows={"volume_size": "GB"},
         counted_as="replication_num",
+        size="volume_size",
     ),
     calls=Calls(
         timeouts={"create": 600.0, "update": 600.0, "delete": 600.0},
@@ -191,6 +197,7 @@ KIND = Kind(
         describe=_describe,
         judge=_judge,
         leaves=_leaves,
+        left_id=_left_id,
         needs=_needs,
     ),
 )

@@ -156,6 +156,11 @@ def no_words(inputs: Attributes) -> tuple[str, ...]:
     return ()
 
 
+def no_id(left: str, seen: Attributes) -> str:
+    """The usual `Words.left_id`: nobody knows it."""
+    return ""
+
+
 def protection_lost(seen: Attributes) -> str:
     """The usual `Words.lost`."""
     return "its protection"
@@ -210,13 +215,18 @@ class Relations:
     copied: str = ""  # of a group: the kind of what is copied; without one of these, nothing is protected
     side: str = ""  # of a group: the field that says, or accepts, which side runs production
     goal: str = ""  # of a group: the manifest field that says whether it is to be protected
+    size: str = ""  # of what is copied: the field with the size of its disk, in GB
 
 
 @dataclass(frozen=True, kw_only=True)
 class Calls:
-    """What a spec means, the calls that make, change and end an object, and how long each may take."""
+    """What a spec means, the calls that make, change and end an object, and how long each may take.
 
-    timeouts: Mapping[str, float]  # seconds, by action
+    `timeouts`: the deadlines in seconds, by action. `seen`: how many seconds an action has been seen to take, where
+    docs/sdrs-api.md has a figure ("Failed jobs"); it promises nothing.
+    """
+
+    timeouts: Mapping[str, float]
     complete: Callable[[Attributes, Lookups], tuple[Attributes, tuple[Problem, ...]]]
     create: Callable[[Attributes], Call]
     # of (id, inputs, observed, changed): the calls that send the changed fields, and no others
@@ -224,6 +234,7 @@ class Calls:
     delete: Callable[[str, Attributes], Call]  # id, recorded inputs
     enable: Switch | None = None
     disable: Switch | None = None
+    seen: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -260,6 +271,7 @@ class Words:
     # A status that a failed change has left -> what leads out of it, of the observed object.
     remedies: Mapping[str, Callable[[Attributes], str]] = field(default_factory=dict)
     leaves: Callable[[Attributes], tuple[str, ...]] = no_words  # recorded inputs -> what stays, billed, after a delete
+    left_id: Callable[[str, Attributes], str] = no_id  # one of `leaves`, of an observed object -> its id, or ""
     needs: Callable[[Attributes], tuple[str, ...]] = no_words  # inputs -> what other services must have ready
 
 

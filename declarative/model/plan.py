@@ -60,6 +60,7 @@ class Step:
     source: Address | None = None
     leaves: tuple[str, ...] = ()  # what stays behind after a delete, and is billed
     twins: tuple[str, ...] = ()
+    disks: Mapping[str, int] = field(default_factory=dict)  # GB of what is copied again, as seen, by the pair's id
 
 
 class DangerClass(enum.StrEnum):

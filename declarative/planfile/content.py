@@ -76,6 +76,7 @@ def _content(step: Step) -> dict[str, Json]:
     """A step without what was only seen of its object."""
     written = write_step(step)
     del written["before"]
+    written.pop("disks", None)
     del written["resource"]["attributes"]
     return written
 

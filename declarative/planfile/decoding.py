@@ -182,7 +182,13 @@ def _step(document: Json) -> Step:
         source=_address(document, "source") if "source" in document else None,
         leaves=_texts(document, "leaves") if "leaves" in document else (),
         twins=_texts(document, "twins") if "twins" in document else (),
+        disks=_sizes(document) if "disks" in document else {},
     )
+
+
+def _sizes(document: Json) -> Mapping[str, int]:
+    sizes = _mapping(document, "disks")
+    return {one: _count(sizes, one) for one in sizes}
 
 
 def _resource(document: Json) -> Resource:

@@ -36,6 +36,7 @@ from declarative.planner.dangers import Stakes, find_dangers
 from declarative.planner.duplicates import UnmanagedObjects, with_twins
 from declarative.planner.graph import WaitGraph, closure
 from declarative.planner.links import with_links
+from declarative.planner.losses import number
 from declarative.planner.membership import Membership
 from declarative.planner.moves import Key, known_key
 from declarative.planner.withholding import withhold
@@ -280,6 +281,16 @@ class _Case:
                 yield from self._wrong_end(step, held)
             else:
                 yield from self._wrong_change(step, held)
+            if step.disks != self._sizes_now(step):
+                yield f"{step.id} misstates the sizes of what is copied again"
+
+    def _sizes_now(self, step: Step) -> dict[str, int | None]:
+        """The sizes that a step names, as they are seen; what isn't seen any more stays as it is."""
+        pairs = self._circumstances.observed.objects.get(BROUGHT.name, {})
+        return {
+            one: number(pairs[one].get(BROUGHT.relations.size)) if one in pairs else size
+            for one, size in step.disks.items()
+        }
 
     def _wrong_create(self, step: Step, held: Resource | None) -> Iterator[str]:
         if step.resource.id:

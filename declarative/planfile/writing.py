@@ -25,6 +25,7 @@ from declarative.model import (
     Step,
     Withheld,
 )
+from declarative.planner.impact import impact, impact_document
 
 FORMAT = "declarative.plan/3"
 
@@ -54,6 +55,7 @@ def plan_document(plan: Plan) -> dict[str, Json]:
             "replace": list(basis.replaces),
         },
         "summary": summarize(plan.steps),
+        "impact": impact_document(impact(plan)),
         "steps": [write_step(step) for step in plan.steps],
         "dangers": [_danger(danger) for danger in plan.dangers],
         "hints": [_hint(hint) for hint in plan.hints],
@@ -86,7 +88,7 @@ def summarize(steps: Iterable[Step]) -> dict[str, int]:
 
 
 def write_step(step: Step) -> dict[str, Json]:
-    """Return a step; `source`, `twins` and `leaves` only where there are any."""
+    """Return a step; `source`, `twins`, `leaves` and `disks` only where there are any."""
     document = {
         "id": step.id,
         "address": str(step.address),
@@ -103,6 +105,8 @@ def write_step(step: Step) -> dict[str, Json]:
         document["twins"] = list(step.twins)
     if step.leaves:
         document["leaves"] = list(step.leaves)
+    if step.disks:
+        document["disks"] = dict(step.disks)
     return document
 
 

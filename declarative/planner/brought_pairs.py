@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -17,6 +17,7 @@ from declarative.errors import visible
 from declarative.kinds import KINDS
 from declarative.kinds.relations import BROUGHT, MAKER, MAKES, TIE, tie_id
 from declarative.model import Action, Address, Attributes, Resource, Step
+from declarative.planner.losses import number
 
 if TYPE_CHECKING:
     from declarative.planner.comparison import Comparison
@@ -104,6 +105,36 @@ def staying(step: Step, brought: frozenset[str], *, pairs: Pairs, going: set[str
     left = sorted(one for one in ids if one not in brought | going and len(makers_of(pairs[one])) == 1)
     words = (f"{pair_in_words(one, pairs[one])}, which did not come with it and stays in its group" for one in left)
     return replace(step, leaves=(*step.leaves, *words)) if left else step
+
+
+def with_sizes(steps: tuple[Step, ...], brought: Callable[[Address], frozenset[str]], pairs: Pairs) -> tuple[Step, ...]:
+    """The steps with the sizes of what is copied again, as it is seen, in GB.
+
+    With the delete of an instance that is replaced stand those of the pairs that came with it; with the enabling of a
+    group that is there, those of its pairs.
+    """
+    created = {step.address for step in steps if step.action is Action.CREATE}
+    switched = {step.resource.id for step in steps if _enables(step, created)}
+    held: dict[str, list[str]] = {}
+    for pair_id, seen in pairs.items() if switched else ():
+        held.setdefault(str(seen.get(BROUGHT.relations.group)), []).append(pair_id)
+
+    def sized(step: Step) -> Step:
+        if step.action is Action.DELETE and step.address.kind == MAKER.name and step.address in created:
+            ids: Iterable[str] = brought(step.address)
+        elif _enables(step, created):
+            ids = held.get(step.resource.id, ())
+        else:
+            return step
+        sizes = {one: number(pairs[one].get(BROUGHT.relations.size)) for one in sorted(ids) if one in pairs}
+        known = {one: size for one, size in sizes.items() if size}
+        return replace(step, disks=known) if known else step
+
+    return tuple(map(sized, steps))
+
+
+def _enables(step: Step, created: set[Address]) -> bool:
+    return step.action is Action.ENABLE and step.address not in created and bool(step.resource.id)
 
 
 def with_what_stays(

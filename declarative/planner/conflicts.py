@@ -11,7 +11,7 @@ from declarative.model import Address, Attributes, Desired, Exclusive, Json, Kin
 from declarative.planner.builder import PlanBuilder
 from declarative.planner.claims import Claims, going_homes, instances_of
 from declarative.planner.differences import ignored_fields
-from declarative.planner.impact import number
+from declarative.planner.losses import number
 from declarative.planner.moves import Key, known_key, present_key
 from declarative.planner.steps import Completed, creates, deletes
 

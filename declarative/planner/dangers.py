@@ -18,7 +18,7 @@ from declarative.model import (
     Withheld,
 )
 from declarative.planner.duplicates import duplicate
-from declarative.planner.impact import brought, called, listed, losses
+from declarative.planner.losses import brought, called, listed, losses
 from declarative.planner.membership import Membership
 
 

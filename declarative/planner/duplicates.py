@@ -24,7 +24,7 @@ from declarative.model import (
     Resource,
     Step,
 )
-from declarative.planner.impact import listed
+from declarative.planner.losses import listed
 
 _SHOWN = 5
 

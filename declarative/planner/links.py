@@ -14,7 +14,7 @@ from typing import TypeAlias
 from declarative.kinds import KINDS
 from declarative.kinds.relations import BROUGHT, CARRIERS, MAKER, SIDE, TIE, tie_id
 from declarative.model import Action, Address, Step
-from declarative.planner.brought_pairs import makers_of, with_what_stays
+from declarative.planner.brought_pairs import makers_of, with_sizes, with_what_stays
 from declarative.planner.builder import PlanBuilder
 from declarative.planner.graph import WaitGraph, linked
 from declarative.planner.membership import Group, Membership
@@ -33,7 +33,8 @@ def with_links(steps: Iterable[Step], builder: PlanBuilder, membership: Membersh
     steps = tuple(steps)
     if not steps:
         return steps
-    steps = with_what_stays(steps, builder.brought, builder.comparison.observed.objects.get(BROUGHT.name, {}))
+    pairs = builder.comparison.observed.objects.get(BROUGHT.name, {})
+    steps = with_sizes(with_what_stays(steps, builder.brought, pairs), builder.brought, pairs)
     ends = {
         step.address: _needed_to_the_end(step, builder, membership)
         for step in steps

@@ -15,7 +15,7 @@ from declarative.model import Action, Address, Attributes, Desired, Exclusive, K
 from declarative.planner.brought_pairs import makers_of, pair_document, pair_in_words
 from declarative.planner.builder import PlanBuilder
 from declarative.planner.conflicts import Holders
-from declarative.planner.impact import called, counted, in_words, listed, number
+from declarative.planner.losses import called, counted, in_words, listed, number
 from declarative.planner.membership import Membership
 from declarative.planner.status_rules import Situation, status_findings, switch_again
 

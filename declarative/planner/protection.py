@@ -17,7 +17,7 @@ from declarative.model import Action, Address, Attributes, Change, Health, Kind,
 from declarative.planner.builder import PlanBuilder, PlannedSteps, chosen_part
 from declarative.planner.claims import instances_of
 from declarative.planner.differences import ignored_fields, reached_goal
-from declarative.planner.impact import number
+from declarative.planner.losses import number
 from declarative.planner.membership import Group, Membership, switch_kinds
 from declarative.planner.selection import Chosen
 from declarative.planner.steps import LiveObject, before, creates, deletes, new_step, step_id

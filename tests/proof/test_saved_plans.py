@@ -253,6 +253,14 @@ def _adopts_all_of_a_foreign_pair(site: WholeSite, saved: Plan) -> Plan:
     return _with(forged, "adopt:ReplicationPair/root", adds={"volume_id": disk}, changes=changes)
 
 
+def _understates(site: WholeSite, saved: Plan) -> Plan:
+    """The plan that says that next to nothing is copied again."""
+    step_id = "delete:ProtectedInstance/web"
+    (sizes,) = (step.disks for step in saved.steps if step.id == step_id)
+    assert sizes
+    return _with(saved, step_id, disks=dict.fromkeys(sizes, 1))
+
+
 def _edit(step_id: str, **fields: Any) -> Forgery:
     return lambda site, saved: _with(saved, step_id, **fields)
 
@@ -361,6 +369,7 @@ LEFT = {**START, "ProtectedInstance/web": instance(1, "web", description="x")}
             "does not wait for delete:ReplicationAttachment/data",
             id="deleted-before-it-is-detached",
         ),
+        pytest.param(LEFT, _understates, "misstates the size of what is copied again", id="less-copied-again-than-is"),
     ],
 )
 def test_a_forged_plan_is_refused(

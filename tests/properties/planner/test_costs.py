@@ -6,7 +6,9 @@ import sys
 import pytest
 
 from declarative.cli.prompt import planned
+from declarative.planfile import encode_plan
 from declarative.planner.consents import unconsented
+from declarative.planner.impact import impact
 from declarative.views.plans import plan_lines
 from declarative.views.text import plain
 from tests.scaffold.planned_world import INSTANCE, World, attachment, group, instance, pair, stack
@@ -95,6 +97,8 @@ def test_planning_a_new_stack_grows_with_the_number_of(size):
     [
         pytest.param(lambda plan: plain(plan_lines(plan, missing=unconsented(plan))), id="text"),
         pytest.param(lambda plan: planned(plan, "2026-01-02T03:04:05Z"), id="event"),
+        pytest.param(impact, id="impact"),
+        pytest.param(encode_plan, id="document"),
     ],
 )
 def test_showing_dangers_grows_with_their_number(shown):

@@ -15,6 +15,7 @@ from declarative.errors import Diagnostic, PlanRefused, Position, Severity
 from declarative.model import Action, Change, Consent, DangerClass, OpenOperation, Output, Reference
 from declarative.planfile import decode_plan, encode_plan, plan_digest, summarize
 from declarative.planfile import document as document_module
+from tests.scaffold.planned_world import World, group, instance, stack
 from tests.scaffold.planning import at, cloud, desired, plan, recorded, seen
 
 SCHEMA = json.loads((Path(__file__).parents[3] / "schemas" / "plan.json").read_text("utf-8"))
@@ -63,6 +64,17 @@ def full_plan():
 
 FULL = full_plan()
 TEXT = encode_plan(FULL)
+
+
+def costly_plan():
+    """A plan that replaces a protected group with what is in it."""
+    shop, web = group("shop", protection="enabled"), instance("web", "shop", "s1")
+    moved = group("shop", protection="enabled", source_vpc_id="vpc-2")
+    made = World().has(shop, web).plan(stack(moved, web))
+    return replace(made, basis=replace(made.basis, tool=__version__))
+
+
+COSTLY = costly_plan()
 
 
 def sealed(document):
@@ -126,6 +138,23 @@ def test_unknown_value_is_left_out():
 def test_a_resource_that_is_not_written_as_plans_have_it_is_refused(edit):
     document = json.loads(TEXT)
     edit(document["steps"][0]["resource"])
+    with pytest.raises(PlanRefused, match="edited or is damaged"):
+        decode_plan(sealed(document), source="p")
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        pytest.param(lambda one: one.update(unprotected=[]), id="nobody-loses-protection"),
+        pytest.param(lambda one: one.update(left_behind=[]), id="nothing-stays"),
+        pytest.param(lambda one: one["durations"][0].update(seconds=1.0), id="quicker-than-seen"),
+        pytest.param(lambda one: one.update(copied=[{}]), id="something-else-is-copied"),
+    ],
+)
+def test_nobody_can_write_what_a_plan_means(edit):
+    document = json.loads(encode_plan(COSTLY))
+    assert all(document["impact"].values())
+    edit(document["impact"])
     with pytest.raises(PlanRefused, match="edited or is damaged"):
         decode_plan(sealed(document), source="p")
 
