@@ -130,6 +130,7 @@ def _misused(error: click.ClickException, screen: Screen) -> int:
 
 
 def _failed(error: DeclarativeError, screen: Screen) -> int:
+    from declarative.errors import ConsentMissing
     from declarative.views.findings import findings_lines
 
     if screen.delivery is not None:
@@ -138,6 +139,13 @@ def _failed(error: DeclarativeError, screen: Screen) -> int:
         from declarative.views.findings import FindingsView
 
         screen.out(FindingsView(error.diagnostics()).json())
+    if isinstance(error, ConsentMissing):
+        from declarative.planner.consents import Unconsented
+        from declarative.views.dangers import refusal_lines
+
+        if isinstance(error, Unconsented):  # the plan above has said what each danger is
+            screen.show(refusal_lines(error), to_stderr=True)
+            return error.exit_code
     screen.show(findings_lines(error.diagnostics(), ids=screen.verbose > 0), to_stderr=True)
     return error.exit_code
 

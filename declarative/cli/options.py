@@ -329,6 +329,10 @@ _ALLOW = option(
     help="Consent to a danger; see below. Repeatable.",
 )
 
+CONCISE = option(
+    "concise", "--concise", is_flag=True, help="Show a line a step, without fields; all dangers and consents as ever."
+)
+
 _SELECTORS_HELP = (
     "SELECTOR is an address such as 'ProtectedInstance/web[web-1]', in which * and ? are wild, or label:KEY=VALUE."
 )

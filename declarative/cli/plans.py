@@ -8,16 +8,16 @@ from pathlib import Path
 import click
 
 from declarative.cli.delivery import Delivery
-from declarative.cli.options import PlanningCommand, formats, option, planning_options, renders, with_project
+from declarative.cli.options import CONCISE, PlanningCommand, formats, option, planning_options, renders, with_project
 from declarative.cli.plan_files import is_standard_output, read_plan, refuse_output, write_plan
 from declarative.cli.requests import apply_command, request_from, saved_command
 from declarative.cli.setting import Given, Setting
-from declarative.errors import DeclarativeError, ExitCode, did_you_mean, visible
+from declarative.errors import DeclarativeError, ExitCode, UsageError, did_you_mean, visible
 from declarative.model import Plan
 from declarative.planfile import decode_plan, encode_plan, plan_digest
 from declarative.planner.consents import takes_consent, unconsented
 from declarative.views.outcomes import OutputsView, OutputView
-from declarative.views.plans import DriftView, PlanView
+from declarative.views.plans import DriftView, Manner, PlanView
 from declarative.views.states import StateView
 from declarative.workflow.project import Project
 
@@ -25,6 +25,7 @@ from declarative.workflow.project import Project
 @click.command(cls=PlanningCommand)
 @option("out", "-o", metavar="FILE", help="Write the plan to FILE, for `apply FILE`.")
 @renders()
+@CONCISE
 @option("detailed_exitcode", "--detailed-exitcode", is_flag=True, help="Exit with 2 when there is something to do.")
 @option("destroy", "--destroy", is_flag=True, help="Plan to delete all that the stack manages.")
 @planning_options
@@ -34,6 +35,7 @@ def plan(
     project: Project,
     out: str | None,
     deliver: Delivery,
+    concise: bool,
     detailed_exitcode: bool,
     **choices: Given,
 ) -> ExitCode:
@@ -57,7 +59,8 @@ def plan(
     deliver.apply = saved_command(setting, path, made) if path and lies_there else apply_command(setting, project, made)
     pending = made.has_changes() or made.withheld or unconsented(made)
     code = ExitCode.CHANGES if detailed_exitcode and pending else ExitCode.OK
-    code = deliver.present(PlanView(made), code, taken=path is not None and is_standard_output(path))
+    manner = Manner(concise, full=setting.screen.verbose > 0, fixed=bool(path and lies_there))
+    code = deliver.present(PlanView(made, manner=manner), code, taken=path is not None and is_standard_output(path))
     if path is not None and lies_there:
         _say_where(setting, path, made)
     return code
@@ -95,8 +98,9 @@ def drift(setting: Setting, project: Project, deliver: Delivery, detailed_exitco
 @click.command()
 @click.argument("plan_file", metavar="[PLAN]", required=False)
 @formats("text", "json")
+@CONCISE
 @with_project("state")
-def show(setting: Setting, project: Project, plan_file: str | None, output_format: str) -> None:
+def show(setting: Setting, project: Project, plan_file: str | None, concise: bool, output_format: str) -> None:
     """Show the recorded state, or the saved plan PLAN.
 
     \b
@@ -108,7 +112,10 @@ def show(setting: Setting, project: Project, plan_file: str | None, output_forma
     if plan_file is not None:
         path = setting.path(plan_file)
         saved, digest = decode_plan(read_plan(path), source=str(path))
-        setting.screen.present(PlanView(saved, digest), output_format)
+        manner = Manner(concise, full=setting.screen.verbose > 0, fixed=True)
+        setting.screen.present(PlanView(saved, digest, manner), output_format)
+    elif concise:
+        raise UsageError("--concise goes with a saved plan", "Name the plan as well.")
     else:
         setting.screen.present(StateView(states.show(project)), output_format)
 

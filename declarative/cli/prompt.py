@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TextIO
 
 from declarative.cli.delivery import Delivery
@@ -16,7 +16,7 @@ from declarative.errors import UsageError, shown
 from declarative.model import Event, Plan
 from declarative.planner.consents import Unconsented, agreed, given_by_yes, unconsented
 from declarative.views.events import planned
-from declarative.views.plans import plan_lines
+from declarative.views.plans import Manner, plan_lines
 
 
 @dataclass
@@ -24,7 +24,8 @@ class Front:
     """How a run talks to a person or a program: reviews its plan, shows its events.
 
     `confirmed`: the question is answered beforehand (`--auto-approve`); that consents to nothing. `deliver` is
-    told the plan, for the renders of a run that fails, and may take standard output.
+    told the plan, for the renders of a run that fails, and may take standard output. `manner`: how the plan is shown;
+    what to paste where a consent lacks stands in the refusal.
     """
 
     screen: Screen
@@ -32,6 +33,7 @@ class Front:
     stamp: Callable[[], str]
     confirmed: bool = False
     deliver: Delivery | None = None
+    manner: Manner = field(default_factory=Manner)
 
     def event(self, event: Event) -> None:
         self.progress.event(event)
@@ -49,7 +51,7 @@ class Front:
         answerable = not self.confirmed and is_terminal(sys.stdin)
         answered = agreed(plan) if answerable else plan
         if missing := unconsented(answered):
-            raise Unconsented(missing)
+            raise Unconsented(missing, fixed=self.manner.fixed)
         if self.confirmed:
             return plan
         if not answerable:
@@ -69,7 +71,8 @@ class Front:
             self.event(planned(plan, self.stamp()))
         if not (events and self.confirmed):
             aside = events or (self.deliver is not None and self.deliver.takes_stdout)
-            self.screen.show(plan_lines(plan, missing=unconsented(plan)), to_stderr=aside)
+            manner = replace(self.manner, full=self.screen.verbose > 0, paste=False)
+            self.screen.show(plan_lines(plan, missing=unconsented(plan), manner=manner), to_stderr=aside)
 
     def _ask(self, plan: Plan) -> None:
         if more := given_by_yes(plan):

@@ -14,7 +14,15 @@ from click.core import ParameterSource
 
 from declarative.cli.board import Board
 from declarative.cli.delivery import Delivery
-from declarative.cli.options import PlanningCommand, formats, option, planning_options, renders, with_project
+from declarative.cli.options import (
+    CONCISE,
+    PlanningCommand,
+    formats,
+    option,
+    planning_options,
+    renders,
+    with_project,
+)
 from declarative.cli.plan_files import read_plan
 from declarative.cli.progress import JsonLines, PlainLines, Progress, plain_lines
 from declarative.cli.prompt import Front
@@ -25,6 +33,7 @@ from declarative.cli.signals import run_async
 from declarative.errors import ExitCode, PlanRefused, UsageError, visible
 from declarative.planner.selection import PlanRequest
 from declarative.views.outcomes import OutcomeView
+from declarative.views.plans import Manner
 from declarative.views.states import imported_view
 from declarative.workflow.project import Project
 
@@ -51,6 +60,7 @@ _SETTLED = ("variables", "var_files", "target", "exclude", "replace", "refresh",
 )
 @option("destroy", "--destroy", is_flag=True, help="Delete all that the stack manages.")
 @renders(is_stream=True)
+@CONCISE
 @planning_options
 @with_project("variables", "state", "cloud", "timeouts", "lock", "run")
 def apply(
@@ -61,6 +71,7 @@ def apply(
     plan_sha256: str | None,
     content_sha256: str | None,
     deliver: Delivery,
+    concise: bool,
     **choices: Given,
 ) -> ExitCode:
     """Make the cloud agree with the manifests, or carry out the saved plan PLAN.
@@ -79,7 +90,9 @@ def apply(
     if plan_file is None:
         if plan_sha256 is not None:
             raise UsageError("--plan-sha256 goes with a saved plan", "Name the plan as well")
-        return _apply(setting, project, request_from(**choices), auto_approve, deliver, content_sha256=content)
+        return _apply(
+            setting, project, request_from(**choices), auto_approve, deliver, Manner(concise), content_sha256=content
+        )
     _refuse_settled(click.get_current_context())
     path = setting.path(plan_file)
     text, consents = read_plan(path), consents_from(choices["allow"])
@@ -98,6 +111,7 @@ def apply(
         ),
         auto_approve=auto_approve,
         deliver=deliver,
+        manner=Manner(concise, fixed=True),
     )
 
 
@@ -124,9 +138,12 @@ def _refuse_settled(ctx: click.Context) -> None:
 @click.command(cls=PlanningCommand)
 @_APPROVE
 @renders(is_stream=True)
+@CONCISE
 @planning_options
 @with_project("variables", "state", "cloud", "timeouts", "lock", "run")
-def destroy(setting: Setting, project: Project, auto_approve: bool, deliver: Delivery, **choices: Given) -> ExitCode:
+def destroy(
+    setting: Setting, project: Project, auto_approve: bool, deliver: Delivery, concise: bool, **choices: Given
+) -> ExitCode:
     """Delete all that the stack manages, after a review. The same as apply --destroy.
 
     Objects with prevent_destroy stay, and are an error until it is lifted.
@@ -138,7 +155,7 @@ def destroy(setting: Setting, project: Project, auto_approve: bool, deliver: Del
     from declarative.workflow import states
 
     deliver.begin(states=states.state_folders(project))
-    return _apply(setting, project, request_from(destroy=True, **choices), auto_approve, deliver)
+    return _apply(setting, project, request_from(destroy=True, **choices), auto_approve, deliver, Manner(concise))
 
 
 def _apply(
@@ -147,6 +164,7 @@ def _apply(
     request: PlanRequest,
     auto_approve: bool,
     deliver: Delivery,
+    manner: Manner,
     *,
     content_sha256: str | None = None,
 ) -> ExitCode:
@@ -160,6 +178,7 @@ def _apply(
         ),
         auto_approve=auto_approve,
         deliver=deliver,
+        manner=manner,
     )
 
 
@@ -170,10 +189,11 @@ def _run(
     *,
     auto_approve: bool,
     deliver: Delivery,
+    manner: Manner,
 ) -> ExitCode:
     """Carry out `work` with review, progress, signals and the report at the end."""
     progress = _progress(setting.screen, deliver.output_format)
-    front = Front(setting.screen, progress, project.clock.stamp, confirmed=auto_approve, deliver=deliver)
+    front = Front(setting.screen, progress, project.clock.stamp, confirmed=auto_approve, deliver=deliver, manner=manner)
 
     def leave(code: int) -> NoReturn:
         progress.abandon()

@@ -164,11 +164,16 @@ def _covers(consent: Consent, danger: Danger, plan: Plan) -> bool:
 
 
 class Unconsented(ConsentMissing):
-    """Dangers of a plan that lack a consent: one finding each, with the option to add."""
+    """Dangers of a plan that lack a consent: one finding each, with the option to add.
 
-    def __init__(self, dangers: Sequence[Danger]) -> None:
-        super().__init__("nothing was done: the plan holds dangers that nobody has consented to")
-        self.dangers = tuple(dangers)
+    `fixed`: the plan is a saved one.
+    """
+
+    def __init__(self, dangers: Sequence[Danger], *, fixed: bool = False) -> None:
+        count = len(dangers)
+        what = "1 danger that needs" if count == 1 else f"{count} dangers that need"
+        super().__init__(f"nothing was changed: the plan has {what} your consent")
+        self.dangers, self.fixed = tuple(dangers), fixed
 
     def diagnostics(self) -> Sequence[Diagnostic]:
         return (
@@ -188,7 +193,30 @@ def _demand(danger: Danger) -> tuple[str, str]:
 
 def allow_option(danger: Danger) -> str:
     """The option that consents to this danger and to no other, to be pasted into a shell."""
-    return f"--allow {shlex.quote(str(Consent(danger.cls, danger.address)))}"
+    return allow_words([Consent(danger.cls, danger.address)])
+
+
+def accepting(dangers: Iterable[Danger], *, fixed: bool = False) -> tuple[Consent, ...]:
+    """Return the fewest consents that cover these dangers, and nothing that a later plan may hold beside them.
+
+    They name addresses; that of a group stands for its members, where it is among the dangers itself. `fixed`: the plan
+    is a saved one, which stays as it is, so that of several in a class the class alone says the same.
+    """
+    by_class: dict[DangerClass, dict[Address | None, Danger]] = {}
+    for danger in dangers:
+        if takes_consent(danger):
+            by_class.setdefault(danger.cls, {}).setdefault(danger.address, danger)
+    found: list[Consent] = []
+    for cls, some in by_class.items():
+        covers = some.keys() if POLICIES[cls].of_members else ()
+        own = [address for address, danger in some.items() if danger.group is None or danger.group not in covers]
+        found += [Consent(cls)] if fixed and len(own) > 1 else [Consent(cls, address) for address in own]
+    return tuple(found)
+
+
+def allow_words(consents: Iterable[Consent]) -> str:
+    """The options that give these consents, to be pasted into a shell."""
+    return " ".join(f"--allow {shlex.quote(str(one))}" for one in consents)
 
 
 def given_by_yes(plan: Plan) -> str:

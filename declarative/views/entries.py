@@ -43,6 +43,15 @@ def verb_of(step: Step) -> str:
     return "rename" if renames else step.action.value
 
 
+COSTLY = frozenset({"delete", "replace", "disable"})  # verbs of entries that are never counted instead of shown
+
+
+def alike(entry: Entry) -> object:
+    """What entries have in common that say the same of different objects."""
+    step = entry.step
+    return entry.verb, step.action, step.reason, step.address.kind, tuple(change.field for change in entry.changes)
+
+
 APPEARANCES = {
     "create": ("+", Tone.ADD),
     "update": ("~", Tone.CHANGE),

@@ -12,8 +12,8 @@ from declarative import codec
 from declarative.errors import shown, visible
 from declarative.model import Begun, Binding, Dropped, Json, Put
 from declarative.views.findings import changes_json
-from declarative.views.plans import change_lines
 from declarative.views.states import operation_json, operation_lines, resource_json
+from declarative.views.steps import change_lines
 from declarative.views.text import Line, Span, Tone, line, many
 from declarative.views.view import Told, document
 

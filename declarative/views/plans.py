@@ -2,37 +2,68 @@
 
 from __future__ import annotations
 
-import shlex
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from declarative.errors import Diagnostic, shown
-from declarative.kinds import KINDS
 from declarative.model import (
     Action,
-    Change,
     Consent,
     Danger,
     DangerClass,
     Drift,
-    Hint,
-    Json,
-    OnChange,
     Plan,
-    Reason,
-    Reference,
     Withheld,
 )
 from declarative.planfile import content_digest, encode_plan, plan_digest
 from declarative.planner.consents import POLICIES, allow_option, takes_consent, unconsented
-from declarative.views.entries import APPEARANCES, Entry, entries, tally
+from declarative.planner.impact import impact
+from declarative.views.dangers import danger_lines, prerequisite_lines
+from declarative.views.entries import COSTLY, Entry, alike, entries, tally
 from declarative.views.findings import changes_json
+from declarative.views.impact import impact_lines
 from declarative.views.report import Block, Case, Finding, Level, Report, Verdict, found, worst
-from declarative.views.text import Line, Span, Tone, block, field_name, finding, line, many, snippet_lines, value
+from declarative.views.steps import (
+    ENDS,
+    LATER,
+    change_lines,
+    entry_line,
+    entry_lines,
+    more_line,
+    short_line,
+    side,
+)
+from declarative.views.text import (
+    Line,
+    Span,
+    Tone,
+    block,
+    field_name,
+    finding,
+    line,
+    many,
+    snippet_lines,
+    value,
+)
 from declarative.views.view import document
 from declarative.views.wrapping import Prose, prose
 
 _NAME_LIMIT = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How a plan is shown as text.
+
+    `concise`: a line a step, without fields; `full`: nothing is counted instead of shown; `paste`: with the options
+    that accept its dangers; `fixed`: the plan is a saved one.
+    """
+
+    concise: bool = False
+    full: bool = False
+    paste: bool = True
+    fixed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +72,10 @@ class PlanView:
 
     plan: Plan
     digest: str = ""
+    manner: Manner = Manner()
 
     def text(self) -> Iterator[Line]:
-        yield from plan_lines(self.plan, missing=unconsented(self.plan))
+        yield from plan_lines(self.plan, missing=unconsented(self.plan), manner=self.manner)
         if self.digest:
             yield line(f"Digest: {self.digest}", Tone.FAINT)
         if self.plan.has_changes():
@@ -92,7 +124,7 @@ class DriftView:
 def _drift_words(one: Drift) -> str:
     if one.gone:
         return f"{one.address} is gone from the cloud"
-    sides = (f"{field_name(each.field)} {_side(each.old)} → {_side(each.new)}" for each in one.changes)
+    sides = (f"{field_name(each.field)} {side(each.old)} → {side(each.new)}" for each in one.changes)
     return f"{one.address} differs from what is recorded: {', '.join(sides)}"
 
 
@@ -125,10 +157,9 @@ def plan_report(plan: Plan, digest: str) -> Report:
         for verb, one in _withheld_verbs(plan.withheld)
     ]
     counts = dict(tally(plan.steps))
-    needs = f" {many(len(missing), 'danger')} without a consent." if missing else ""
     level = worst(findings)
     return Report(
-        f"{summary(plan)}{needs}",
+        verdict(plan, missing),
         level if level is not Level.NOTE else None,
         findings,
         cases,
@@ -148,52 +179,42 @@ def _danger_finding(danger: Danger) -> Finding:
     return Finding(Level.ERROR, summary_, fix, f"danger-{danger.cls.value}", address=address)
 
 
-_LATER = "(known after apply)"
-
-_REASONS = {
-    Reason.NEW: "new",
-    Reason.EDITED: "edited in the manifests",
-    Reason.DRIFTED: "changed in the cloud",
-    Reason.NOT_REACHED: "not reached yet",
-    Reason.IMPORTED: "imported before",
-    Reason.MOVED: "the same object under a new address",
-    Reason.REPLACED: "can't be changed in place",
-    Reason.REQUESTED: "asked for by --replace",
-    Reason.CREATION_FAILED: "its creation failed",
-    Reason.BEING_DELETED: "its deletion has begun",
-    Reason.GONE_FROM_MANIFESTS: "gone from the manifests",
-    Reason.GONE_FROM_CLOUD: "gone from the cloud",
-    Reason.DESTROY: "everything is to be destroyed",
-}
-
-# Where the reason alone would not say it.
-_SAID = {
-    (Action.ADOPT, Reason.NEW): "the service makes it with its instance",
-    (Action.ADOPT, Reason.REPLACED): "its instance is replaced",
-    (Action.DELETE, Reason.GONE_FROM_CLOUD): "gone from the cloud; pairs that came with it are left",
-    (Action.FORGET, Reason.REPLACED): "it goes with its instance",
-    (Action.UPDATE, Reason.REPLACED): "after it is replaced",
-    (Action.DISABLE, Reason.REPLACED): "the group is replaced",
-    (Action.DISABLE, Reason.REQUESTED): "the group is replaced",
-}
-
-
-def plan_lines(plan: Plan, *, missing: Sequence[Danger]) -> Iterator[Line]:
+def plan_lines(plan: Plan, *, missing: Sequence[Danger], manner: Manner = Manner()) -> Iterator[Line]:
     """Yield the plan for a reader who has to judge it. `missing`: the dangers that lack a consent.
 
-    Lines are made as they are taken: of 100,000 steps there are a million.
+    Lines are made as they are taken: of 100,000 steps there may be a million.
     """
+    said, body = prose(verdict(plan, missing), Tone.STRONG), _body(plan, missing, manner)
+    first = next(body, None)
+    if first is not None:  # else the head alone stands before the end
+        yield said
     yield from _head(plan)
+    if first is not None:
+        yield first
+        yield from body
+    yield line()
+    yield said
+
+
+def _body(plan: Plan, missing: Sequence[Danger], manner: Manner) -> Iterator[Line]:
+    full = manner.full
     yield from block("Still open from earlier runs; apply goes on with these first:", _open(plan))
-    yield from block("Drift, what the cloud shows other than recorded:", drift_lines(plan.drift))
-    yield from block("Steps:", _steps(plan))
+    drift = drift_lines(plan.drift, concise=manner.concise)
+    yield from block("Drift, what the cloud shows other than recorded:", drift)
+    yield from block("Steps:", _steps(plan, manner, missing))
     yield from block("Withheld, because a disaster recovery is in progress there:", withheld_lines(plan.withheld))
     yield from block("Outputs:", _output_changes(plan))
-    yield from block("To have ready in other services, which SDRS can't be asked about:", _prerequisites(plan))
+    yield from block("Check these in other services (SDRS can't see them):", prerequisite_lines(plan, full=full))
     yield from block("Warnings:", (told for one in plan.warnings for told in _warning(one)))
-    yield from block("Dangers:", _dangers(plan, missing))
-    yield line()
-    yield prose(summary(plan), Tone.STRONG)
+    yield from block("What it means:", impact_lines(impact(plan), full=full))
+    dangers = danger_lines(plan, missing, full=full, paste=manner.paste, fixed=manner.fixed)
+    yield from block("Dangers:", dangers)
+
+
+def verdict(plan: Plan, missing: Sequence[Danger]) -> str:
+    """The plan in one sentence of counts, and how many of its dangers (`missing`) lack a consent."""
+    needs = f" {many(len(missing), 'danger')} without a consent." if missing else ""
+    return f"{summary(plan)}{needs}"
 
 
 def _warning(warning: Diagnostic) -> Iterator[Line]:
@@ -203,7 +224,7 @@ def _warning(warning: Diagnostic) -> Iterator[Line]:
 
 def summary(plan: Plan) -> str:
     """The plan in one sentence of counts; steps are counted, a replacement once."""
-    counts = [f"{count} to {verb}" for verb, count in tally(plan.steps)]
+    counts = [f"{count:,} to {verb}" for verb, count in tally(plan.steps)]
     if plan.output_changes:
         counts.append(f"{many(len(plan.output_changes), 'output')} to record")
     withheld = f" {many(len(_withheld_verbs(plan.withheld)), 'step')} withheld." if plan.withheld else ""
@@ -261,117 +282,46 @@ def _open(plan: Plan) -> list[Line]:
     ]
 
 
-def _steps(plan: Plan) -> Iterator[Line]:
+_ALIKE = 20  # entries that say the same, up to which each is shown with its fields
+_FIRST = 3  # of more than that, so many are
+
+
+def _steps(plan: Plan, manner: Manner, missing: Sequence[Danger]) -> Iterator[Line]:
+    """Yield the steps in order. Of many that say the same, the first are shown whole.
+
+    Those after them are counted; what ends, replaces or unprotects something, or lacks a consent, has its own line.
+    """
     written = {one.address: one.position.file for one in plan.warnings if one.position}
-    for entry in entries(plan.steps):
-        ends = entry.verb in ("delete", "forget")
-        yield from entry_lines(entry, written.get(str(entry.step.address), "") if ends else "")
+    every = [*entries(plan.steps)]
+    counts = Counter(map(alike, every)) if len(every) > _ALIKE and not manner.full else Counter[object]()
+    shown_, counted = Counter[object](), dict[object, Entry]()
+    lacking = {danger.address for danger in missing}
+    for entry in every:
+        like = alike(entry) if counts else None
+        shown_[like] += 1
+        is_over = counts[like] > _ALIKE and shown_[like] > _FIRST
+        if is_over and not (entry.verb in COSTLY or entry.leaves or entry.step.address in lacking):
+            first = counted.setdefault(like, entry)
+            if shown_[like] == counts[like]:
+                yield more_line(first, entry, counts[like] - _FIRST)
+            continue
+        file = written.get(str(entry.step.address), "") if entry.verb in ENDS else ""
+        if is_over:
+            yield entry_line(entry, file) if manner.concise else short_line(entry)
+        elif manner.concise:
+            yield entry_line(entry, file)
+        else:
+            yield from entry_lines(entry, file, with_leaves=False)
 
 
-def entry_lines(entry: Entry, written: str = "") -> Iterator[Line]:
-    """Yield a step, or a replacement, with its fields. `written`: the file that still speaks of what is deleted."""
-    yield _entry_line(entry, written)
-    yield from _change_lines(entry)
-
-
-def reason_words(entry: Entry) -> str:
-    """Why a step is in the plan, in words."""
-    return _SAID.get((entry.step.action, entry.step.reason), _REASONS[entry.step.reason])
-
-
-def target_words(entry: Entry) -> str:
-    """The address of a step; of a move, from where to where."""
-    step = entry.step
-    return f"{step.source} → {step.address}" if step.action is Action.MOVE and step.source else str(step.address)
-
-
-def _entry_line(entry: Entry, written: str) -> Line:
-    symbol, tone = APPEARANCES[entry.verb]
-    reason = reason_words(entry)
-    if written and entry.step.reason is Reason.GONE_FROM_MANIFESTS:
-        reason += f"; stands in {shown(written)}, which is left out"
-    return (
-        Span(f"{symbol:>5} {entry.verb} ", tone),
-        Span(target_words(entry), Tone.STRONG),
-        Span(f"  ({reason})", Tone.FAINT),
-    )
-
-
-def field_rows(entry: Entry) -> Iterator[tuple[str, Line]]:
-    """Yield each field that a reader is shown of a step, with what becomes of it; of what ends, its id and name."""
-    born = entry.verb in ("create", "adopt")
-    for change in entry.changes:
-        if not (born and change.new is None and change.new_known):
-            told = _sides(change, born=born, new=_coming(entry, change))
-            yield field_name(change.field), (*told, *_forcing(entry, change))
-    if entry.verb in ("delete", "forget"):
-        yield from ((label, (Span(value(text)),)) for label, text in _identity(entry))
-
-
-def _identity(entry: Entry) -> list[tuple[str, Json]]:
-    resource = entry.step.resource
-    name = resource.attributes.get("name", resource.inputs.get("name"))
-    return [(label, text) for label, text in (("id", resource.id), ("name", name)) if text]
-
-
-def _change_lines(entry: Entry) -> Iterator[Line]:
-    born = entry.verb in ("create", "adopt")
-    changes = [change for change in entry.changes if not (born and change.new is None and change.new_known)]
-    width = max((len(change.field) for change in changes), default=0)
-    for change in changes:
-        told = _change_line(change, width=min(width, 40), born=born, new=_coming(entry, change))
-        yield (*told, *_forcing(entry, change))
-    if entry.verb in ("delete", "forget"):
-        facts = [f"{label} {value(text)}" for label, text in _identity(entry)]
-        yield line(f"        {', '.join(facts)}", Tone.FAINT)
-    for one in entry.leaves:
-        yield prose(f"        stays behind and is still billed: {shown(one)}", Tone.CHANGE)
-
-
-def _coming(entry: Entry, change: Change) -> str:
-    """The value after, in words; for an id that only the run will tell, whose it is."""
-    if change.new_known:
-        return _side(change.new)
-    coming = entry.step.resource.inputs.get(change.field)
-    return f"(known after apply: {coming.attribute} of {coming.address})" if isinstance(coming, Reference) else _LATER
-
-
-def _forcing(entry: Entry, change: Change) -> Line:
-    """Mark a field whose change forces a replacement."""
-    kind = KINDS.get(entry.step.address.kind) if entry.verb == "replace" else None
-    known = kind.fields.get(change.field) if kind else None
-    forces = known is not None and known.on_change is OnChange.REPLACE
-    return (Span("  (forces a new object)", Tone.FAINT),) if forces else ()
-
-
-def _change_line(change: Change, *, width: int, born: bool, new: str) -> Line:
-    return Span(f"        {field_name(change.field):<{width}}  ", Tone.FAINT), *_sides(change, born=born, new=new)
-
-
-def _sides(change: Change, *, born: bool, new: str) -> Line:
-    if born:
-        return (Span(new, Tone.ADD),)
-    return Span(_side(change.old), Tone.REMOVE), Span(" → "), Span(new, Tone.ADD)
-
-
-def _side(content: Json) -> str:
-    return "(unset)" if content is None else value(content)
-
-
-def drift_lines(drift: Sequence[Drift]) -> list[Line]:
-    """What the cloud shows other than recorded, one object after the other."""
+def drift_lines(drift: Sequence[Drift], *, concise: bool = False) -> list[Line]:
+    """What the cloud shows other than recorded, one object after the other; `concise`: without fields."""
     lines: list[Line] = []
     for one in drift:
         what = "is gone" if one.gone else "differs"
         lines.append((Span("    ! ", Tone.CHANGE), Span(str(one.address), Tone.STRONG), Span(f" {what}")))
-        lines += change_lines(one.changes)
+        lines += () if concise else change_lines(one.changes)
     return lines
-
-
-def change_lines(changes: Sequence[Change]) -> list[Line]:
-    """One line for each field: the value before, and after."""
-    width = min(max((len(change.field) for change in changes), default=0), 40)
-    return [_change_line(change, width=width, born=False, new=_side(change.new)) for change in changes]
 
 
 def withheld_lines(withheld: Sequence[Withheld]) -> list[Line]:
@@ -397,45 +347,11 @@ def _output_changes(plan: Plan) -> list[Line]:
     for change in plan.output_changes:
         symbol = "+" if change.old is None else "-" if change.new is None and change.new_known else "~"
         born = symbol == "+"
-        new = value(change.new) if change.new_known else _LATER
+        new = value(change.new) if change.new_known else LATER
         old = "" if born else value(change.old)
         text = new if born else old if symbol == "-" else f"{old} → {new}"
         lines.append(line(f"    {symbol} {field_name(change.field)} = {text}"))
     return lines
-
-
-def _prerequisites(plan: Plan) -> list[Line]:
-    return [prose(f"    ! {one.address}: {shown(one.message)}", Tone.CHANGE) for one in plan.prerequisites]
-
-
-def _dangers(plan: Plan, missing: Sequence[Danger]) -> list[Line]:
-    """The dangers, each with its remedy; a hint stands behind the last danger of its address."""
-    lines: list[Line] = []
-    lacking = frozenset(missing)
-    last = {danger.address: danger for danger in plan.dangers}
-    for danger in plan.dangers:
-        if danger.cls is DangerClass.DR_IN_PROGRESS:
-            continue  # the block of what is withheld says it
-        subject = f" {danger.address}" if danger.address else ""
-        lacks = danger in lacking
-        told = (
-            Span(f"    ! {danger.cls.value}", Tone.REMOVE),
-            Span(subject, Tone.STRONG),
-            Span(f": {shown(danger.message)}"),
-            Span("" if lacks else "  (consented to)", Tone.FAINT),
-        )
-        lines.append(Prose(told))
-        if lacks:
-            lines.append(line(f"        {_remedy(danger)}"))
-        if last[danger.address] is danger:
-            lines += [one for hint in plan.hints if hint.address == danger.address for one in _hint(hint)]
-    return lines + [one for hint in plan.hints if hint.address not in last for one in _hint(hint)]
-
-
-def _hint(hint: Hint) -> Iterator[Line]:
-    yield prose(f"        {shown(hint.message)}:")
-    for source, target in hint.moves:
-        yield line(f"          declarative state mv {shlex.quote(str(source))} {shlex.quote(str(target))}")
 
 
 def _remedy(danger: Danger) -> str:

@@ -9,20 +9,24 @@ from __future__ import annotations
 import enum
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from declarative.errors import Diagnostic, shown
 from declarative.model import Json
 
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_.\[\]-]{0,127}")
 
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+
 _VALUE_LIMIT = 160
 
 
 _FINDING_LIMIT = 2000
 _ID_LIMIT = 80
+_WIDTH = 80
+MORE: Final = "-v lists all"
 
 
 class Tone(enum.Enum):
@@ -97,9 +101,33 @@ def block(title: str, content: Iterable[Line]) -> Iterator[Line]:
         yield one
 
 
+def identity(text: str) -> str:
+    """An id as it is or, when it is none that the service would give, quoted: it may open a line."""
+    return text if _ID.fullmatch(text) else value(text)
+
+
+def listing(names: Sequence[str], *, most: int | None = None, indent: int = 6) -> Iterator[Line]:
+    """Yield names in lines of at most _WIDTH characters, and how many there are beyond `most`.
+
+    A name must be one that may open a line: an address, or what `identity` makes of a text.
+    """
+    told = list(names if most is None else names[:most])
+    row = ""
+    for number, name in enumerate(told):
+        piece = f"{name}," if number < len(told) - 1 else name
+        if row and indent + len(row) + 1 + len(piece) > _WIDTH:
+            yield line(f"{'':{indent}}{row}")
+            row = ""
+        row = f"{row} {piece}" if row else piece
+    if row:
+        yield line(f"{'':{indent}}{row}")
+    if len(names) > len(told):
+        yield line(f"{'':{indent}}and {len(names) - len(told):,} more ({MORE})", Tone.FAINT)
+
+
 def many(count: int, noun: str) -> str:
     """A count with its noun, e.g. `1 step` or `2 steps`."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+    return f"{count} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def duration(seconds: float) -> str:

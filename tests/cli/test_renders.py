@@ -108,7 +108,7 @@ def test_a_refused_apply_shows_the_plan_that_it_refused(cli, shop):
     for name in ("markdown", "html"):
         text = (shop / f"out.{name}").read_text()
         assert "Dangers without a consent" in text
-        assert "nothing was done" in text
+        assert "nothing was changed" in text
     assert json.loads((shop / "out.summary").read_text())["exit_code"] == 5
 
 

@@ -369,7 +369,7 @@ LEFT = {**START, "ProtectedInstance/web": instance(1, "web", description="x")}
             "does not wait for delete:ReplicationAttachment/data",
             id="deleted-before-it-is-detached",
         ),
-        pytest.param(LEFT, _understates, "misstates the size of what is copied again", id="less-copied-again-than-is"),
+        pytest.param(LEFT, _understates, "misstates the sizes of what is copied again", id="less-copied-again-than-is"),
     ],
 )
 def test_a_forged_plan_is_refused(

@@ -12,18 +12,18 @@ from html import escape
 from declarative.errors import shown
 from declarative.kinds import KINDS
 from declarative.model import Plan
+from declarative.planner.consents import accepting, allow_words, unconsented
+from declarative.views.dangers import DangerGroup, danger_groups
 from declarative.views.entries import APPEARANCES, Entry, entries
-from declarative.views.plans import drift_lines, field_rows, reason_words, target_words, withheld_lines
+from declarative.views.plans import drift_lines, withheld_lines
 from declarative.views.renders.drawing import drawing
 from declarative.views.renders.grouping import Part, by_group
 from declarative.views.renders.marks import HTML_MARK
 from declarative.views.renders.page import POLICY, SCRIPT, STYLE
 from declarative.views.renders.rules import message_of, place_of
 from declarative.views.renders.words import (
-    DangerGroup,
     can_be_applied,
     consents,
-    danger_groups,
     findings_beside,
     matrix,
     meaning,
@@ -31,6 +31,7 @@ from declarative.views.renders.words import (
     title,
 )
 from declarative.views.report import Block, Finding, Invocation, Report
+from declarative.views.steps import field_rows, reason_words, target_words
 from declarative.views.text import Line, many
 
 _OPEN_STEPS = 40  # up to so many, the groups are shown open
@@ -98,13 +99,14 @@ def _safe(text: object) -> str:
 
 
 def _decisions(plan: Plan) -> Iterator[str]:
-    groups = danger_groups(plan)
+    missing = unconsented(plan)
+    groups = danger_groups(plan, missing)
     lacking, accepted = ([one for one in groups if one.is_lacking is wanted] for wanted in (True, False))
     if lacking:
         yield "<h2>Dangers without a consent</h2>"
         yield from (_danger(one) for one in lacking)
-        if options := [option for one in lacking for option in one.options]:
-            yield f'<p class="soft">To accept them, add:</p><pre class="paste">{escape(" ".join(options))}</pre>'
+        if options := accepting(missing):
+            yield f'<p class="soft">To accept them, add:</p><pre class="paste">{escape(allow_words(options))}</pre>'
     if given := consents(plan):
         yield f"<h2>Consents given</h2><ul>{''.join(f'<li><code>{escape(one)}</code></li>' for one in given)}</ul>"
     if accepted:
@@ -118,9 +120,9 @@ def _decisions(plan: Plan) -> Iterator[str]:
 
 def _danger(one: DangerGroup) -> str:
     names, more = ", ".join(one.subjects[:_SUBJECTS]), one.subjects[_SUBJECTS:]
-    remedy = ' <span class="soft">No option overrides this.</span>' if one.is_lacking and not one.options else ""
+    remedy = ' <span class="soft">No option overrides this.</span>' if one.is_lacking and one.has_no_way else ""
     given = "" if one.is_lacking else " given"
-    head = f"<b>{_safe(one.cls)}</b> <code>{_safe(names)}</code>"
+    head = f"<b>{_safe(one.cls.value)}</b> <code>{_safe(names)}</code>"
     rest = f"<code>{escape(', '.join(more))}</code>" if more else ""
     folded = f"<details><summary>and {len(more):,} more</summary>{rest}</details>" if more else ""
     return f'<div class="danger{given}">{head}{folded}<div>{_safe(one.message)}{remedy}</div></div>'

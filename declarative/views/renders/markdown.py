@@ -14,17 +14,17 @@ from urllib.parse import quote
 from declarative.errors import shown
 from declarative.kinds import KINDS
 from declarative.model import Plan
+from declarative.planner.consents import accepting, allow_words, unconsented
+from declarative.views.dangers import DangerGroup, danger_groups
 from declarative.views.entries import APPEARANCES, entries
-from declarative.views.plans import drift_lines, entry_lines, withheld_lines
+from declarative.views.plans import drift_lines, withheld_lines
 from declarative.views.renders.grouping import Part, by_group
 from declarative.views.renders.marks import COMMENT_MARK
 from declarative.views.renders.rules import message_of, place_of
 from declarative.views.renders.words import (
     LISTED,
-    DangerGroup,
     can_be_applied,
     consents,
-    danger_groups,
     findings_beside,
     matrix,
     meaning,
@@ -32,6 +32,7 @@ from declarative.views.renders.words import (
     title,
 )
 from declarative.views.report import Block, Finding, Invocation, Report
+from declarative.views.steps import entry_lines
 from declarative.views.text import Line, Tone, many, plain
 
 LIMIT = 60_000
@@ -152,18 +153,18 @@ def _decisions(plan: Plan) -> Iterator[str]:
     """Yield consents and dangers, what accepts them, and what the plan means."""
     if given := consents(plan):
         yield f"**Consents given:** {', '.join(map(code, given[:LISTED]))}\n\n"
-    groups = danger_groups(plan)
+    missing = unconsented(plan)
+    groups = danger_groups(plan, missing)
     lacking = [one for one in groups if one.is_lacking]
     if lacking:
         yield "#### Dangers without a consent\n\n"
         yield from (_danger(one) for one in lacking[:LISTED])
         if len(lacking) > LISTED:
             yield f"- and {len(lacking) - LISTED} more\n"
-        options = [option for one in lacking for option in one.options]
-        if options:
+        if options := accepting(missing):
             over = len(options) - 2 * LISTED
-            more = f" (and {over} more, which the `html` render lists)" if over > 0 else ""
-            yield f"\nTo accept them, add{more}:\n\n" + block([" ".join(options[: 2 * LISTED])], "sh") + "\n"
+            more = f" (and {over:,} more, which the `html` render lists)" if over > 0 else ""
+            yield f"\nTo accept them, add{more}:\n\n" + block([allow_words(options[: 2 * LISTED])], "sh") + "\n"
     if accepted := [one for one in groups if not one.is_lacking]:
         inner = "".join(map(_danger, accepted[:LISTED]))
         count = many(sum(len(one.subjects) for one in accepted), "danger")
@@ -176,8 +177,8 @@ def _decisions(plan: Plan) -> Iterator[str]:
 def _danger(one: DangerGroup) -> str:
     names = ", ".join(map(code, one.subjects[:LISTED]))
     more = f" and {len(one.subjects) - LISTED} more" if len(one.subjects) > LISTED else ""
-    way_out = "" if one.options or not one.is_lacking else " **No option overrides this.**"
-    return f"- **{prose(one.cls)}** {names}{more}: {prose(one.message)}{way_out}\n"
+    way_out = " **No option overrides this.**" if one.is_lacking and one.has_no_way else ""
+    return f"- **{prose(one.cls.value)}** {names}{more}: {prose(one.message)}{way_out}\n"
 
 
 def _findings(findings: list[Finding]) -> Iterator[str]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from declarative.errors import shown
-from declarative.model import Danger, DangerClass, Plan
-from declarative.planner.consents import allow_option, takes_consent, unconsented
+from declarative.model import Plan
+from declarative.planner.consents import takes_consent, unconsented
+from declarative.planner.impact import impact
+from declarative.views.dangers import prerequisite_groups
 from declarative.views.entries import APPEARANCES, Entry
+from declarative.views.impact import points
 from declarative.views.plans import consent_words
 from declarative.views.report import Finding, Invocation, Level, Report
 from declarative.views.text import many
@@ -52,36 +54,6 @@ def findings_beside(report: Report) -> list[Finding]:
     return [one for one in report.findings if not (one.rule.startswith("danger-") or one.rule == "withheld")]
 
 
-@dataclass(frozen=True, slots=True)
-class DangerGroup:
-    """Dangers that say the same of several objects. `remedy`: what accepts each, "" where all are consented to."""
-
-    cls: str
-    subjects: Sequence[str]
-    message: str
-    options: Sequence[str]
-    is_lacking: bool
-
-
-def danger_groups(plan: Plan) -> list[DangerGroup]:
-    """The dangers, those without a consent first; equal sentences once, with all whom they concern."""
-    lacking = frozenset(unconsented(plan))
-    found: dict[tuple[bool, str, str], list[Danger]] = {}
-    for one in plan.dangers:
-        if one.cls is not DangerClass.DR_IN_PROGRESS:
-            found.setdefault((one in lacking, one.cls.value, one.message), []).append(one)
-    return [
-        DangerGroup(
-            cls,
-            [str(one.address) if one.address else "the plan as a whole" for one in some],
-            shown(message),
-            [allow_option(one) for one in some if lacks and takes_consent(one)],
-            lacks,
-        )
-        for (lacks, cls, message), some in sorted(found.items(), key=lambda item: not item[0][0])
-    ]
-
-
 def can_be_applied(plan: Plan) -> bool:
     """True when there is something to do, and nothing stands against it that no consent can override."""
     return plan.has_changes() and all(takes_consent(one) for one in unconsented(plan))
@@ -108,21 +80,17 @@ def meaning(plan: Plan) -> Iterator[str]:
         yield f"{steps} withheld, because a disaster recovery is in progress there; apply then exits with 5."
     if plan.drift:
         yield f"The cloud shows {many(len(plan.drift), 'object')} other than recorded."
-    left = Counter(shown(one) for step in plan.steps for one in step.leaves)
-    for words, count in left.items():
-        times = f" ({count} times)" if count > 1 else ""
-        yield f"Left behind and still billed{times}: {words}."
-    ready: dict[str, list[str]] = {}
-    for one in plan.prerequisites:
-        ready.setdefault(shown(one.message), []).append(str(one.address))
-    for message, addresses in ready.items():
-        yield f"Check yourself, SDRS can't see it: {message} ({listed(addresses)})."
+    for point in points(impact(plan)):
+        names = f" ({listed(point.names)})" if point.names else ""
+        yield f"{point.sentence[:1].upper()}{point.sentence[1:]}{names}."
+    for group in prerequisite_groups(plan):
+        yield f"Check in other services, SDRS can't see it: {group.sentence} ({listed(group.subjects)})."
 
 
-def listed(names: Sequence[str], *, limit: int = 5) -> str:
+def listed(names: Sequence[str], *, limit: int = LISTED) -> str:
     """The first names, and how many there are beside them."""
     more = len(names) - limit
-    return f"{', '.join(names[:limit])} and {more} more" if more > 0 else ", ".join(names)
+    return f"{', '.join(names[:limit])} and {more:,} more" if more > 0 else ", ".join(names)
 
 
 def matrix(groups: Sequence[Entry]) -> list[tuple[str, str, int]]:

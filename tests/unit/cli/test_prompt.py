@@ -115,7 +115,7 @@ def test_each_missing_consent_is_told_with_the_option_to_add(monkeypatch):
     with pytest.raises(Unconsented) as refused:
         front(confirmed=True).review(plan_with(DELETE_OLD, MASS, PREVENTED))
     assert [str(one) for one in refused.value.diagnostics()] == [
-        "error: nothing was done: the plan holds dangers that nobody has consented to.",
+        "error: nothing was changed: the plan has 3 dangers that need your consent.",
         (
             "error: delete ProtectionGroup/old: deletes the protection group old."
             " To accept it, add: --allow delete:ProtectionGroup/old."

@@ -3,9 +3,19 @@
 from dataclasses import replace
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from declarative.model import Address, Consent, Danger, DangerClass, Plan
-from declarative.planner.consents import POLICIES, Unconsented, agreed, given_by_yes, unconsented
+from declarative.planner.consents import (
+    POLICIES,
+    Unconsented,
+    accepting,
+    agreed,
+    allow_words,
+    given_by_yes,
+    unconsented,
+)
 from tests.scaffold.planning import BASIS, at
 
 WAYS = ("option", "destroy", "prompt")
@@ -75,6 +85,70 @@ def test_a_consent_for_a_group_covers_the_members_recorded_in_it(cls, covered):
 def test_what_has_a_consent_needs_no_second_one():
     consents = (Consent(DangerClass.DELETE),)
     assert agreed(plan_with(danger(DangerClass.DELETE), consents=consents)).consents == consents
+
+
+def at_address(cls, kind, name, group=None):
+    return Danger(DangerClass(cls), "x", Address(kind, name), at(group) if group else None)
+
+
+SHOP, OTHER = (at_address("delete", "ProtectionGroup", name) for name in ("shop", "other"))
+WEB, DB = (at_address("delete", "ProtectedInstance", name, "shop") for name in ("web", "db"))
+MASS = Danger(DangerClass.MASS_DELETE, "many")
+KEPT = at_address("prevent_destroy", "ProtectionGroup", "shop")
+
+
+@pytest.mark.parametrize(
+    ("dangers", "fixed", "words"),
+    [
+        pytest.param((WEB,), False, ["delete:ProtectedInstance/web"], id="one"),
+        pytest.param((WEB,), True, ["delete:ProtectedInstance/web"], id="one-of-a-saved-plan"),
+        pytest.param(
+            (WEB, DB),
+            False,
+            ["delete:ProtectedInstance/web", "delete:ProtectedInstance/db"],
+            id="never-the-group-alone",
+        ),
+        pytest.param((WEB, DB), True, ["delete"], id="a-saved-plan-holds-no-more"),
+        pytest.param((SHOP, WEB, DB), False, ["delete:ProtectionGroup/shop"], id="a-group-with-its-members"),
+        pytest.param(
+            (WEB, SHOP, OTHER),
+            False,
+            ["delete:ProtectionGroup/shop", "delete:ProtectionGroup/other"],
+            id="two-groups",
+        ),
+        pytest.param(
+            (at_address("replace", "ProtectionGroup", "shop"), WEB),
+            False,
+            ["replace:ProtectionGroup/shop", "delete:ProtectedInstance/web"],
+            id="a-group-covers-its-own-class",
+        ),
+        pytest.param((MASS, WEB), False, ["mass-delete", "delete:ProtectedInstance/web"], id="the-plan-as-a-whole"),
+        pytest.param((KEPT,), False, [], id="nobody-can"),
+        pytest.param((), True, [], id="none"),
+    ],
+)
+def test_the_fewest_consents_that_cover_dangers(dangers, fixed, words):
+    assert [str(one) for one in accepting(dangers, fixed=fixed)] == words
+
+
+ANY = [
+    *(SHOP, OTHER, WEB, DB, MASS),
+    at_address("replace", "ReplicationPair", "x", "other"),
+    at_address("replace", "ProtectionGroup", "other"),
+    at_address("unprotect", "ProtectionGroup", "shop"),
+]
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.sampled_from(ANY), unique=True), st.lists(st.sampled_from(ANY), unique=True))
+def test_they_cover_these_dangers_and_no_others(some, more):
+    given_ = accepting(some)
+    assert unconsented(plan_with(*some, consents=given_)) == ()
+    groups = {one.address for one in some if one.group is None}
+    others = [one for one in more if one not in some and one.group not in groups]
+    assert unconsented(plan_with(*others, consents=given_)) == tuple(others)
+    assert all(str(one).partition(":")[0] in str(allow_words(given_)) for one in given_)
+    assert unconsented(plan_with(*some, consents=accepting(some, fixed=True))) == ()
 
 
 def test_each_missing_consent_comes_with_what_to_do():

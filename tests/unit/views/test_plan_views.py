@@ -28,7 +28,7 @@ from declarative.model import (
 )
 from declarative.views.entries import entries
 from declarative.views.outcomes import outcome_lines
-from declarative.views.plans import plan_lines, summary
+from declarative.views.plans import Manner, plan_lines, summary
 from declarative.views.text import finding, plain
 
 BASIS = Basis(
@@ -100,6 +100,8 @@ FULL = Plan(
     ),
 )
 FULL_TEXT = """\
+Plan: 1 to create, 1 to rename, 1 to replace, 1 to delete, 1 to forget, 1 to move, 1 to record, 3 outputs to record. \
+1 step withheld. 2 dangers without a consent.
 Plan for stack shop-dr, environment prod (project 0f1e, region eu-de, at sdrs.example)
 Consents given: mass-delete (by option)
 
@@ -140,19 +142,43 @@ Warnings:
 
 Dangers:
     ! delete ProtectionGroup/old: deletes the protection group old-prod
-        needs consent: --allow delete:ProtectionGroup/old
-    ! mass-delete: 11 objects would be deleted  (consented to)
     ! prevent_destroy ProtectionGroup/old: the group must not be deleted
         no option overrides this
+    1 danger is consented to: 1 mass-delete (-v lists all)
+    To accept the others, once that is put right, add:
+      --allow delete:ProtectionGroup/old
 
 Plan: 1 to create, 1 to rename, 1 to replace, 1 to delete, 1 to forget, 1 to move, 1 to record, 3 outputs to record. \
-1 step withheld.
+1 step withheld. 2 dangers without a consent.
 """
 
 
+MISSING = (FULL.dangers[0], FULL.dangers[2])
+
+
 def test_a_plan_tells_all_that_a_reviewer_must_know():
-    missing = (FULL.dangers[0], FULL.dangers[2])
-    assert plain(plan_lines(FULL, missing=missing)) == FULL_TEXT
+    assert plain(plan_lines(FULL, missing=MISSING)) == FULL_TEXT
+
+
+def test_a_concise_plan_has_a_line_a_step_and_all_dangers_and_consents():
+    told = plain(plan_lines(FULL, missing=MISSING, manner=Manner(concise=True)))
+    steps = told.partition("Steps:\n")[2].partition("\n\n")[0].splitlines()
+    assert steps == [one for one in FULL_TEXT.splitlines() if one.startswith(("    ", "  -/+")) and one in steps]
+    assert len(steps) == len([*entries(FULL.steps)])
+    assert told.partition("Dangers:")[2] == FULL_TEXT.partition("Dangers:")[2]
+    assert told.splitlines()[:3] == FULL_TEXT.splitlines()[:3]
+
+
+def test_the_summary_is_the_first_line_and_the_last():
+    lines = plain(plan_lines(FULL, missing=MISSING)).splitlines()
+    assert lines[0] == lines[-1]
+    assert lines[0].startswith(summary(FULL))
+
+
+def test_a_plan_of_nothing_says_so_once():
+    lines = plain(plan_lines(PLAN, missing=())).splitlines()
+    assert lines[0].startswith("Plan for stack")
+    assert lines[1:] == ["", "Nothing to do: manifests, state and cloud agree."]
 
 
 @pytest.mark.parametrize(
@@ -325,7 +351,7 @@ def test_lines_of_a_large_plan_are_not_held():
     plan = replace(PLAN, steps=tuple(step(Action.CREATE, f"g{number}", changes=changes) for number in range(1000)))
     tracemalloc.start()
     try:
-        count = sum(1 for _ in plan_lines(plan, missing=()))
+        count = sum(1 for _ in plan_lines(plan, missing=(), manner=Manner(full=True)))
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
