@@ -22,6 +22,7 @@ COMMANDS = {
     "auth": ("auth:auth", "Show who signs in, with what, and what the service answers."),
     "state": ("states:state", "Show, edit, move and mend what is recorded."),
     "env": ("environments:env", "List the environments."),
+    "stacks": ("stacks:stacks", "List the stacks of a repository, or those that changed."),
     "lock": ("states:lock", "Show or break the lock of the state."),
     "import": ("runs:import_", "Record objects that exist in the cloud."),
     "export": ("exports:export", "Write manifests for what exists in the cloud."),

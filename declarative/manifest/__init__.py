@@ -10,6 +10,7 @@
     findings     what a schema says, in words     resolution   documents to desired objects
     expressions  `${…}` in text                   directory    which objects there are, and what to say of others
     uniqueness   what no two objects may share    digest       one hash of all that is desired
+    stacks       the stacks of a repository
     validation   all findings at once, for every environment
 
 Importing this package costs nothing; each name below is loaded when it is first used.

@@ -341,11 +341,7 @@ class _Loading:
 
     def _environments(self) -> dict[str, FoundFile]:
         environments = {}
-        for found in environment_files(self._folder):
-            name, dot, suffix = found.path.rpartition("/")[2].rpartition(".")
-            if not dot or suffix not in ("yaml", "yml"):
-                continue
-            fault = _environment_fault(name, suffix)
+        for name, found, fault in named_environments(self._folder):
             if fault:
                 self._findings.append(Diagnostic(*fault, Position(found.shown), id="bad-environment-file"))
             else:
@@ -364,6 +360,14 @@ def _near_kind(text: str) -> str:
     letters = re.sub("[^a-z]", "", text.lower())
     meant = next((kind for kind in kinds() if kind.lower() in letters), "")
     return f"Did you mean '{meant}'?" if meant and meant != STACK else did_you_mean(text, kinds())
+
+
+def named_environments(folder: Path) -> Iterator[tuple[str, FoundFile, tuple[str, str] | None]]:
+    """Yield the files that are meant to make an environment: its name, the file, and what is wrong with the name."""
+    for found in environment_files(folder):
+        name, dot, suffix = found.path.rpartition("/")[2].rpartition(".")
+        if dot and suffix in ("yaml", "yml"):
+            yield name, found, _environment_fault(name, suffix)
 
 
 def _environment_fault(name: str, suffix: str) -> tuple[str, str] | None:
