@@ -206,7 +206,7 @@ def test_the_faults_and_rules_of_the_simulator_page_are_understood():
 
 def test_the_test_of_the_simulator_page_runs(capsys):
     page = (ROOT / "docs" / "simulator.md").read_text()
-    (block,) = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    block, _ = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
     exec(block, {})
     assert capsys.readouterr().out == "['failed-over', 'protected']\n"
 
