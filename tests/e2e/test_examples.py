@@ -189,7 +189,7 @@ def _is_as(found: dict, wanted: dict) -> bool:
 
 
 def test_every_example_is_tried_here():
-    assert {path.name for path in EXAMPLES.iterdir()} == {example.folder for example in ALL}
+    assert {path.name for path in EXAMPLES.iterdir() if path.name != "pipelines"} == {example.folder for example in ALL}
 
 
 @pytest.mark.parametrize("example", ALL, ids=lambda example: example.folder)

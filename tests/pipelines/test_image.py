@@ -79,13 +79,14 @@ def built(tmp_path):
             kept = {
                 one: os.environ[one] for one in os.environ if one.startswith(("PIP_", "HTTP", "http", "no_", "SSL_"))
             }
-            subprocess.run(["sh", "-ec", here], cwd=folder, env=environ | kept, check=True, timeout=110)
+            subprocess.run(["sh", "-ec", here], cwd=folder, env=environ | kept, check=True, timeout=600)
         elif name == "ENV":
             variables |= dict(one.split("=", 1) for one in shlex.split(here.replace("$PATH", "/usr/bin:/bin")))
     return stage, variables, (tmp_path / "asked").read_text().splitlines()
 
 
 @pytest.mark.skipif(os.environ.get("PROOFS") != "nightly", reason="takes a minute, and packages: PROOFS=nightly")
+@pytest.mark.timeout(900)
 def test_steps_of_the_image_make_a_command_that_works(built):
     image, variables, asked = built
     assert asked[0].startswith("useradd --uid 10001 --user-group --create-home")
