@@ -23,6 +23,7 @@ FORMS: Final = {
     "destroy": "events",
     "drift": "drift",
     "status": "status",
+    "stacks": "stacks",
     "show": "show",
     "output": "output",
     "graph": "graph",

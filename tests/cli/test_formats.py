@@ -29,6 +29,8 @@ STREAMS = ("apply", "destroy")  # an event a line
 # Commands without --format json, and why.
 NO_JSON = {
     "schema": "prints a JSON Schema",
+    "completion": "prints a script for a shell",
+    "help": "prints the help of a command",
     "state pull": "prints the state as it is kept, which is JSON",
     "simulator serve": "serves until it is interrupted; what it prints is for a shell to read",
     "simulator start": "prints lines for a shell to load",

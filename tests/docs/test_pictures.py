@@ -17,7 +17,7 @@ from terminal import Terminal, svg  # noqa: E402
 
 # What differs from run to run: ids, times, how far a run is, and how many spaces that leaves.
 _MASKS = (
-    (r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]+|\b[0-9a-f]{32}\b", "<id>"),
+    (r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]+|\b(?:[0-9a-f]{32}){1,2}\b", "<id>"),
     (r"\d+\.\d s|\b\d+s\b|about \S+ left", "<time>"),
     (r"[━╌]+ \d+/\d+", "<bar>"),
     (r" (creating|enabling|RUNNING|INIT|renaming)\b", " <doing>"),
