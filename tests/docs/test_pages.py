@@ -21,6 +21,13 @@ PAGES = [
 STORE = "postgresql://apply@db.example.com/ops?"  # of the pages; a real one takes its place
 A_CLOUD = ('eval "$(declarative simulator start --speed inf)"',)
 A_STACK = ("declarative init shop", "cd shop")
+PROTECTED = (
+    *A_CLOUD,
+    "cp -r examples/three-tier made && sed -i 's/simulator: true.*/region: eu-de/' made/stack.yaml",
+    "declarative -C made apply --auto-approve",
+    "declarative -C made state show ProtectionGroup/application --format json > made.json",
+    """group=$(grep -m1 '"id"' made.json | cut -d'"' -f4)""",
+)
 TWO_RUNS = (
     *A_STACK,
     "declarative apply --auto-approve",
@@ -29,14 +36,17 @@ TWO_RUNS = (
 )
 BEFORE = {  # commands that ready the shell for a page
     "docs/accounts.md": A_CLOUD,
+    "docs/first-project.md": PROTECTED,
     "docs/plans.md": A_STACK,
     "docs/renders.md": A_STACK,
     "docs/state.md": TWO_RUNS,
     "docs/stores/postgresql.md": A_STACK,
+    "docs/terraform.md": PROTECTED,
 }
+SCREEN = 40  # lines
 WITH_OTHER_COMMANDS = {"style.md"}  # pages that show how not to write
 # Why a fence is not run, and how many are not.
-NOT_RUN = {"installs-software": 2, "needs-a-cloud": 2, "needs-a-server": 1}
+NOT_RUN = {"installs-software": 3, "needs-a-cloud": 1, "needs-a-server": 1, "needs-terraform": 2}
 
 
 def name(page):
@@ -56,6 +66,10 @@ def test_the_page_does_what_it_says(page, tmp_path, request):
         follow(text, tmp_path, environ, before=BEFORE.get(name(page), ()))
     finally:
         run(tmp_path, environ, ["declarative simulator stop"])
+
+
+def test_the_readme_fits_on_three_screens():
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 3 * SCREEN
 
 
 def test_what_is_not_run_says_why():
