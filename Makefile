@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 DEMO := .demo
 
-.PHONY: help install demo test nightly check bench lock clean
+.PHONY: help install demo test nightly check docs bench lock clean
 
 help: ## what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -38,15 +38,18 @@ check: $(INSTALLED) ## format, lint, strict types, import rules
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+docs: $(INSTALLED) ## build the site of docs/ into site/, without a network
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
+
 bench: $(INSTALLED) ## measure the figures, beside their targets
 	$(BIN)/python -m benchmarks
 
 lock: ## write requirements/dev.txt anew from pyproject.toml (needs pip-compile)
 	$(PYTHON) -c 'import tomllib; g = tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]; \
-	print(*(p for n in ("build", "lint", "test") for p in g[n]), sep="\n")' > requirements/dev.in
+	print(*(p for n in ("build", "docs", "lint", "test") for p in g[n]), sep="\n")' > requirements/dev.in
 	pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --no-header --no-emit-index-url \
 	--no-emit-trusted-host --no-emit-find-links --extra simulator --extra s3 --output-file requirements/dev.txt pyproject.toml requirements/dev.in
 	rm requirements/dev.in
 
 clean: ## remove what was made here
-	rm -rf $(VENV) $(DEMO) dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage
+	rm -rf $(VENV) $(DEMO) site dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage

@@ -37,11 +37,11 @@ FAMILIES = {
 # Read by the libraries below, or by Python, and so in no text of the code.
 BY_LIBRARIES = {
     *("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR"),
-    *("PGUSER", "PGPASSWORD", "COLUMNS"),
+    *("PGUSER", "PGPASSWORD"),
 }
 # Texts of the code that look like a variable and are none.
 NO_VARIABLES = {"DECLARATIVE_SIMULATOR_SERVE_"}
-VARIABLE = re.compile(r"(?:DECLARATIVE|SDRS|OS|HW|AWS|TF_HTTP|XDG|SNAP)_[A-Z_]+")
+VARIABLE = re.compile(r"(?:DECLARATIVE|SDRS|OS|HW|AWS|TF_HTTP|XDG|SNAP)_[A-Z_]+|\w+_COLOR|CLICOLOR_\w+")
 
 
 def written(page, text):
