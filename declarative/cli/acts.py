@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from declarative.simulator import Done
     from declarative.workflow.project import Project
 
-_FORCE = option("force", "--force", is_flag=True, help="Do it even where the service would refuse it.")
+_FORCE = option("force", "--force", is_flag=True, sealed=True, help="Do it even where the service would refuse it.")
 _COPY = option("copy", "--copy", is_flag=True, help="The servers of the copy instead of those of production.")
 
 

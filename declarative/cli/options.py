@@ -176,6 +176,7 @@ _STATE = (
         "accept_rollback",
         "--accept-rollback",
         type=click.IntRange(min=0),
+        sealed=True,
         metavar="SERIAL",
         help="Accept a state of this serial though a later one has been seen.",
     ),

@@ -9,10 +9,10 @@ import subprocess
 import sys
 from itertools import groupby
 
-import click
 import pytest
 
 import declarative
+from declarative.cli.options import Option, SealedOption
 from declarative.identity.environment import HUAWEI, OPENSTACK, SDRS
 from declarative.state.web.address import _VARIABLES as TERRAFORM
 from declarative.workflow.explanations import finding_entries
@@ -86,9 +86,9 @@ def test_troubleshooting_has_every_finding_by_its_message():
 def stand_ins():
     """The options of each command that variables stand in for: the command's words, the names of the options."""
     for path, command in commands():
-        options = [one for one in command.params if isinstance(one, click.Option) and one.allow_from_autoenv]
+        options = [one for one in command.params if isinstance(one, Option) and not isinstance(one, SealedOption)]
         if path and options:
-            yield path, [upper(max(one.opts, key=len).removeprefix("--")) for one in options]
+            yield path, [upper(max(one.opts, key=len).lstrip("-")) for one in options]
 
 
 def upper(name):

@@ -4,6 +4,7 @@ import click
 import pytest
 
 from declarative.cli.options import Assignment, Duration, Timeout, option
+from declarative.cli.root import root
 
 
 @pytest.mark.parametrize(
@@ -98,3 +99,26 @@ def test_the_state_has_a_variable_for_all_commands(monkeypatch):
 def test_the_command_line_beats_a_variable(monkeypatch):
     monkeypatch.setenv("DECLARATIVE_PROBE_MANY_THINGS", "a,b")
     assert given("--many-things", "c,d")["many"] == ("c,d",)
+
+
+NEVER_READ = {
+    *("--allow", "--auto-approve", "--plan-sha256", "--content-sha256", "--target", "--exclude", "--replace"),
+    *("--var", "--render", "--accept-rollback", "--force"),
+}
+
+
+def commands(command=root, path=()):
+    if isinstance(command, click.Group):
+        for name in command.list_commands(click.Context(command)):
+            yield from commands(command.get_command(click.Context(command), name), (*path, name))
+    else:
+        yield " ".join(path), command
+
+
+@pytest.mark.parametrize(("words", "command"), [pytest.param(*one, id=one[0]) for one in commands()])
+def test_what_must_be_said_on_the_command_line_is_never_read_from_the_environment(words, command, monkeypatch):
+    context = click.Context(command, auto_envvar_prefix="X")
+    for one in command.params:
+        for name in NEVER_READ.intersection(one.opts):
+            monkeypatch.setenv(f"X_{name[2:].replace('-', '_').upper()}", "1")
+            assert one.resolve_envvar_value(context) is None, name
