@@ -98,16 +98,16 @@ def _stack(folder: Path) -> Path:
 
 
 def _row(session: Session, pattern: str) -> int:
-    return next(number for number, text in enumerate(session.terminal.text()) if re.search(pattern, text))
+    """The last row that matches: a plan's verdict is its first line and its last."""
+    return max(number for number, text in enumerate(session.terminal.text()) if re.search(pattern, text))
 
 
 def plan(folder: Path) -> str:
-    """The beginning of a plan, its verdict, and the question."""
+    """The beginning of a plan, what it means, and its verdict."""
     session = Session(_stack(folder), "plan", "--env", "prod").ended()
     try:
-        cut = _row(session, r"create ProtectedInstance/app\[app-2\]")
-        verdict = _row(session, r"^Plan: ")
-        session.terminal.rows[cut : verdict - 1] = [[], _faint(f"    … {verdict - cut - 1} lines more …"), []]
+        cut, meaning = _row(session, r"create ProtectionGroup/database"), _row(session, r"^What it means:")
+        session.terminal.rows[cut:meaning] = [_faint(f"    … {meaning - cut - 1} lines more …"), []]
         return svg(session.terminal, "declarative plan")
     finally:
         session.close()

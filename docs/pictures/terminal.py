@@ -10,6 +10,7 @@ from html import escape
 from typing import NamedTuple
 
 _SEQUENCE = re.compile(r"\x1b\[(\??[0-9;]*)([A-Za-z])|\r\n|[\r\n]|[^\x1b\r\n]")
+_WORDS = re.compile(r"\S+(?: \S+)*")
 _IGNORED = "hl"  # modes, such as showing the cursor
 _PALETTE = {"31": "#ff7b72", "32": "#7ee787", "33": "#e3b341"}
 _PLAIN, _STRONG, _FAINT, _GROUND, _BAR = "#d0d7de", "#ffffff", "#8b949e", "#0d1117", "#161b22"
@@ -92,7 +93,7 @@ def svg(terminal: Terminal, title: str, *, first: int = 0, last: int | None = No
         f'<rect width="{width}" height="{height}" rx="8" fill="{_GROUND}"/>',
         f'<path d="M0 8a8 8 0 0 1 8-8h{width - 16}a8 8 0 0 1 8 8v26H0z" fill="{_BAR}"/>',
         *(f'<circle cx="{20 + 18 * number}" cy="17" r="5" fill="#30363d"/>' for number in range(3)),
-        f'<g font-family="{_FONTS}" font-size="14" fill="{_PLAIN}" xml:space="preserve">',
+        f'<g font-family="{_FONTS}" font-size="14" fill="{_PLAIN}">',
         f'<text x="{width / 2}" y="22" text-anchor="middle" font-size="13" fill="{_FAINT}">{escape(title)}</text>',
     ]
     for number, row in enumerate(rows):
@@ -101,7 +102,10 @@ def svg(terminal: Terminal, title: str, *, first: int = 0, last: int | None = No
 
 
 def _runs(row: list[Cell], y: int) -> list[str]:
-    """Neighbours of one style as one text, of the exact width of its cells."""
+    """Neighbours of one style as one text, of the exact width of its cells.
+
+    Browsers draw several spaces as one, whatever `xml:space` says, so none stands at an end or beside another.
+    """
     runs: list[tuple[int, str, frozenset[str]]] = []
     for column, cell in enumerate(row):
         if runs and runs[-1][2] == cell.style:
@@ -109,10 +113,10 @@ def _runs(row: list[Cell], y: int) -> list[str]:
         else:
             runs.append((column, cell.char, cell.style))
     return [
-        f'<text x="{_LEFT + start * _WIDE:.1f}" y="{y}" textLength="{len(text) * _WIDE:.1f}" '
-        f'lengthAdjust="spacingAndGlyphs"{_attributes(style)}>{escape(text)}</text>'
+        f'<text x="{_LEFT + (start + part.start()) * _WIDE:.1f}" y="{y}" textLength="{len(part[0]) * _WIDE:.1f}" '
+        f'lengthAdjust="spacingAndGlyphs"{_attributes(style)}>{escape(part[0])}</text>'
         for start, text, style in runs
-        if text.strip()
+        for part in _WORDS.finditer(text)
     ]
 
 

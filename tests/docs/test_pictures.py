@@ -81,6 +81,13 @@ def test_terminal_refuses_what_it_can_not_draw(text):
         Terminal(20).feed(text)
 
 
+def test_picture_depends_on_no_space_that_a_browser_may_drop():
+    terminal = Terminal(20)
+    terminal.feed("    id      (later)\r\n")
+    drawn = re.findall(r'<text x="([\d.]+)"[^>]*>([^<]*)<', svg(terminal, ""))
+    assert drawn[1:] == [("49.6", "id"), ("116.8", "(later)")]
+
+
 def test_picture_escapes_what_was_printed():
     terminal = Terminal(20)
     terminal.feed("<script>&\r\n")
