@@ -16,6 +16,7 @@ PAPERS = ("CHANGELOG.md", "CONTRIBUTING.md")
 FILES = ("Containerfile", *(f"schemas/{path.name}" for path in sorted((ROOT / "schemas").glob("*.json"))))
 EXAMPLES = "examples.md"
 _LANGUAGES = {".yaml": "yaml", ".yml": "yaml", ".sh": "sh", ".py": "python"}
+_NO_RUN = re.compile(r"^(```\w+) no-run=\S+$", re.MULTILINE)
 _LINK = re.compile(r"(\]\()([^)\s]+)(\))")
 _WORKER, _STYLE = "assets/worker.js", "assets/site.css"
 
@@ -40,7 +41,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Lead the links out of docs/ to where their targets are on the site."""
+    """Lead the links out of docs/ to where their targets are on the site. Why a fence is not run is for the tests."""
     source = page.file.src_uri
     home = posixpath.dirname(source if source in PAPERS or source == EXAMPLES else f"docs/{source}")
 
@@ -51,6 +52,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         place = _on_the_site(posixpath.normpath(posixpath.join(home, target)))
         return f"{link[1]}{posixpath.relpath(place, posixpath.dirname(source) or '.')}{hash_sign}{anchor}{link[3]}"
 
+    markdown = _NO_RUN.sub(r"\1", markdown)
     parts = re.split(r"(^```.*?^```$)", markdown, flags=re.MULTILINE | re.DOTALL)
     return "".join(part if part.startswith("```") else _LINK.sub(moved, part) for part in parts)
 

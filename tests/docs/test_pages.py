@@ -15,6 +15,7 @@ from tests.scaffold.pages import fences, follow, run, surroundings
 
 ROOT = Path(__file__).parents[2]
 SITE = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAPERS = [*SITE, ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md"]
 PAGES = [
     page for page in SITE if any(fence.language == "console" and not fence.no_run for fence in fences(page.read_text()))
 ]
@@ -106,7 +107,7 @@ def inline(text):
     return re.findall(r"`(declarative [^`]+)`", re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL))
 
 
-@pytest.mark.parametrize("page", [page for page in SITE if page.name not in WITH_OTHER_COMMANDS], ids=name)
+@pytest.mark.parametrize("page", [page for page in PAPERS if page.name not in WITH_OTHER_COMMANDS], ids=name)
 def test_commands_within_sentences_can_be_called(page, tmp_path, monkeypatch):
     """They are read, not run: what they act on isn't there, and some are named without their arguments."""
     monkeypatch.chdir(tmp_path)

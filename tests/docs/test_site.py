@@ -94,6 +94,12 @@ def test_scripts_name_no_other_address_than_those_that_are_never_called(site):
     assert not any(looked_at(page).classes & {"mermaid", "md-source"} for page in pages(site))
 
 
+def test_every_fence_became_a_block(site):
+    """A fence with words that Markdown doesn't know would swallow what follows it."""
+    texts = {page.name: re.findall(r"<p>[^<]*```.*", page.read_text()) for page in pages(site)}
+    assert {name: found for name, found in texts.items() if found} == {}
+
+
 def test_the_search_has_its_index_beside_it(site):
     """Behind `file:` nothing can be fetched, so the index is a script, and worker.js stands in for a worker."""
     assert (site / "search" / "search_index.js").read_text().startswith("var __index = {")
@@ -119,7 +125,7 @@ def test_every_page_of_the_docs_is_on_the_site(site):
 def test_a_link_that_leads_nowhere_fails_the_build(line, complaint, tmp_path):
     for name in ("docs", "examples", "schemas"):
         copied(ROOT / name, tmp_path / name)
-    for name in ("mkdocs.yml", "CHANGELOG.md", "CONTRIBUTING.md"):
+    for name in ("mkdocs.yml", "CHANGELOG.md", "CONTRIBUTING.md", "Containerfile"):
         (tmp_path / name).write_text((ROOT / name).read_text())
     with (tmp_path / "docs" / "index.md").open("a") as page:
         page.write(f"\n{line}\n")
