@@ -30,7 +30,7 @@ test: $(INSTALLED) ## install, and pass the tests
 	$(BIN)/python -m pytest -q -n 2
 
 nightly: $(INSTALLED) ## the proofs at their most thorough, which takes hours
-	PROOFS=nightly $(BIN)/python -m pytest -q -n 2 tests/proof tests/pipelines/test_image.py
+	PROOFS=nightly $(BIN)/python -m pytest -q -n 2 tests/proof tests/pipelines
 
 check: $(INSTALLED) ## format, lint, strict types, import rules
 	$(BIN)/ruff format --check .

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from declarative.cli.global_options import given
 from declarative.cli.options import formats, option
 from declarative.cli.setting import Setting
 from declarative.errors import UsageError
@@ -50,8 +51,7 @@ def stacks(
     if folders:
         found = [one for one in found if one.folder in wanted]
         _refuse_unknown(wanted - {one.folder for one in found})
-    ctx = click.get_current_context().find_root()
-    if ctx.get_parameter_source("environment") is click.core.ParameterSource.COMMANDLINE:
+    if "global_environment" in given(click.get_current_context()):  # a variable chooses none: it is for one stack
         found = [one for one in found if one.environment == setting.environment]
     setting.screen.present(StacksView(tuple(found)), output_format)
 

@@ -3,14 +3,11 @@
 import os
 import re
 import shlex
-from pathlib import Path
 
 import pytest
 
 from declarative.simulator import World
 from tests.scaffold.small_stacks import stack_of
-
-PAGE = Path(__file__).parents[2] / "docs" / "state.md"
 
 
 @pytest.fixture
@@ -65,15 +62,6 @@ def test_the_way_out_of_a_damaged_journal_leads_on(cli, golden, journal, world):
     assert (ended.code, "Nothing to do" in ended.out) == (0, True)
     with world() as cloud:
         assert sorted(str(group["name"]) for group in cloud.groups()) == ["a", "b"]
-
-
-def test_the_page_shows_what_happens(cli, journal):
-    journal.write_bytes(journal.read_bytes().replace(b'"type":"begun"', b'"type":"began"'))
-    (block,) = re.findall(r"^```console\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL)
-    for step in re.split(r"^\$ declarative ", block, flags=re.MULTILINE)[1:]:
-        words, _, output = step.partition("\n")
-        ran = cli(*words.split())
-        assert re.fullmatch(re.escape(output).replace("…", ".*"), ran.out), ran
 
 
 def test_garbage_behind_the_last_batch_costs_nothing(cli, journal):

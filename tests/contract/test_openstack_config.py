@@ -165,7 +165,7 @@ DIFFERENCES = {
     "a-broken-file-is-an-error": (
         case({f"{HOME}/clouds.yaml": "clouds: [", "etc/openstack/clouds.yaml": BASE}),
         {"username": "me"},
-        "clouds.yaml:1:10: error: the YAML can't be read",
+        "clouds.yaml:1:9: error: the YAML can't be read",
     ),
     "a-key-that-is-given-twice-is-an-error": (
         case({f"{HOME}/clouds.yaml": "clouds: {otc: {auth: {username: a, username: me}}}"}),

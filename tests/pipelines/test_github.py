@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.scaffold.stories import at_night
+
 SHOP = "stacks/shop/stack.yaml"
 PROD = "stacks/shop/environments/prod.yaml"
 STAGING = "stacks/shop/environments/staging.yaml"
@@ -117,6 +119,7 @@ def test_comment_is_updated_in_place_and_never_somebody_elses(github, repository
     assert [one["body"] for one in forge.comments[1]].count(forged) == 1
 
 
+@at_night
 def test_plan_that_fails_replaces_the_comment_of_an_earlier_one(github, repository, forge):
     github.pull_request(1, repository.propose(1, repository.edited(STAGING, WEB_1, WEB_1 + WEB_2)))
     jobs = github.pull_request(1, repository.propose(1, {STAGING: "web_servers: none\n"}))
@@ -127,6 +130,7 @@ def test_plan_that_fails_replaces_the_comment_of_an_earlier_one(github, reposito
     assert "**error**" in said
 
 
+@at_night
 def test_each_stack_and_environment_has_jobs_and_a_comment_of_its_own(github, repository, forge, world):
     files = repository.edited(SHOP, "max_deletes: 5", "max_deletes: 4")
     files |= repository.edited(ORDERS, "name: reports-${var.stage}", "name: reporting")
@@ -196,6 +200,7 @@ def test_apply_refuses_what_changed_while_it_waited_for_approval(github, reposit
     assert "by-hand" not in names(world, "groups")
 
 
+@at_night
 def test_apply_may_be_repeated_with_the_digest_of_its_plan(github, repository, applied, world):
     repository.propose(2, with_server(repository, WEB_2))
     before, sha = repository.merge(2)
@@ -206,6 +211,7 @@ def test_apply_may_be_repeated_with_the_digest_of_its_plan(github, repository, a
     assert len(world[0].changes()) == sent
 
 
+@at_night
 @pytest.mark.parametrize(
     "world", [["POST protected-instances:forbid=sdrs:protectedInstances:create:first=1"]], indirect=True
 )
@@ -223,6 +229,7 @@ def test_apply_that_failed_in_the_middle_goes_on_under_its_digest(github, reposi
     assert done < set(names(world))
 
 
+@at_night
 @pytest.mark.parametrize("digest", ["", "0" * 64, "A" * 64, "0" * 63, "x --auto-approve", f"{'0' * 64}\n{'0' * 64}"])
 def test_apply_takes_no_digest_but_that_of_its_plan(github, repository, world, digest):
     sha = repository.git("rev-parse", "HEAD")
@@ -251,6 +258,7 @@ def test_consents_are_given_to_one_run_by_hand(github, repository, world, applie
     assert "shop-staging-web-2" not in names(world)
 
 
+@at_night
 def test_consent_that_is_not_one_ends_the_job(github, repository, world):
     allow = "delete\n::error::forged $(touch was-here)"
     jobs = github.dispatch(repository.git("rev-parse", "HEAD"), **IN_STAGING, allow=allow)
@@ -306,6 +314,7 @@ def test_nothing_but_consents_passes(allow, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@at_night
 @pytest.mark.parametrize(
     "inputs",
     [
@@ -320,6 +329,7 @@ def test_run_by_hand_takes_only_a_stack_that_is_there(github, repository, inputs
     assert [one.name for one in jobs] == ["stacks"], logs(jobs)
 
 
+@at_night
 def test_run_by_hand_on_another_branch_does_nothing(github, repository):
     assert github.dispatch(repository.git("rev-parse", "HEAD"), ref="refs/heads/mine", **IN_STAGING, allow="") == []
 
@@ -337,6 +347,7 @@ def test_fork_is_validated_without_secrets(github, repository, forge, world):
     assert "nobody" in named(jobs, "validate").summary
 
 
+@at_night
 def test_fork_can_not_remove_a_stack(github, repository):
     merge = repository.propose(4, {STAGING: None})
     jobs = github.pull_request(4, merge, repository=FORK)
@@ -356,6 +367,7 @@ def test_environment_is_not_removed_while_its_state_holds_objects(github, reposi
     assert (named(jobs, "gone").result, named(jobs, "declarative").result) == ("success", "success"), logs(jobs)
 
 
+@at_night
 def test_stack_is_not_removed_or_renamed_while_its_state_holds_objects(github, repository, applied):
     files = repository.git("ls-files", "stacks/shop").splitlines()
     jobs = github.pull_request(5, repository.propose(5, dict.fromkeys(files)))
@@ -366,6 +378,7 @@ def test_stack_is_not_removed_or_renamed_while_its_state_holds_objects(github, r
     assert found == {"staging-plan": "failure", "prod-plan": "success"}, logs(jobs)
 
 
+@at_night
 def test_nothing_is_taken_for_empty_where_the_state_is_not_known(github, repository, applied):
     del github.variables["staging-plan"]["DECLARATIVE_STATE"]
     jobs = github.pull_request(5, repository.propose(5, {STAGING: None}))
@@ -398,6 +411,7 @@ def test_nightly_drift_keeps_one_issue(github, repository, forge, applied, world
     assert [one["state"] for one in forge.issues] == ["closed", "open"]
 
 
+@at_night
 def test_drift_that_can_not_be_looked_for_leaves_the_issue_alone(github, repository, forge, applied, world):
     github.secrets["staging-plan"]["OS_SECRET_KEY"] = "of somebody else"
     jobs = github.night(applied)

@@ -3,6 +3,7 @@
 import pytest
 
 from tests.scaffold.gitlab_ci import GitLab
+from tests.scaffold.stories import at_night
 
 SHOP = "stacks/shop/stack.yaml"
 STAGING = "stacks/shop/environments/staging.yaml"
@@ -65,6 +66,7 @@ def test_change_goes_from_merge_request_to_applied_and_back(gitlab, repository, 
     assert "shop-staging-web-2" not in {one["name"] for one in world[0].instances()}
 
 
+@at_night
 def test_fork_is_validated_without_secrets(gitlab, repository, forge, world):
     base, sha = changed(repository, 4, repository.edited(STAGING, WEB_1, WEB_1 + WEB_2))
     jobs = gitlab.merge_request(4, base, sha, project="2")
@@ -74,6 +76,7 @@ def test_fork_is_validated_without_secrets(gitlab, repository, forge, world):
     assert (forge.requests, world[0].requests()) == ([], {})
 
 
+@at_night
 def test_removal_and_drift(gitlab, repository, forge, world):
     repository.propose(1, repository.edited(STAGING, WEB_1, WEB_1 + WEB_2))
     assert results(gitlab.push(*repository.merge(1))) == DONE
@@ -94,6 +97,7 @@ def test_removal_and_drift(gitlab, repository, forge, world):
     assert [one["state"] for one in forge.issues] == ["closed"]
 
 
+@at_night
 def test_job_of_many_stacks_and_of_none(gitlab, repository):
     jobs = gitlab.merge_request(3, *changed(repository, 3, {"README.md": "Nothing.\n"}))
     assert results(jobs) == [("stacks", "success")]

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import os
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 NIGHTLY = os.environ.get("PROOFS") == "nightly"
+at_night = pytest.mark.skipif(not NIGHTLY, reason="a run of a whole pipeline: PROOFS=nightly")
 
 
 def stories(examples: int, *, steps: int) -> settings:
