@@ -53,4 +53,4 @@ def _finite(digits: str) -> float:
 
 def _refuse_repeated(keys: Sequence[str]) -> NoReturn:
     twice = next(key for number, key in enumerate(keys) if key in keys[:number])
-    raise ValueError(f"the key '{visible(twice, limit=80)}' is given twice")
+    raise ValueError(f"duplicate key '{visible(twice, limit=80)}'")

@@ -65,7 +65,7 @@ def in_catalogue(catalogue: Iterable[Endpoint], *, region: str, interface: str) 
         kinds = ", ".join(sorted({visible(one.interface, limit=40) for one in found}))
         raise UsageError(
             f"the catalogue has no SDRS for the interface '{visible(interface or 'public', limit=40)}'",
-            f"It has: {kinds}. Set OS_INTERFACE, or take it out.",
+            f"It has: {kinds}. Set OS_INTERFACE to one of these, or unset it.",
         )
     regions = sorted({one.region for one in of_interface})
     fits = [one.url for one in of_interface if not region or one.region in (region, _EVERYWHERE)]
@@ -73,7 +73,7 @@ def in_catalogue(catalogue: Iterable[Endpoint], *, region: str, interface: str) 
         return fits[0]
     listed = ", ".join(visible(one, limit=80) for one in regions)
     if fits:
-        raise UsageError(f"SDRS is in several regions: {listed}", "Name one with --region or OS_REGION_NAME.")
+        raise UsageError(f"SDRS is in several regions: {listed}", "Choose one with --region or OS_REGION_NAME.")
     near = did_you_mean(region, regions)
     fix = f"{near} The catalogue has SDRS in: {listed}.".strip()
     raise UsageError(f"the catalogue has no SDRS in the region '{visible(region, limit=80)}'", fix)
@@ -90,5 +90,5 @@ def published_endpoint(region: str, *, auth_url: str) -> str:
     hosts = published(region) if region else None
     if hosts is None or not hosts.sdrs:
         where = f"in the region '{visible(region, limit=80)}'" if region else "without a region"
-        raise UsageError(f"where SDRS is {where} is not known", f"{_GIVE_IT} Or name another region with --region.")
+        raise UsageError(f"the SDRS endpoint {where} is unknown", f"{_GIVE_IT} Or choose another region with --region.")
     return f"https://{hosts.sdrs}"

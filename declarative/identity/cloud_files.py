@@ -58,16 +58,16 @@ class CloudFiles:
         for path in self.ignored:
             shown = visible(self.shown(path))
             fix = f"Move it to ~/.config/openstack, or set {CONFIG_FILE} to a clouds.yaml that you trust."
-            summary = f"{shown} is ignored, because it lies in the working folder or the stack's folder"
+            summary = f"{shown} is ignored because it is in the working folder or the stack's folder"
             yield Diagnostic(summary, fix, severity=Severity.WARNING, id="ignored-clouds-file")
         for path in self.apart:
             shown = visible(self.shown(path))
             why = (
                 f"it is not beside {visible(self.shown(self.clouds))}" if self.clouds else "no clouds.yaml is beside it"
             )
-            summary = f"{shown} is ignored, because {why}"
+            summary = f"{shown} is ignored because {why}"
             yield Diagnostic(
-                summary, "Put both files into one folder.", severity=Severity.WARNING, id="ignored-clouds-file"
+                summary, "Put both files in one folder.", severity=Severity.WARNING, id="ignored-clouds-file"
             )
 
 
@@ -149,7 +149,7 @@ def _companion(
     if beside is None or not _same(named.parent, beside) or _is_in(named, barred):
         raise UsageError(
             f"{variable} names a file that is not beside the clouds.yaml in use",
-            f"Put it into the folder of the clouds.yaml, or set {CONFIG_FILE} to a clouds.yaml beside it.",
+            f"Put it in the folder of the clouds.yaml, or set {CONFIG_FILE} to a clouds.yaml beside it.",
         )
     return named
 

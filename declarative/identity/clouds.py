@@ -128,12 +128,12 @@ def _no_file(files: CloudFiles, name: str, named_by: str) -> UsageError:
         return UsageError(
             f"{visible(files.shown(path))} has no clouds.yaml beside it, and {named_by} asks for the cloud"
             f" '{visible(name, limit=80)}'",
-            f"Put the clouds.yaml into that folder. {_about_ignored(files)}".strip(),
+            f"Put the clouds.yaml in that folder. {_about_ignored(files)}".strip(),
         )
     folders = ", ".join(visible(files.shown(folder)) for folder in files.searched)
     return UsageError(
-        f"there is no clouds.yaml, and {named_by} asks for the cloud '{visible(name, limit=80)}'",
-        f"Put one into one of these folders: {folders}. {_about_ignored(files)}".strip(),
+        f"there is no clouds.yaml, but {named_by} asks for the cloud '{visible(name, limit=80)}'",
+        f"Create one in one of these folders: {folders}. {_about_ignored(files)}".strip(),
     )
 
 
@@ -143,7 +143,7 @@ def _unknown(files: CloudFiles, name: str, named_by: str, known: list[str]) -> U
     listed = f"It has: {', '.join(shown)}{more}." if known else "It has none."
     parts = (did_you_mean(name, known), listed, _about_ignored(files))
     file = visible(files.shown(files.clouds)) if files.clouds else "clouds.yaml"
-    summary = f"no cloud is named '{visible(name, limit=80)}' in {file}, and {named_by} asks for it"
+    summary = f"no cloud is named '{visible(name, limit=80)}' in {file}, but {named_by} asks for it"
     return UsageError(summary, " ".join(part for part in parts if part))
 
 
@@ -179,8 +179,8 @@ class _Clouds:
             return "", Map({}, entry.position)
         name = _text(node, "profile") or ""
         if _is_url(name):
-            summary = "a profile that is a URL is never fetched: whoever answers there would receive the credentials"
-            fix = "Copy what it says into the cloud, or into clouds-public.yaml, and name that."
+            summary = "a profile can't be a URL: it could send the credentials to a stranger"
+            fix = "Copy its content to the cloud or to clouds-public.yaml, and name that profile."
             raise InputError([Diagnostic(summary, fix, node.position, id="bad-cloud")])
         public = self._read(self._files.public, "public-clouds")
         known = {**parse_map(_BUILT_IN_NAME, _BUILT_IN).entries, **public.entries}
@@ -232,7 +232,7 @@ def _text(node: Node, name: str) -> str | None:
         raise InputError(
             [
                 Diagnostic(
-                    f"{name} is not a text", "Write one value, without a list or map.", node.position, id="bad-cloud"
+                    f"{name} is not text", "Write one value, without a list or map.", node.position, id="bad-cloud"
                 )
             ]
         )
@@ -335,7 +335,7 @@ class _Entry:
 
     def _found(self, name: str, node: Node, region: str) -> Found | None:
         if not isinstance(node, Scalar):
-            self._tell(f"{name} is not a text", "Write one value, without a list or map.", node)
+            self._tell(f"{name} is not text", "Write one value, without a list or map.", node)
             return None
         if not node.text:
             return None
@@ -356,7 +356,7 @@ class _Entry:
             return ""
         filled = text.replace(_REGION, region)
         if "{" in filled or "}" in filled:
-            self._tell(f"{name} has braces", f"Write the value out; only {_REGION} is filled in.", node)
+            self._tell(f"{name} contains braces", f"Write the value out. Only {_REGION} is replaced.", node)
             return ""
         return filled
 

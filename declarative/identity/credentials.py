@@ -75,7 +75,7 @@ def choose_cloud(
     ]
     if way is None:
         given = ", ".join(sorted(cloud.values)) or "nothing"
-        others = [f"Beside a cloud, these variables are not used: {_listed(unused)}."] if unused else []
+        others = [f"These variables are not used because a cloud is named: {_listed(unused)}."] if unused else []
         others += [f"Note that {warning.summary}." for warning in warnings]
         raise UsageError(
             f"{what}, named by {named_by}, is not complete: it has {given}",
@@ -106,12 +106,12 @@ def choose_loose(environment: Environment, beside: Values, *, hint: str = "") ->
         return _credentials(used, way or other or Way.TOKEN, notes)
     if difference := _difference(openstack, way, huawei, other):
         raise DeclarativeError(
-            f"two accounts at once: the OS_* variables give {_worded(way)}, the HW_* variables {_worded(other)}, and"
-            f" they differ in {difference}",
+            f"two accounts are set: the OS_* variables give {_worded(way)}, the HW_* variables {_worded(other)}, which"
+            f" differ in {difference}",
             f"Unset one of them: {_listed(_proofs(openstack, way))}; or {_listed(_proofs(huawei, other))}.",
         )
     left = [value.source for value in environment.huawei.values()]
-    notes = (*_about_unused(left, "the OS_* variables say the same"), *_about_environment(environment))
+    notes = (*_about_unused(left, "the OS_* variables set the same account"), *_about_environment(environment))
     return _credentials(openstack, way, notes)
 
 
@@ -183,9 +183,9 @@ def _host(name: str, value: Found) -> str:
     if parts.scheme not in ("http", "https") or not host:
         raise UsageError(f"{what} does not begin with https://", fix)
     if has_user or parts.query or parts.fragment:
-        raise UsageError(f"{what} holds a user name, a password, a query or a fragment", fix)
+        raise UsageError(f"{what} contains a user name, a password, a query or a fragment", fix)
     if parts.scheme == "http" and not is_loopback(host):
-        raise UsageError(f"{what} is http, which would send the credentials in clear text", "Write https://.")
+        raise UsageError(f"{what} uses http, which would send the credentials in clear text", "Use https://.")
     return host
 
 
@@ -204,11 +204,11 @@ def _refuse(environment: Environment, sources: list[Source], beside: Values, hin
     given = [
         value.source for values in (environment.openstack, environment.huawei, beside) for value in values.values()
     ]
-    empty = f"; empty, and so not set: {_listed(list(environment.empty))}" if environment.empty else ""
+    empty = f"; ignored because they are empty: {_listed(list(environment.empty))}" if environment.empty else ""
     unread = f"; not read: {_listed(list(environment.unread))}" if environment.unread else ""
     simulator = "To try declarative without a cloud, put `simulator: true` in the Stack."
     raise UsageError(
-        f"no way to sign in is complete: found {_listed(given) or 'nothing'}{empty}{unread}",
+        f"can't sign in: no set of credentials is complete. Found {_listed(given) or 'nothing'}{empty}{unread}",
         " ".join(part for part in (_needs(sources), hint, simulator, _THEN) if part),
     )
 
@@ -236,7 +236,7 @@ def _listed(names: list[str]) -> str:
 
 def _about_unused(names: list[str], why: str) -> Iterator[Diagnostic]:
     if names:
-        yield _warning(f"not used, because {why}: {_listed(names)}", "Unset what is not meant.")
+        yield _warning(f"not used, because {why}: {_listed(names)}", "Unset what you do not need.")
 
 
 def _about_environment(environment: Environment) -> Iterator[Diagnostic]:
@@ -249,7 +249,7 @@ def _about_environment(environment: Environment) -> Iterator[Diagnostic]:
 def _about_empty(environment: Environment) -> Iterator[Diagnostic]:
     if environment.empty:
         yield _warning(
-            f"empty, and so not set: {_listed(list(environment.empty))}", "Unset them, or give them a value."
+            f"ignored because empty: {_listed(list(environment.empty))}", "Unset them, or give them a value."
         )
 
 

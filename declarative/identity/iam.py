@@ -141,13 +141,13 @@ class Iam:
     async def _once(self, question: _Question, *, deadline: float, tries: int) -> Reply | Failure:
         call, seconds = question.call, min(_SECONDS, deadline - self._clock.monotonic())
         if seconds <= 0:
-            return Failure(NotSent("sign-in not sent: its time was up", request=_line(call)), Again.NEVER)
+            return Failure(NotSent("sign-in not sent: the time limit passed", request=_line(call)), Again.NEVER)
         try:
             async with asyncio.timeout(seconds):
                 message = self._message(question, seconds=seconds, tries=tries)
                 reply = await self._connection.exchange(message, max_body=_MAX_BODY)
         except TimeoutError:
-            return unanswered(call, f"nothing whole within {seconds:.3g} s")
+            return unanswered(call, f"no complete answer within {seconds:.3g} s")
         except Unsent as error:
             return unsent(error, call, host=self._host)
         except Broken as error:
@@ -195,16 +195,17 @@ class Iam:
 
         if reply.status == 429 or refusal.code in THROTTLED_CODES:
             pause = read_retry_after(reply.headers.get("retry-after", ""), now=self._clock.utcnow())
-            summary = f"sign-in turned away by {where}: too many requests"
-            return failure(NotSent, summary, "Run again in a while.", Again.THROTTLED, pause)
+            summary = f"sign-in rejected by {where}: too many requests"
+            return failure(NotSent, summary, "Run the command again later.", Again.THROTTLED, pause)
         if reply.status in _AWAY:
             summary = f"sign-in had no clear answer: HTTP {reply.status} from {where}"
-            return failure(OutcomeUnknown, summary, "IAM is away: run again later.", Again.TRANSIENT)
+            fix = "IAM is unavailable. Run the command again later."
+            return failure(OutcomeUnknown, summary, fix, Again.TRANSIENT)
         is_told = refusal.code or refusal.message or reply.status == 401
         if reply.status < 400 or not is_told or refusal.code in _NO_API:
             what = f"HTTP {reply.status}" + (", a redirect" if 300 <= reply.status < 400 else "")
-            fix = "Check the auth URL (OS_AUTH_URL, HW_AUTH_URL or auth_url); redirects are not followed."
-            return failure(EndpointError, f"what answers at {where} is not IAM: {what}", fix, Again.NEVER)
+            fix = "Check the auth URL (OS_AUTH_URL, HW_AUTH_URL or auth_url). Redirects are not followed."
+            return failure(EndpointError, f"{where} does not answer as IAM does: {what}", fix, Again.NEVER)
         entry = explain_code(refusal.code)
         what = f"{refusal.code} {entry.meaning}" if entry is not None else f"HTTP {reply.status}"
         if who is not None and reply.status == 401 and refusal.code.startswith(_GATEWAY):
@@ -213,7 +214,7 @@ class Iam:
             fix = f"{entry.remedy} {CHECK}" if entry is not None and entry.remedy else question.hint
         if refusal.permission:
             permission = visible(refusal.permission, limit=200)
-            fix = f"Ask whoever administers the account for the permission {permission}. {CHECK}"
+            fix = f"Ask your account's administrator for the permission {permission}. {CHECK}"
         return failure(Unauthorized, f"sign-in refused by {where}: {what}", fix, Again.NEVER)
 
 

@@ -333,8 +333,8 @@ def _first(document: Mapping[str, Json], *keys: str) -> str:
 
 def _unusable(request: str, reason: str, status: int) -> EndpointError:
     return EndpointError(
-        f"the answer to {request} is not what IAM answers: {reason}",
-        "Check the address of IAM, and that nothing between here and there changes answers.",
+        f"the answer to {request} is not a valid IAM answer: {reason}",
+        "Check the address of IAM, and that no proxy changes its answers.",
         status=status,
         request=request,
     )
@@ -401,7 +401,7 @@ def _check_scope(wanted: TokenScope | None, project: CloudProject | None, accoun
         return
     kind, found = ("project", project) if isinstance(wanted, CloudProject) else ("account", account)
     if found is None:
-        raise Unreadable(f"the token is not for the {kind} that was asked for, but has no {kind} at all")
+        raise Unreadable(f"the token has no {kind}, but one was requested")
     if not _is(wanted, found):
         asked = visible(wanted.id or wanted.name, limit=80)
         raise Unreadable(f"the token is for the {kind} '{visible(found.name, limit=80)}', not for '{asked}'")

@@ -150,11 +150,11 @@ class _Opening:
             return found[0].id
         shown = visible(name, limit=80)
         if found:
-            raise UsageError(f"there are {len(found)} projects named '{shown}'", "Give its id: --project-id.")
+            raise UsageError(f"{len(found)} projects are named '{shown}'", "Use its id: --project-id.")
         others = await self._iam_here().projects(who, deadline=self._deadline, hint=_KEYS_HINT)
         near = did_you_mean(name, [one.name for one in others])
         known = f"There are: {', '.join(visible(one.name, limit=80) for one in others[:20])}." if others else ""
-        raise UsageError(f"there is no project named '{shown}' for this access key", f"{near} {known}".strip())
+        raise UsageError(f"no project is named '{shown}' for this access key", f"{near} {known}".strip())
 
     async def _endpoint_of_keys(self, who: Authorization) -> tuple[str, str]:
         auth_url = self._given.text("auth_url")
@@ -272,7 +272,7 @@ class _Opening:
         hosts = published(self._region)
         if hosts is None:
             raise UsageError(
-                f"where to sign in to the region '{visible(self._region, limit=80)}' is not known",
+                f"no sign-in address is known for the region '{visible(self._region, limit=80)}'",
                 f"Set OS_AUTH_URL, or correct the region. {CHECK}",
             )
         return f"https://{hosts.iam}"
@@ -282,7 +282,7 @@ class _Opening:
     def _described(self, who: Authorization, token: Token, *, ends: datetime | None) -> SignedIn:
         project_id = self._given.text("project_id") if self._given.way is not Way.APPLICATION_CREDENTIAL else ""
         if token.project is None and not project_id:
-            raise UsageError("the token is for no project", f"Give one: --project-id or OS_PROJECT_NAME. {CHECK}")
+            raise UsageError("the token has no project", f"Set --project-id or OS_PROJECT_NAME. {CHECK}")
         endpoint, source = self._given.text("endpoint"), ""
         if not endpoint:
             endpoint, source = self._endpoint_in(token.catalogue)
@@ -298,9 +298,9 @@ class _Opening:
             ours = self._given.values.get(name)
             if ours is not None and not self._given.agency and ours.text != theirs:
                 raise UsageError(
-                    f"the token is for the project {visible(theirs, limit=80)}, and {ours.source} asks for"
+                    f"the token is for the project {visible(theirs, limit=80)}, but {ours.source} asks for"
                     f" {visible(ours.text, limit=80)}",
-                    f"Give one of the two. {CHECK}",
+                    f"Use the same project in both. {CHECK}",
                 )
 
     def _endpoint_in(self, catalogue: tuple[Endpoint, ...]) -> tuple[str, str]:
@@ -358,8 +358,8 @@ _AGENCY_HINT = (
 _HINTS = {
     Way.TOKEN: _TOKEN_HINT,
     Way.KEYS: _KEYS_HINT,
-    Way.TEMPORARY_KEYS: f"Temporary keys end by themselves: get new ones. {CHECK}",
+    Way.TEMPORARY_KEYS: f"Temporary keys expire. Get new ones. {CHECK}",
     Way.APPLICATION_CREDENTIAL: f"Check the application credential and its secret. {CHECK}",
     Way.PASSWORD: f"Check the user name, the password, the user's domain and the project. {CHECK}",
-    Way.PASSCODE: f"Check the password, and get a new passcode: each works once. {CHECK}",
+    Way.PASSCODE: f"Check the password, and get a new passcode, as each works only once. {CHECK}",
 }

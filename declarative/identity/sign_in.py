@@ -168,8 +168,8 @@ class KeySignIn:
             if abs(ahead) > _SKEW:
                 way = "ahead of" if ahead > 0 else "behind"
                 return (
-                    f"This machine's clock is {_minutes(abs(ahead))} {way} the service's: set it, since a signature is"
-                    " good for 15 minutes."
+                    f"This machine's clock is {_minutes(abs(ahead))} {way} the service's. Set it: a signature is only"
+                    " valid for 15 minutes."
                 )
         return self._hint
 

@@ -88,7 +88,7 @@ def _header_value(text: str, what: str) -> bytes:
     """The text as bytes. What is wrong is not repeated: it may be a secret."""
     if not text or not all("!" <= char <= "~" for char in text):
         raise UsageError(
-            f"the {what} is empty, or holds a space, a line break or another character that can't stand in a header",
+            f"the {what} is empty, or contains a space, a line break or another character that a header can't have",
             f"Set the {what} again.",
         )
     return text.encode("ascii")

@@ -44,7 +44,7 @@ def survey(
             chosen = find_credentials(environ, working_folder=working_folder, stack_folder=stack_folder, asked=asked)
     except DeclarativeError as error:
         problem = error
-    wants_none = ("it says `simulator: true`, so no credentials are used",) if simulator else ()
+    wants_none = ("`simulator: true` is set, so no credentials are used",) if simulator else ()
     places = (
         Place("options", said_by_options(asked)),
         Place("SDRS_* variables", environment.sdrs),
@@ -57,7 +57,7 @@ def survey(
 
 
 def _empty(environment: Environment) -> Iterator[str]:
-    return (f"empty, and so not set: {one}" for one in environment.empty)
+    return (f"ignored because empty: {one}" for one in environment.empty)
 
 
 def _of_clouds(

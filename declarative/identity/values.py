@@ -113,10 +113,10 @@ def flaw(name: str, text: str) -> Flaw | None:
         return Flaw("is longer than 64 KiB", "Check where it comes from.")
     if _UNFIT.search(text):
         if name in _FILES:
-            return Flaw("holds a line break or another control character", "Give the path of a PEM file.")
-        return Flaw("holds a line break or another control character", "Set it again, without it.")
+            return Flaw("contains a line break or another control character", "Give the path of a PEM file.")
+        return Flaw("contains a line break or another control character", "Set it again, without it.")
     if name in _IN_HEADERS and not all("!" <= char <= "~" for char in text):
-        return Flaw("holds a space or a character outside ASCII", "Set it again; no such value has one.")
+        return Flaw("contains a space or a character outside ASCII", "Set it again without it.")
     if name in _WORDS and _WORD.fullmatch(text) is None:
         return Flaw("is not 1 to 64 letters, digits, dashes and underscores", "Correct it.")
     if name == "auth_type":
@@ -150,8 +150,8 @@ def skips_verification(values: Values, host: str) -> bool:
         return False
     if not is_loopback(host):
         raise UsageError(
-            f"{insecure.source} turns off the verification of certificates, but {visible(host, limit=80)} is not this"
-            " machine: whoever answers in its place would receive the credentials",
-            "Remove it, and name the file of your authority in OS_CACERT.",
+            f"{insecure.source} turns off certificate verification, but {visible(host, limit=80)} is not this"
+            " machine, so a stranger could receive the credentials",
+            "Remove it, and set OS_CACERT to your authority's certificate file.",
         )
     return True

@@ -81,7 +81,7 @@ def read_map(path: Path, shown: str) -> Map:
 def parse_map(shown: str, content: bytes) -> Map:
     """Read the bytes of a file as `read_map` does."""
     if len(content) > MAX_BYTES:
-        _refuse(shown, "the file is larger than 1 MiB", "Leave only the clouds in it that you use.")
+        _refuse(shown, "the file is larger than 1 MiB", "Keep only the clouds that you use.")
     text = decode(shown, content)
     if isinstance(text, Diagnostic):
         raise InputError([text])
@@ -90,7 +90,7 @@ def parse_map(shown: str, content: bytes) -> Map:
         return Map({}, Position(shown))
     if not isinstance(node, Map):
         raise InputError(
-            [Diagnostic("the file is not a map", "Begin it with `clouds:`.", node.position, id="bad-clouds-file")]
+            [Diagnostic("the file is not a map", "Start it with `clouds:`.", node.position, id="bad-clouds-file")]
         )
     return node
 
@@ -99,14 +99,14 @@ def _content(path: Path, shown: str) -> bytes:
     try:
         file = os.open(path, _OPEN)
     except OSError as error:
-        _refuse(shown, f"the file can't be read: {error.strerror}", "Give yourself the right to read it, or remove it.")
+        _refuse(shown, f"the file can't be read: {error.strerror}", "Get read permission, or remove it.")
     try:
         if not stat.S_ISREG(os.fstat(file).st_mode):
-            _refuse(shown, "this is not a regular file", "Put a file in its place, or remove it.")
+            _refuse(shown, "this is not a regular file", "Replace it with a file, or remove it.")
         with open(file, "rb", closefd=False) as content:
             return content.read(MAX_BYTES + 1)
     except OSError as error:
-        _refuse(shown, f"the file can't be read: {error.strerror}", "Check the disk that it is on.")
+        _refuse(shown, f"the file can't be read: {error.strerror}", "Check its disk.")
     finally:
         os.close(file)
 
@@ -154,14 +154,14 @@ class _Reader:
             if not isinstance(event, DocumentStartEvent):  # pragma: no cover - the parser never does that
                 self._stop(event, "the file is not YAML", "Correct it.")
             if found is not None:
-                self._stop(event, "the file holds more than one document", "Remove the line ---, and all behind it.")
+                self._stop(event, "the file contains more than one document", "Remove the line --- and all after it.")
             found, _ = self._value(next(self._events), 1)
         return found or Scalar(None, Position(self._shown))
 
     def _value(self, event: _Event, depth: int) -> tuple[Node, int]:
         """Return the node that begins with `event`, and how many levels it has."""
         if depth > MAX_DEPTH:
-            self._stop(event, f"the file is nested deeper than {MAX_DEPTH} levels", "Make it flatter.")
+            self._stop(event, f"the file is nested deeper than {MAX_DEPTH} levels", "Use fewer levels.")
         if isinstance(event, AliasEvent):
             return self._alias(event, depth)
         before = self._size
@@ -206,8 +206,8 @@ class _Reader:
             elif isinstance(event, ScalarEvent) and event.value == "<<" and not event.style:
                 merged.extend(self._merged(event, value))
             elif (name := key.text or "") in entries:
-                fix = f"It is given first at {places[name]}. Remove one of the two."
-                self._tell(event, f"the key '{visible(name, limit=80)}' is given twice", fix)
+                fix = f"It appears first at {places[name]}. Remove one of the two."
+                self._tell(event, f"duplicate key '{visible(name, limit=80)}'", fix)
             else:
                 entries[name], places[name] = value, self._place(event)
         for other in merged:
@@ -226,8 +226,8 @@ class _Reader:
     def _alias(self, event: _Event, depth: int) -> tuple[Node, int]:
         anchored = self._anchors.get(event.anchor)
         if anchored is None:  # not named: a password that begins with a star would be shown
-            summary = "an alias refers to nothing before it, or to what it stands in"
-            self._tell(event, summary, "If it is a text that begins with *, put it in quotes.")
+            summary = "an alias refers to an unknown anchor, or to the value it is part of"
+            self._tell(event, summary, "Put a text that starts with * in quotes.")
             return Scalar(None, self._place(event)), 1
         self._grow(event, anchored.size)
         if depth + anchored.height - 1 > MAX_DEPTH:
@@ -237,8 +237,8 @@ class _Reader:
     def _grow(self, event: _Event, size: int) -> None:
         self._size += size
         if self._size > MAX_NODES:
-            fix = "Use fewer aliases, or leave only the clouds in it that you use."
-            self._stop(event, f"the file holds more than {MAX_NODES:,} values", fix)
+            fix = "Use fewer aliases, or keep only the clouds that you use."
+            self._stop(event, f"the file contains more than {MAX_NODES:,} values", fix)
 
     def _tell(self, event: _Event, summary: str, fix: str) -> None:
         self._findings.append(Diagnostic(summary, fix, self._place(event), id="bad-clouds-file"))
@@ -254,7 +254,7 @@ class _Reader:
         return Position(self._shown, mark.line + 1, mark.column + 1)
 
 
-_NO_TAG = "Remove it; if it is a text that begins with !, put it in quotes."
+_NO_TAG = "Remove it, or put a text that starts with ! in quotes."
 
 
 def _syntax(shown: str, text: str, error: yaml.YAMLError) -> Diagnostic:

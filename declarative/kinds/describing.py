@@ -22,9 +22,9 @@ def told(shown: Attributes, name: str, pattern: re.Pattern[str]) -> str:
     """A value that a manifest has to hold. Raises Undescribable when it is missing or doesn't fit."""
     value = shown.get(name)
     if not isinstance(value, str) or not value:
-        raise Undescribable(f"the cloud doesn't tell its {name}")
+        raise Undescribable(f"the cloud doesn't show its {name}")
     if not pattern.fullmatch(value):
-        raise Undescribable(f"its {name} is not one that a manifest may hold")
+        raise Undescribable(f"its {name} can't be written in a manifest")
     return value
 
 
@@ -42,7 +42,7 @@ def description(shown: Attributes, context: Describing) -> dict[str, Json]:
         return {}
     if isinstance(text, str) and _DESCRIPTION.fullmatch(text) and len(text.encode()) <= _MAX_BYTES:
         return {"description": text}
-    context.note(f"the description of {shown['id']} is not one that a manifest may hold: not written")
+    context.note(f"the description of {shown['id']} can't be written in a manifest, so it is left out")
     return {}
 
 
@@ -53,7 +53,7 @@ def tags(shown: Attributes, context: Describing) -> dict[str, Json]:
         return {}
     if _fit(found):
         return {"tags": [{"key": tag["key"], "value": tag["value"]} for tag in found]}
-    context.note(f"the tags of {shown['id']} are not such as a manifest may hold: not written")
+    context.note(f"the tags of {shown['id']} can't be written in a manifest, so they are left out")
     return {}
 
 

@@ -33,14 +33,14 @@ _MEANINGS: Final = {
     "error-attaching": "attaching failed",
     "error-detaching": "detaching failed",
     "error-extending": "growing the disks failed",
-    "invalid": "a server or disk of it was deleted outside SDRS",
-    "fault": "its synchronisation is abnormal",
+    "invalid": "its server or disk was deleted outside SDRS",
+    "fault": "its synchronization is abnormal",
 }
 
 _FAULT_LEVELS: Final = {
     "0": "",
-    "2": "the production disk can't be read or written; a failover is the way out",
-    "5": "the link between the disks is broken; failing over is not allowed, call support",
+    "2": "the production disk can't be read or written; fail over to recover",
+    "5": "the link between the disks is broken; do not fail over, call support",
 }
 
 
@@ -49,14 +49,14 @@ def status_troubles(observed: Attributes) -> tuple[str, ...]:
     status = word(observed.get("status"))
     if status in _IN_ORDER:
         return ()
-    meaning = _MEANINGS.get(status, "" if status.startswith("error") else "a status that this program doesn't know")
+    meaning = _MEANINGS.get(status, "" if status.startswith("error") else "an unknown status")
     return (f"status {shown(status, limit=_LIMIT) or 'missing'}" + (f": {meaning}" if meaning else ""),)
 
 
 def fault_level_troubles(observed: Attributes) -> tuple[str, ...]:
     """What its fault level says; 0, and none at all, is no fault."""
     level = word(observed.get("fault_level"))
-    meaning = _FAULT_LEVELS.get(level or "0", "a level that this program doesn't know")
+    meaning = _FAULT_LEVELS.get(level or "0", "an unknown level")
     return (f"fault level {shown(level, limit=_LIMIT)}: {meaning}",) if meaning else ()
 
 

@@ -85,7 +85,7 @@ def _complete(spec: Attributes, lookups: Lookups) -> tuple[Attributes, tuple[Pro
             Problem(
                 ("spec", "primary_ip_address"),
                 "primary_ip_address is given without primary_subnet_id",
-                "Name the subnet (its network id) that the address belongs to.",
+                "Add primary_subnet_id: the network id of the subnet that the address belongs to.",
                 id="address-without-subnet",
             )
         )

@@ -61,8 +61,8 @@ def _complete(spec: Attributes, lookups: Lookups) -> tuple[Attributes, tuple[Pro
         problems.append(
             Problem(
                 ("spec", "target_availability_zone"),
-                f"source and target availability zone are both {source}",
-                "Name the other zone of the active-active domain.",
+                f"the source and target availability zones are both {source}",
+                "Use the domain's other zone for one of them.",
                 id="equal-zones",
             )
         )
@@ -87,7 +87,7 @@ def _domain(spec: Attributes, domains: tuple[Attributes, ...], problems: list[Pr
     if found:
         finding_id = "ambiguous-domain"
         summary = f"{len(found)} active-active domains are named {wanted!r}"
-        fix = "Say domain_id instead: " + ", ".join(str(domain.get("id")) for domain in found)
+        fix = "Use domain_id instead: " + ", ".join(str(domain.get("id")) for domain in found)
     else:
         finding_id = "unknown-domain"
         summary = f"the cloud has no active-active domain named {wanted!r}"

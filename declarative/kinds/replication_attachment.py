@@ -118,7 +118,7 @@ def _describe(shown: Attributes, context: Describing) -> Attributes:
     for name, target in _REFERS.items():
         other = context.name_of(target.kind, str(shown.get(target.field)))
         if other is None:
-            raise Undescribable(f"its {name.replace('_', ' ')} isn't written")
+            raise Undescribable(f"its {name.replace('_', ' ')} is left out")
         spec[name] = other
     return {**spec, "device": _told_device(str(shown.get("device")))}
 
@@ -127,7 +127,7 @@ def _told_device(shown: str) -> str:
     """A device name as manifests write it, with the letters that are shown: they alone are compared."""
     device = shown if _DEVICE.fullmatch(shown) else f"/dev/vd{letters(shown)}"
     if not _DEVICE.fullmatch(device):
-        raise Undescribable("the cloud doesn't tell its device")
+        raise Undescribable("the cloud doesn't show its device")
     return device
 
 

@@ -79,4 +79,4 @@ def held_because(observed: Attributes) -> str:
     if status in SHARED:
         side = observed.get("priority_station")
         return f"production runs on the {side} side; `priority_station: {side}` accepts that"
-    return f"its status is {status}" if observed.get("status") else "it shows no status"
+    return f"its status is {status}" if observed.get("status") else "it has no status"

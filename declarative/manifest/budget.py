@@ -59,7 +59,7 @@ class Budget:
     def require(self, amount: int) -> None:
         """See that so much is left. Raises Exhausted."""
         if self.left < amount:
-            raise Exhausted(f"with all expressions put in, the stack would be larger than {MAX_TEXT >> 20} MiB")
+            raise Exhausted(f"the stack would be larger than {MAX_TEXT >> 20} MiB")
 
     def weight(self, value: Json) -> Weight:
         """Return how large a value is."""

@@ -22,7 +22,7 @@ def unfit(value: Json, *, depth: int = 0) -> str:
         return f"is nested deeper than {MAX_DEPTH} levels"
     if isinstance(value, str):
         found = UNFIT_IN_VALUE.search(value)
-        return f"holds the control character {named(found[0])}" if found else ""
+        return f"contains the control character {named(found[0])}" if found else ""
     if isinstance(value, dict):
         return next(filter(None, (unfit(part, depth=depth + 1) for pair in value.items() for part in pair)), "")
     if isinstance(value, list):
@@ -56,7 +56,7 @@ def decode(file: str, content: bytes, *, shows: bool = False) -> str | Diagnosti
     summary = f"the character {named(found[0])} at byte {mark + len(before.encode())} is not allowed"
     fix = "Remove it."
     if found[0] == _MARK:
-        fix = "Remove it: it is a byte order mark, which may stand at the beginning of a file only."
+        fix = "Remove it: it is a byte order mark, which is only allowed at the beginning of a file."
     return Diagnostic(summary, fix, _end_of(file, before, text if shows else ""), id="control-character")
 
 

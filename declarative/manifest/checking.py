@@ -49,7 +49,7 @@ class SchemaCheck:
         """Tell how many were faulty and not explained; `what` they are, in plural."""
         if self._untold:
             summary = f"{self._untold} more {what} are not valid"
-            self.found.append(Diagnostic(summary, "Correct the first ones and try again.", id="more-findings"))
+            self.found.append(Diagnostic(summary, "Correct the first ones, then try again.", id="more-findings"))
 
     def _is_spoilt(self, place: Position | None) -> bool:
         return place is not None and (place.file, place.line) in self.spoilt
@@ -106,8 +106,8 @@ def _padded(document: Document) -> Iterator[Diagnostic]:
     for name, value in spec.items() if isinstance(spec, Mapping) else ():
         if isinstance(value, str) and value != value.strip():
             yield Diagnostic(
-                f"{name} has blanks at its beginning or end, which count for nothing",
-                "Take them out.",
+                f"{name} has leading or trailing spaces, which are ignored",
+                "Remove them.",
                 document.source.position(("spec", name)),
                 severity=Severity.WARNING,
                 id="padded-text",

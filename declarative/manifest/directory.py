@@ -125,7 +125,7 @@ class Directory:
         of_kind = [one for one in self._candidates(address) if one.kind == address.kind]
         candidates = {one.name: one for one in reversed(of_kind)} | {_text(one): one for one in of_kind}
         near = difflib.get_close_matches(text, candidates, n=1, cutoff=0.6)
-        fix = f"Declare it, or give {by_id} for one that is not managed here."
+        fix = f"Declare it, or use {by_id} for an object that is not managed here."
         if near:
             meant = candidates[near[0]]
             place = self.objects[meant].document.source.position(("metadata", "name"))
@@ -162,8 +162,8 @@ def _wrong_key(address: Address, same: list[Address], *, search: bool) -> Fault:
     if not same:
         return Fault(
             "empty-for-each",
-            f"{document} makes no object: its for_each is empty",
-            "Give for_each a key, or remove this.",
+            f"{document} makes no objects because its for_each is empty",
+            "Give for_each a key, or remove this reference.",
         )
     keys = [one.key for one in same[:_MAX_CANDIDATES]]
     more = f" and {len(same) - _MAX_KEYS} more" if len(same) > _MAX_KEYS else ""

@@ -83,7 +83,7 @@ def pieces(text: str) -> Pieces:
     """Split a text into literal parts and expressions; `$${` becomes a literal `${`. Raises BadExpression."""
     if expressions(text) > MAX_EXPRESSIONS:
         raise BadExpression(
-            "too-many-expressions", f"one text holds more than {MAX_EXPRESSIONS} expressions", "Use fewer."
+            "too-many-expressions", f"one text contains more than {MAX_EXPRESSIONS} expressions", "Use fewer."
         )
     found: list[str | Expression] = []
     literal, end = "", 0
@@ -95,7 +95,7 @@ def pieces(text: str) -> Pieces:
             continue
         if match[1] is None:
             raise BadExpression(
-                "bad-expression", "an expression is not closed", "Close it with '}', or write $${ for a literal ${."
+                "bad-expression", "an expression is never closed", "Close it with '}', or write $${ for a literal ${."
             )
         if literal:
             found.append(literal)
@@ -126,10 +126,10 @@ def _remedy(text: str) -> str:
     """Say how to write what a text that is no expression may mean."""
     for spelt in (_QUOTED_KEY.sub(r"[\2]", text), _QUOTED_KEY.sub(r".\2", text)):
         if spelt != text and any(form.fullmatch(spelt) for form in (_OBJECT, _VARIABLE, _EACH)):
-            return f"Write ${{{spelt}}}: a key takes no quotes."
+            return f"Write ${{{spelt}}}: a key has no quotes."
     root = text.partition(".")[0]
     near = did_you_mean(text, _FORMS) if root in _ROOTS else did_you_mean(root, _ROOTS).replace("'var'", "'var.X'")
-    known = f"Known are {', '.join(_FORMS)}, and in outputs {_OBJECT_FORMS}; write $${{ for a literal ${{."
+    known = f"Use {', '.join(_FORMS)}, or in outputs {_OBJECT_FORMS}. Write $${{ for a literal ${{."
     return f"{near} {known}".strip()
 
 
@@ -173,7 +173,7 @@ class Scope:
             raise BadExpression(
                 "expression-not-allowed",
                 f"for_each can't use ${{{expression.text}}}",
-                "It may use variables only: ${var.X}.",
+                "Use variables only: ${var.X}.",
             )
         if root is Root.STACK:
             return self.stack
@@ -181,7 +181,7 @@ class Scope:
             return self.environment
         if root is Root.OBJECT:
             name = str(expression.reference.address).partition("/")[2] if expression.reference else "its name"
-            fix = f"That is for outputs of the Stack. A field such as protection_group takes the name alone: {name}."
+            fix = f"Only outputs of the Stack can use it. A field such as protection_group takes the name: {name}."
             raise BadExpression("expression-not-allowed", f"${{{expression.text}}} refers to an object", fix)
         if self.each is None:
             raise BadExpression(
@@ -205,7 +205,7 @@ class Scope:
             return value
         if not isinstance(value, dict):
             raise BadExpression(
-                "unknown-entry", f"{of} is no map, so ${{{expression.text}}} has no value", f"Write ${{{of}}}."
+                "unknown-entry", f"{of} is not a map, so ${{{expression.text}}} has no value", f"Write ${{{of}}}."
             )
         if expression.key not in value:
             keys = _shown(", ".join(itertools.islice(value, _MAX_KEYS))) or "none"
@@ -280,7 +280,7 @@ class Substitution:
         self.budget.spend(EXPRESSION * len(weights) + (total if length <= MAX_SCALAR else MAX_SCALAR))
         if length <= MAX_SCALAR:
             return True
-        summary = f"the value would be larger than {MAX_SCALAR >> 10} KiB once its expressions are put in"
+        summary = f"the value would be larger than {MAX_SCALAR >> 10} KiB after its expressions are replaced"
         self._refuse(path, BadExpression("value-too-large", summary, "Use smaller values here."))
         return False
 
@@ -316,8 +316,8 @@ def as_text(value: Json) -> str:
     what = "a map" if isinstance(value, dict) else "a list" if isinstance(value, list) else "nothing"
     raise BadExpression(
         "value-not-text",
-        f"{what} can't be a part of a text",
-        "Let the expression be the whole value, or pick an entry.",
+        f"{what} can't be used inside a text",
+        "Make the expression the whole value, or select an entry.",
     )
 
 

@@ -162,7 +162,7 @@ def _unreadable(path: str, shown: str, error: OSError) -> FoundFile:
 
 
 def _cannot_read(shown: str, error: OSError) -> Diagnostic:
-    fix = f"Give yourself the right to read it, or name it in {IGNORE_FILE}."
+    fix = f"Get read permission, or name it in {IGNORE_FILE}."
     return Diagnostic(f"this can't be read: {error.strerror}", fix, Position(shown), id="unreadable-file")
 
 

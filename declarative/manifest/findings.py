@@ -41,7 +41,7 @@ _WANTED = {
     "null": "nothing",
 }
 _FOUND = {dict: "a map", list: "a list", type(None): "nothing"}
-_GIVE_IT = "Give it a value, or leave it out if it may be."
+_GIVE_IT = "Give it a value, or leave it out if it is optional."
 # The id of a finding about a value, by the keyword that it breaks.
 _RULES = {
     "type": "wrong-type",
@@ -213,11 +213,11 @@ def _bad_value(error: _Error) -> Finding:
     is_secret = bool(error.schema.get("writeOnly"))
     if error.keyword in ("maxBytes", "maxLength"):
         unit, length = ("bytes", byte_length) if error.keyword == "maxBytes" else ("characters", len)
-        summary = f"{name} is {length(error.value)} {unit} long; at most {error.rule} are allowed"
+        summary = f"{name} is {length(error.value)} {unit} long, but at most {error.rule} are allowed"
         return Finding(error.path, summary, "Shorten it.", rank=rank, is_secret=is_secret, id="too-long")
     if error.keyword == "maxItems":
         count = f"{len(error.value)} entries" + (" or more" if len(error.value) == _MAX_ENTRIES else "")
-        summary = f"{name} holds {count}; at most {error.rule} are allowed"
+        summary = f"{name} has {count}, but at most {error.rule} are allowed"
         return Finding(error.path, summary, "Remove some.", rank=rank, id="too-many-entries")
     found = "" if is_secret else f", found {quoted(error.value)}"
     return Finding(
@@ -252,7 +252,7 @@ def _wanted(error: _Error) -> str:
 def _fix(error: _Error) -> str:
     value, wanted = error.value, error.rule
     if error.schema.get("writeOnly"):
-        return "Another store is named by --state or DECLARATIVE_STATE, never in a manifest."
+        return "To use another store, set --state or DECLARATIVE_STATE."
     if value is None:
         return _GIVE_IT
     if error.keyword in ("const", "enum"):
@@ -295,10 +295,10 @@ def retyped(value: Json, wanted: str | list[str]) -> str:
 
 def _quote_it(value: Json) -> str:
     if isinstance(value, bool | int):
-        return f'Text expected: quote it: "{quoted(value).removeprefix("the number ")}".'
+        return f'Put it in quotes: "{quoted(value).removeprefix("the number ")}".'
     if isinstance(value, float):
-        return "Text expected: quote it."
-    return 'If text with brackets or an expression is meant, quote it, as in "${var.x}".'
+        return "Put it in quotes."
+    return 'Put text with brackets, or an expression, in quotes: "${var.x}".'
 
 
 def _unquote_it(value: str) -> str:
@@ -335,7 +335,7 @@ def _swallowed(name: str, content: Mapping[str, Json]) -> str:
     """Speak of the field whose text holds a missing one, because that one is indented too far."""
     held = re.compile(rf"(?:^|\s){re.escape(name)}:\s")
     found = next((key for key, value in content.items() if isinstance(value, str) and held.search(value)), "")
-    return f"It is read as a part of {found}: check its indentation." if found else ""
+    return f"It is read as part of {found}. Check its indentation." if found else ""
 
 
 def _not_exactly_one(error: _Error) -> Iterator[Finding]:
@@ -352,13 +352,13 @@ def _not_exactly_one(error: _Error) -> Iterator[Finding]:
 def _not_allowed(error: _Error) -> Iterator[Finding]:
     fix = f"{error.schema.get('description', '')} Remove it.".strip()
     yield Finding(
-        error.path, f"{field_in_words(error.path)} does not belong here", fix, at_key=True, id="field-not-allowed"
+        error.path, f"{field_in_words(error.path)} is not allowed here", fix, at_key=True, id="field-not-allowed"
     )
 
 
 def _repeated(error: _Error) -> Iterator[Finding]:
     earlier = field_in_words((*error.path[:-2], error.rule))
-    summary = f"{field_in_words(error.path)} is {quoted(error.value)}, as in {earlier}"
+    summary = f"{field_in_words(error.path)} is {quoted(error.value)}, the same as {earlier}"
     yield Finding(
         error.path, summary, f"Remove one of the two, or give it another {error.path[-1]}.", id="repeated-value"
     )

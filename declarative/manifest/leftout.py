@@ -52,10 +52,10 @@ class Why(enum.Enum):
     """Why a file is left out, as the end of a sentence, and what helps."""
 
     LINK = "links are never followed"
-    ENDING = "a manifest ends in .yaml or .yml, in small letters"
-    CLOUDS = "its name is that of a file of clouds"
-    FOLDER = "nothing below such a folder is read as a manifest"
-    HIDDEN = "its name, or that of its folder, begins with a dot"
+    ENDING = "the name of a manifest ends in .yaml or .yml, in lower case"
+    CLOUDS = "its name is reserved for a file of clouds"
+    FOLDER = "files in such a folder are not read as manifests"
+    HIDDEN = "its name or its folder's name starts with a dot"
     IGNORED = f"{IGNORE_FILE} names it"
 
 
@@ -78,7 +78,7 @@ def left_out_warnings(folder: Path) -> Iterator[Diagnostic]:
     for found in search.files():
         yield _warning(folder, found)
     if search.exhausted:
-        summary = "there are too many files to look at all that are left out"
+        summary = "there are too many files to check all that are not read"
         fix = f"Name folders without manifests in {IGNORE_FILE}."
         yield Diagnostic(summary, fix, Position(str(folder)), severity=Severity.WARNING, id="too-many-files")
 
@@ -92,9 +92,9 @@ def still_written(folder: Path, gone: Collection[Address]) -> Iterator[Diagnosti
         for name in found.addresses:
             for address in wanted.pop(name, ()):
                 yield Diagnostic(
-                    f"{address} is gone from the manifests; it stands in {visible(found.path)}, which is left out:"
+                    f"{address} is no longer in the manifests. It is in {visible(found.path)}, which is not read:"
                     f" {found.why.value}",
-                    "Let the file be read if the object is to stay.",
+                    "To keep the object, make the file readable as a manifest again.",
                     Position(str(folder / found.path)),
                     str(address),
                     Severity.WARNING,
@@ -103,17 +103,17 @@ def still_written(folder: Path, gone: Collection[Address]) -> Iterator[Diagnosti
 
 
 def _warning(folder: Path, found: LeftOut) -> Diagnostic:
-    what = "this file is left out"
+    what = "this file is not read"
     if found.why is Why.LINK:
-        what = f"this link to {visible(found.target, limit=200)} is left out"
+        what = f"this link to {visible(found.target, limit=200)} is not read"
     elif found.addresses:
         more = f" and {len(found.addresses) - _MAX_NAMED} more" if len(found.addresses) > _MAX_NAMED else ""
         named = ", ".join(visible(name, limit=100) for name in found.addresses[:_MAX_NAMED])
-        what = f"this file, which holds {named}{more}, is left out"
+        what = f"this file contains {named}{more}, but is not read"
     fix = {
         Why.LINK: "Put the file itself here",
         Why.ENDING: f"Rename it to {visible(Path(found.path).with_suffix('.yaml').name, limit=200)}",
-    }.get(found.why, "Move it to where manifests are read")
+    }.get(found.why, "Move it to a folder where manifests are read")
     where = Position(str(folder / found.path))
     return Diagnostic(
         f"{what}: {found.why.value}",

@@ -189,10 +189,10 @@ class _Loading:
         self._findings.extend(reading.findings)
         self._files += bool(reading.nodes)
         if not reading.nodes and not reading.findings:
-            fix = "Remove it, if that is what you want."
+            fix = "Remove it if you do not need it."
             place = Position(found.shown)
             self._findings.append(
-                Diagnostic("the file holds no resources", fix, place, severity=Severity.WARNING, id="empty-file")
+                Diagnostic("the file contains no documents", fix, place, severity=Severity.WARNING, id="empty-file")
             )
         for node in reading.nodes:
             document = self._document(node)
@@ -209,14 +209,14 @@ class _Loading:
         """Why the file is read as a manifest, and how to leave it out."""
         line = ignore_line(self._path)
         if not line:
-            return f"{_OURS}; name others in {IGNORE_FILE}."
-        return f"{_OURS}; to leave this one out, add the line `{line}` to {IGNORE_FILE}."
+            return f"{_OURS}. Name other files in {IGNORE_FILE}."
+        return f"{_OURS}. To exclude this one, add the line `{line}` to {IGNORE_FILE}."
 
     def manifests(self, warnings: Iterable[Diagnostic] = ()) -> Manifests:
         environments = self._environments()
         self._judge_strangers()
         if not self.stacks and not any(finding.severity is Severity.ERROR for finding in self._findings):
-            raise StackMissing(f"{self._folder} holds no Stack", self._way_to_a_stack())
+            raise StackMissing(f"no Stack was found in {self._folder}", self._way_to_a_stack())
         self._check_stacks()
         self._findings.extend(warnings)
         return Manifests(
@@ -233,10 +233,10 @@ class _Loading:
 
     def _way_to_a_stack(self) -> str:
         if self._documents or self._unnamed or self._strangers:
-            return "Name the stack's folder with -C, or write a document with `kind: Stack`."
+            return "Use -C to name the stack's folder, or write a document with `kind: Stack`."
         place = pasteable(self._folder)
         begin = "`declarative init`" if place in ("", ".") else f"`declarative init {place}`"
-        return f"Name the stack's folder with -C, or begin a new stack with {begin}."
+        return f"Use -C to name the stack's folder, or create a stack with {begin}."
 
     def _document(self, node: Node) -> Document | None:
         """Return the document, or None when it isn't ours to judge further; a finding says why."""
@@ -251,7 +251,7 @@ class _Loading:
         if version == API_VERSION and kind in kinds():
             return Document(kind, name, content, node.source, node.expressions)
         if not content.keys() & _ENVELOPE:
-            fix = f"A manifest begins with `apiVersion: {API_VERSION}`. {self._ours()}"
+            fix = f"A manifest starts with `apiVersion: {API_VERSION}`. {self._ours()}"
             place = dataclasses.replace(node.source.position(()), snippet=None)  # it may be a file of values
             told = Diagnostic("apiVersion is missing", fix, place, id="missing-api-version")
             self._strangers.append((node, told))
@@ -270,8 +270,8 @@ class _Loading:
         names = declared.keys() if isinstance(declared, dict) else ()
         for node, told in self._strangers:
             if node.value and all(name in names for name in node.value):
-                summary = "this file holds values of variables, and is read where --var-file names it"
-                fix = f"Name it there, or in {IGNORE_FILE}."
+                summary = "this file contains values of variables. It is only read if --var-file names it"
+                fix = f"Pass it with --var-file, or name it in {IGNORE_FILE}."
                 told = Diagnostic(summary, fix, told.position, severity=Severity.WARNING, id="variable-file-not-named")
             else:
                 self._unplaced.add("")
@@ -281,7 +281,7 @@ class _Loading:
         if "apiVersion" not in node.value:
             near = did_you_mean("apiVersion", [key for key in node.value if key[:3].lower() == "api"])
             path, slip = _misspelt("apiVersion", node.value)
-            fix = slip or f"A manifest begins with `apiVersion: {API_VERSION}`."
+            fix = slip or f"A manifest starts with `apiVersion: {API_VERSION}`."
             if near and not slip:
                 fix = f"Write apiVersion instead of {near.removeprefix('Did you mean ').rstrip('?')}."
             self._refuse("missing-api-version", node, path, "apiVersion is missing", f"{fix} {self._ours()}")
@@ -323,21 +323,21 @@ class _Loading:
             address = f"{document.kind}/{visible(document.name, limit=80)}"
             place = first.source.position(("metadata", "name"))
             where = document.source.position(("metadata", "name"))
-            fix = f"It is declared first at {place}. Give one of the two another name."
+            fix = f"The first declaration is at {place}. Rename one of the two."
             self._findings.append(Diagnostic(f"{address} is declared twice", fix, where, id="duplicate-address"))
 
     def _check_stacks(self) -> None:
         places = [document.source.position(("kind",)) for _, document in self.stacks]
         listed = " and ".join(map(str, places))
         if len(self.stacks) > 1:
-            fix = f"They are at {listed}. Keep one, or name the folder of the other in {IGNORE_FILE}."
+            fix = f"They are at {listed}. Keep one, or name the other's folder in {IGNORE_FILE}."
             self._findings.append(
-                Diagnostic("the folder holds more than one Stack", fix, places[-1], id="several-stacks")
+                Diagnostic("the folder has more than one Stack", fix, places[-1], id="several-stacks")
             )
         elif self.stacks and "/" in self.stacks[0][0]:
             place = pasteable((self._folder / self.stacks[0][0]).parent)
-            fix = f"Move it up, or name that folder with -C{f' {place}' if place else ''}."
-            self._findings.append(Diagnostic("the Stack lies in a subfolder", fix, places[0], id="stack-in-subfolder"))
+            fix = f"Move it up, or run the command with -C{f' {place}' if place else ''}."
+            self._findings.append(Diagnostic("the Stack is in a subfolder", fix, places[0], id="stack-in-subfolder"))
 
     def _environments(self) -> dict[str, FoundFile]:
         environments = {}
@@ -372,13 +372,13 @@ def named_environments(folder: Path) -> Iterator[tuple[str, FoundFile, tuple[str
 
 def _environment_fault(name: str, suffix: str) -> tuple[str, str] | None:
     if suffix != "yaml":
-        return "the file of an environment ends in .yaml", f"Rename it to {visible(name, limit=80)}.yaml."
+        return "the name of an environment's file must end in .yaml", f"Rename it to {visible(name, limit=80)}.yaml."
     if name == DEFAULT_ENVIRONMENT:
-        fix = "Put its values into spec.variables as defaults."
+        fix = "Put its values in spec.variables as defaults."
         return f"the environment '{DEFAULT_ENVIRONMENT}' has no file", fix
     if not _ENVIRONMENT.fullmatch(name):
         summary = f"'{visible(name, limit=80)}' is not a valid environment name"
-        return summary, "Use 1 to 63 of a-z, 0-9 and '-', not beginning with '-'."
+        return summary, "Use 1 to 63 of a-z, 0-9 and '-', not starting with '-'."
     return None
 
 

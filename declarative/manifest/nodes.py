@@ -150,7 +150,7 @@ def _events(text: str) -> _Next:
     Raises DeclarativeError when PyYAML was built without its C parser.
     """
     if not yaml.__with_libyaml__:
-        raise DeclarativeError("PyYAML lacks its C loader", "Install PyYAML from a wheel, or build it with libyaml.")
+        raise DeclarativeError("PyYAML has no C loader", "Install PyYAML from a wheel, or build it with libyaml.")
     from yaml._yaml import CParser
 
     return CParser(text).get_event
@@ -228,7 +228,7 @@ class Reader:
     def _document(self, text: PackedText, start: _Event, nodes: list[Node]) -> None:
         if start.version or start.tags:
             self._refuse(
-                "yaml-directive", start, "a YAML directive is not allowed", "Remove the line that begins with '%'."
+                "yaml-directive", start, "a YAML directive is not allowed", "Remove the line that starts with '%'."
             )
         self._expressions = False
         value = self._value(self._next(), 1)
@@ -255,7 +255,7 @@ class Reader:
             return self._scalar(event)
         if depth > MAX_DEPTH:
             self._stop(
-                "nested-too-deep", event, f"the document is nested deeper than {MAX_DEPTH} levels", "Make it flatter."
+                "nested-too-deep", event, f"the document is nested deeper than {MAX_DEPTH} levels", "Use fewer levels."
             )
         return self._mapping(depth) if kind is MappingStartEvent else self._sequence(depth)
 
@@ -314,7 +314,7 @@ class Reader:
             if type(event) is ScalarEvent:
                 found, fix = visible(event.value, limit=80) or "nothing", "Put the key in quotes."
             else:
-                found, fix = "a list or map", 'If an expression is meant, quote it: "${var.x}".'
+                found, fix = "a list or map", 'Put an expression in quotes: "${var.x}".'
             self._refuse("key-not-text", event, f"a key must be text, found {found}", fix)
             return None
         if key == "<<" and event.style == "":
@@ -341,8 +341,8 @@ class Reader:
             self._refuse(
                 "control-character",
                 event,
-                f"the text holds the control character {named(found[0])}",
-                "Remove its escape.",
+                f"the text contains the control character {named(found[0])}",
+                "Remove its escape sequence.",
             )
         return text
 
@@ -350,7 +350,10 @@ class Reader:
         self._nodes += 1
         if self._nodes > MAX_NODES:
             self._stop(
-                "file-too-large", event, f"the file holds more than {MAX_NODES} values", "Split it into several files."
+                "file-too-large",
+                event,
+                f"the file contains more than {MAX_NODES} values",
+                "Split it into several files.",
             )
 
     def _further_documents(
@@ -384,12 +387,12 @@ class Reader:
 
     def _repeated(self, again: list[tuple[str, _Event]], marks: dict[str, _Mark]) -> None:
         for key, event in again:
-            summary = f"the key '{visible(key, limit=80)}' is given twice"
+            summary = f"duplicate key '{visible(key, limit=80)}'"
             self._refuse(
                 "duplicate-key",
                 event,
                 summary,
-                f"It is given first at {self._place(marks[key])}. Remove one of the two.",
+                f"It appears first at {self._place(marks[key])}. Remove one of the two.",
             )
 
     def _refuse(self, finding_id: str, event: _Event, summary: str, fix: str) -> None:

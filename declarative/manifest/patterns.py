@@ -60,7 +60,7 @@ def compile_pattern(text: str) -> Pattern:
     reader = _Reader(text)
     part, _ = reader.alternatives()
     if reader.rest():
-        raise BadPattern(f"there is a ')' too many at character {reader.at + 1}")
+        raise BadPattern(f"there is an unmatched ')' at character {reader.at + 1}")
     return Pattern(text, part)
 
 
@@ -116,12 +116,12 @@ class _Reader:
         if char == "\\":
             return _char(self._escape()), 0
         if char in "*+?{":
-            raise BadPattern(f"nothing stands before the '{char}' at character {self.at}")
+            raise BadPattern(f"there is nothing to repeat before the '{char}' at character {self.at}")
         return _char(frozenset(char).__contains__), 0
 
     def _group(self) -> tuple[_Part, int]:
         if not self._take("?:") and self._take("?"):
-            raise BadPattern("of the groups that begin with '(?', only '(?:' is known")
+            raise BadPattern("only '(?:' is supported of the groups that start with '(?'")
         self._groups += 1
         if self._groups > _MAX_GROUPS:
             raise BadPattern(f"it has more than {_MAX_GROUPS} groups")
@@ -154,7 +154,7 @@ class _Reader:
         if self._take(","):
             high = None if self.rest()[:1] == "}" else self._count()
         if not self._take("}") or (high is not None and high < low):
-            raise BadPattern(f"the quantifier before character {self.at + 1} must read {{n}}, {{n,}} or {{n,m}}")
+            raise BadPattern(f"the quantifier before character {self.at + 1} must be {{n}}, {{n,}} or {{n,m}}")
         return low, high
 
     def _count(self) -> int:
@@ -162,7 +162,7 @@ class _Reader:
         while self.rest()[:1] in _DIGITS and self.rest():
             digits += self._next("a quantifier")
         if not digits or len(digits) > 4 or int(digits) > _MAX_COUNT:
-            raise BadPattern(f"a quantifier counts from 0 to {_MAX_COUNT}; write \\{{ for a brace")
+            raise BadPattern(f"a quantifier is limited to {_MAX_COUNT}; write \\{{ for a brace")
         return int(digits)
 
     def _escape(self) -> _OneOf:
@@ -173,7 +173,7 @@ class _Reader:
             return frozenset(_CONTROLS[char]).__contains__
         if char in _SYNTAX:
             return frozenset(char).__contains__
-        raise BadPattern(f"the escape '\\{char}' is not known")
+        raise BadPattern(f"the escape '\\{char}' is not supported")
 
     def _class(self) -> _OneOf:
         negated = self._take("^")
@@ -181,7 +181,7 @@ class _Reader:
         while not self._take("]"):
             members.append(self._member())
         if not members:
-            raise BadPattern("a class holds nothing")
+            raise BadPattern("a class is empty")
         return lambda found: any(member(found) for member in members) is not negated
 
     def _member(self) -> _OneOf:
@@ -197,7 +197,7 @@ class _Reader:
         if high == "\\":
             high = self._class_escape()
         if high < low:
-            raise BadPattern(f"the range {low}-{high} is upside down")
+            raise BadPattern(f"the range {low}-{high} is reversed")
         return lambda found: low <= found <= high
 
     def _class_escape(self) -> str:
@@ -205,7 +205,7 @@ class _Reader:
         if char in _SYNTAX:
             return char
         if char not in _CONTROLS:
-            raise BadPattern(f"the escape '\\{char}' is not known in a class")
+            raise BadPattern(f"the escape '\\{char}' is not supported in a class")
         return _CONTROLS[char]
 
 

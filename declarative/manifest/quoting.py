@@ -17,7 +17,7 @@ _VALUE = re.compile(r"""( *(?:- +)*(?:(?:"[^"]*"|'[^']*'|[^\s"'#:][^:#]*?) *: +)
 _SMART = "\u2018-\u201f\u00ab\u00bb\u2032\u2033"
 _STRAIGHT = "Use straight quotes, \" or '."
 _QUOTE_VALUE = "Put the value in quotes."
-_OR_BELOW = "; if it is a `name: value` of its own, write it in a line below, indented."
+_OR_BELOW = " or, if it is a `name: value` of its own, indent it on a line below."
 
 # PyYAML's tokens; its types are not annotated.
 _Token = Any
@@ -58,12 +58,12 @@ def value_repairs(text: Text) -> Iterator[Repair]:
 def _nested_in_line(text: Text, found: re.Match[str]) -> Iterator[Repair]:
     at = text.trouble.line
     below = f"{' ' * (text.column(at) + 2)}{found[2]}{found[3]}"
-    summary = "a `name: value` can't begin in the line of the name that it belongs to"
-    fix = "Write it in a line of its own below, indented."
+    summary = "a nested `name: value` can't start on its parent's line"
+    fix = "Indent it on a line of its own below."
     yield Repair(Advice(summary, fix, at, found.start(2)), {at: f"{found[1].rstrip()}\n{below}"})
 
 
-_FIRST = "a text can't begin with this character unless it stands in quotes"
+_FIRST = "a text that starts with this character needs quotes"
 _NEEDS_QUOTES = (
     ("mapping values", "a text with ': ' in it needs quotes"),
     ("cannot start", _FIRST),
@@ -84,7 +84,7 @@ def _smart_quotes(text: Text) -> Iterator[Repair]:
     for number in dict.fromkeys((text.trouble.line, text.last)):
         line = text.lines[number]
         if found := re.search(f"[{_SMART}]", line):
-            summary = "typographic quotes are letters like any other in YAML"
+            summary = "YAML treats typographic quotes as ordinary characters"
             straight = re.sub(f"[{_SMART}]", '"', line)
             yield Repair(Advice(summary, _STRAIGHT, number, found.start()), {number: straight})
 
@@ -133,10 +133,10 @@ def _unclosed_quotes(text: Text) -> Iterator[Repair]:
         begins.append((token.start_mark.line, token.start_mark.column))
     for line, column in begins:
         quote = text.lines[line][column : column + 1]
-        advice = Advice("the quotes that open here are not closed", "Close the quotes in this line.", line, column)
+        advice = Advice("the quote that opens here is never closed", "Close the quotes on this line.", line, column)
         for end in _ends_of_value(text.lines[line], column):
             yield Repair(advice, {line: text.lines[line][:end] + quote + text.lines[line][end:]})
-        extra = Advice("the quotes that open here are not closed", "Remove the quote, or close it.", line, column)
+        extra = Advice("the quote that opens here is never closed", "Remove the quote, or close it.", line, column)
         yield Repair(extra, {line: text.lines[line][:column] + text.lines[line][column + 1 :]})
 
 
@@ -167,28 +167,28 @@ def _around_quotes(text: Text) -> Iterator[Repair]:
     if last >= end:
         inner = line[begin + 1 : last]
         escaped = inner.replace("'", "''") if quote == "'" else inner.replace('"', '\\"')
-        summary = "the quotes close here, and more text follows"
+        summary = "there is text after the closing quote"
         if quote == "'":
-            fix = "Inside single quotes, write '' for one quote; remove a quote that is one too many."
+            fix = "Inside single quotes, write '' for a quote. Remove a quote that does not belong here."
         else:
-            fix = 'Inside double quotes, write \\" for a quote; remove a quote that is one too many.'
+            fix = 'Inside double quotes, write \\" for a quote. Remove a quote that does not belong here.'
         yield Repair(Advice(summary, fix, at, end - 1), {at: f"{line[: begin + 1]}{escaped}{line[last:]}"})
         if line[begin : begin + 2] == quote * 2:
             yield Repair(
-                Advice("two quotes stand where one should", "Remove one quote.", at, begin),
+                Advice("there are two quotes where one is expected", "Remove one quote.", at, begin),
                 {at: line[:begin] + line[begin + 1 :]},
             )
         return
     if line[begin:end] == quote * 2 or end - begin == 2:
         advice = Advice(
-            "the quotes close here, and more text follows",
-            "Remove one quote, or close the quotes behind the text.",
+            "there is text after the closing quote",
+            "Remove one quote, or move the closing quote to the end of the text.",
             at,
             end - 1,
         )
     else:
         advice = Advice(
-            "the quotes close here, and more text follows", "Put the closing quote behind the text.", at, end - 1
+            "there is text after the closing quote", "Move the closing quote to the end of the text.", at, end - 1
         )
     for stop in _ends_of_value(line, end):
         yield Repair(advice, {at: f"{line[: end - 1]}{line[end:stop]}{quote}{line[stop:]}"})
@@ -204,7 +204,7 @@ def _brackets(text: Text) -> Iterator[Repair]:
     begin = trouble.begin
     char = line[column : column + 1]
     if "node content" in trouble.words and char == ",":
-        advice = Advice("nothing stands before this ','", "Remove the comma, or add a value.", at, column)
+        advice = Advice("a value is missing before this ','", "Remove the comma, or add a value.", at, column)
         yield Repair(advice, {at: line[:column] + line[column + 1 :]})
     if begin is None or text.lines[begin[0]][begin[1] : begin[1] + 1] not in _OPEN:
         begin = _open_bracket(text)
@@ -216,8 +216,8 @@ def _brackets(text: Text) -> Iterator[Repair]:
         advice = Advice(f"the bracket {opening} is closed by {char}", f"Close the bracket with {closing}.", at, column)
         yield Repair(advice, {at: line[:column] + closing + line[column + 1 :]})
     yield from _expression(text, begin)
-    not_closed = f"the bracket {opening} that opens here is not closed"
-    fix = f"Close the bracket with {closing}; if it is part of a text, put the text in quotes."
+    not_closed = f"the bracket {opening} that opens here is never closed"
+    fix = f"Close the bracket with {closing}. If it is part of a text, put the text in quotes."
     advice = Advice(not_closed, fix, *begin)
     if at == begin[0]:
         yield from _comma_missing(text, begin[1] + 1)
@@ -260,15 +260,15 @@ def _behind_bracket(text: Text) -> Iterator[Repair]:
         return
     if line[column : column + 1] in ("]", "}"):
         advice = Advice(
-            "a bracket closes here that is not open", "Remove the bracket, or open one before it.", at, column
+            "this closing bracket has no opening bracket", "Remove the bracket, or open one before it.", at, column
         )
         yield Repair(advice, {at: line[:column] + line[column + 1 :]})
     if found := _VALUE.match(line):
-        summary = "text stands behind a closing bracket"
+        summary = "there is text after a closing bracket"
         yield Repair(
             Advice(
                 summary,
-                "Begin a new line for it; if the brackets are part of a text, put the text in quotes.",
+                "Start a new line for it. If the brackets are part of a text, put the text in quotes.",
                 at,
                 column,
             ),
@@ -282,7 +282,7 @@ def _bracket_not_opened(text: Text) -> Iterator[Repair]:
     found = _VALUE.match(line)
     if found and found[2].endswith(("]", "}")) and found[2][0] not in "[{$\"'":
         opening = "[" if found[2].endswith("]") else "{"
-        summary = f"the bracket that closes with {found[2][-1]} is not open"
+        summary = f"the closing bracket {found[2][-1]} has no opening bracket"
         advice = Advice(
             summary,
             f"Open the bracket with {opening} before the value, or put the value in quotes.",
@@ -299,6 +299,6 @@ def _block_header(text: Text) -> Iterator[Repair]:
     line = text.lines[at]
     if found := re.match(r"(.*?[:-] +[|>][-+0-9]*) *(?=\S)", line):
         below = " " * (text.column(at) + 2)
-        summary = "text stands behind the sign that begins a block of text"
-        fix = "Begin the text in the next line, indented; or put it in quotes."
+        summary = "there is text after the sign that starts a block of text"
+        fix = "Indent the text on the next line, or put it in quotes."
         yield Repair(Advice(summary, fix, at, found.end()), {at: f"{found[1]}\n{below}{line[found.end() :]}"})

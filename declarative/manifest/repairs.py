@@ -71,8 +71,8 @@ def _two_in_a_line(text: Text, at: int) -> Iterator[Repair]:
     found = re.search(rf"(?<=\S)\s+(?:{_NAME})$", line[: text.trouble.column])
     if found and (text.colon(at) or 0) < found.start() - 1:
         start = len(line[: found.end()]) - len(found[0].lstrip())
-        summary = "a second `name: value` stands in this line"
-        fix = "Begin a new line with it; if it is a part of the text before it, put that in quotes."
+        summary = "there is a second `name: value` on this line"
+        fix = "Start a new line for it. If it is part of the text before it, put that text in quotes."
         rest = f"{' ' * text.column(at)}{line[start:]}"
         yield Repair(Advice(summary, fix, at, start), {at: f"{line[:start].rstrip()}\n{rest}"})
 
@@ -85,19 +85,19 @@ def _unpaired(text: Text, number: int) -> Iterator[Repair]:
     line, column = text.lines[number], text.column(number)
     yield from _dash_glued(text, number)
     if found := _EQUALS.match(line, column):
-        summary = f"an '{found[2]}' stands where YAML needs a ':'"
+        summary = f"there is an '{found[2]}' where YAML needs a ':'"
         yield _paired(text, number, found, Advice(summary, _PAIR_AS, number, found.start(2)))
     if found := _SEMICOLON.match(line, column):
-        summary = "a ';' stands where YAML needs a ':'"
+        summary = "there is a ';' where YAML needs a ':'"
         yield _paired(text, number, found, Advice(summary, _PAIR_AS, number, found.end(1)))
     if found := _GLUED.match(line, column):
         advice = Advice("a space is missing after the ':'", "Write `name: value`.", number, found.end(2))
         yield _paired(text, number, found, advice)
     yield from _indented_text(text, number)
     if found := _WORDS.match(line, column):
-        yield _paired(text, number, found, Advice("a ':' is missing in this line", _PAIR_AS, number, found.end(1)))
+        yield _paired(text, number, found, Advice("this line needs a ':'", _PAIR_AS, number, found.end(1)))
     if found := _WORD.match(line, column):
-        advice = Advice("a ':' is missing in this line", "Add a ':' at its end.", number, found.end(1))
+        advice = Advice("this line needs a ':'", "Add a ':' at its end.", number, found.end(1))
         yield _paired(text, number, found, advice)
 
 
@@ -109,7 +109,7 @@ def _paired(text: Text, number: int, found: re.Match[str], advice: Advice) -> Re
 def _dash_glued(text: Text, number: int) -> Iterator[Repair]:
     found = re.match(r"( *(?:- +)*)-(?=[^\s-])", text.lines[number])
     if found:
-        summary, fix = "a space is missing after the '-'", "Begin an entry of a list with '- '."
+        summary, fix = "a space is missing after the '-'", "Start a list entry with '- '."
         line = text.lines[number]
         yield Repair(
             Advice(summary, fix, number, found.end()), {number: f"{line[: found.end()]} {line[found.end() :]}"}
@@ -126,15 +126,15 @@ def _dash_missing(text: Text, number: int) -> Iterator[Repair]:
     if below is not None and text.lines[below].lstrip().startswith("- "):
         columns.append(text.indent(below))
     for column in dict.fromkeys(columns):
-        fix = "Begin an entry of a list with '- ', in the column of the others."
+        fix = "Start a list entry with '- ', in line with the other entries."
         advice = Advice("a '- ' is missing before this entry", fix, number, text.indent(number))
         yield Repair(advice, {number: f"{' ' * column}- {line.lstrip()}"})
 
 
 def _list_in_line(text: Text, number: int) -> Iterator[Repair]:
     line, column = text.lines[number], text.trouble.column
-    summary = "a list can't begin in the line of its name"
-    fix = "Write each entry in a line of its own below, as `- value`; or put the entries into [ ]."
+    summary = "a list can't start on the line of its name"
+    fix = "Write each entry on a line of its own below, as `- value`, or put the entries in [ ]."
     below = " " * (text.column(number) + 2)
     yield Repair(Advice(summary, fix, number, column), {number: f"{line[:column].rstrip()}\n{below}{line[column:]}"})
 
@@ -164,8 +164,8 @@ def _continued(text: Text, number: int) -> Iterator[Repair]:
     above = text.beside(number)
     if above is None or text.column(above) < text.indent(number):
         return
-    fix = "If it continues line {}, indent it farther than that line; if it is a comment, begin it with #."
-    summary = "this line is neither `name: value` nor an entry of a list"
+    fix = "If it continues line {}, indent it more than that line. If it is a comment, start it with #."
+    summary = "this line is neither a `name: value` nor a list entry"
     advice = Advice(summary, fix, number, text.indent(number), above)
     yield Repair(advice, {number: f"{' ' * (text.column(above) + 2)}{text.lines[number].lstrip()}"})
 
@@ -192,11 +192,11 @@ def _moved(text: Text, numbers: list[int], column: int, beside: int) -> Repair:
     by = column - text.indent(number)
     spaces = "1 space" if abs(by) == 1 else f"{abs(by)} spaces"
     verb = f"Add {spaces} at" if by > 0 else f"Remove {spaces} from"
-    whose = "its beginning" if len(numbers) == 1 else "the beginning of this line and of those below it"
-    or_else = "" if len(numbers) == 1 else "; or add the line that they belong to"
+    whose = "its start" if len(numbers) == 1 else "the start of this line and of those below it"
+    or_else = "" if len(numbers) == 1 else ", or add the parent line that is missing"
     summary = f"this line is indented too {'little' if by > 0 else 'far'}"
     advice = Advice(
-        summary, f"{verb} {whose}, to line up with line {{}}{or_else}.", number, text.indent(number), beside
+        summary, f"{verb} {whose}, to align it with line {{}}{or_else}.", number, text.indent(number), beside
     )
     moved = {}
     for one in numbers:
@@ -236,8 +236,8 @@ def _parent_missing(text: Text, number: int) -> Iterator[Repair]:
     above = text.last
     if text.indent(above) >= text.indent(number):
         return
-    summary = "these lines are indented as if they belonged to the line above, which has a value already"
-    fix = "Add the line that they belong to, such as `spec:`, or line them up with line {}."
+    summary = "these lines are indented below a line that already has a value"
+    fix = "Add the parent line that is missing, such as `spec:`, or align them with line {}."
     line = f"{' ' * text.indent(above)}x:\n{text.lines[number]}"
     yield Repair(Advice(summary, fix, number, text.indent(number), above), {number: line})
 
@@ -256,9 +256,9 @@ def _indented_text(text: Text, number: int) -> Iterator[Repair]:
         return
     spaces = "1 space" if by == 1 else f"{by} spaces"
     beside = first if text.beside(number) == opener and first is not None and text.before(number) == first else None
-    either = "" if beside is None else ", or remove as many from line {}"
-    ours = f"If it belongs to that text, add {spaces} at its beginning{either}"
-    fix = f"{ours}; else write `name: value`, with a ':' and a space."
-    summary = "the text in the lines above ends here, because this line is indented less"
+    either = "" if beside is None else ", or remove the same number from line {}"
+    ours = f"If it belongs to that text, add {spaces} at its start{either}"
+    fix = f"{ours}. Otherwise write `name: value`, with a ':' and a space."
+    summary = "this line is indented less than the text above, so the text ends here"
     advice = Advice(summary, fix, number, text.indent(number), beside)
     yield Repair(advice, {number: " " * by + text.lines[number]})

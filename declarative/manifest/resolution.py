@@ -140,8 +140,8 @@ def examine(
     except Exhausted as end:
         resolution.say_exhausted(end)
     if len(resolution.findings) >= MAX_FOUND:
-        summary = f"more than {MAX_FOUND} faults were found, and the others are not told"
-        resolution.findings.append(Diagnostic(summary, "Correct the first ones and try again.", id="more-findings"))
+        summary = f"more than {MAX_FOUND} errors were found; the others are not shown"
+        resolution.findings.append(Diagnostic(summary, "Correct the first ones, then try again.", id="more-findings"))
     faultless = not any(one.severity is Severity.ERROR for one in (*checked.findings, *resolution.findings))
     whole = (
         faultless
@@ -178,13 +178,13 @@ def _begin(
 def _without_value(stack: Document, name: str, environment: str, known: Collection[str]) -> Diagnostic:
     is_default = environment == DEFAULT_ENVIRONMENT
     file = "a default" if is_default else f"environments/{environment}.yaml"
-    fix = f"Give it one by {file}, DECLARATIVE_VAR_{name}, --var-file or --var {name}=…."
+    fix = f"Set it with --var {name}=…, --var-file, DECLARATIVE_VAR_{name} or {file}."
     if is_default and known:
         options = [f"--env {one}" for one in itertools.islice(known, _MAX_NAMED)]
         more = f" or one of {len(known) - _MAX_NAMED} more" if len(known) > _MAX_NAMED else ""
-        fix = f"Choose an environment: {', '.join(options)}{more}. Or: {fix[0].lower()}{fix[1:]}"
+        fix = f"Choose an environment: {', '.join(options)}{more}. Or {fix[0].lower()}{fix[1:]}"
     where = stack.source.position(("spec", "variables", name), key=True)
-    return Diagnostic(f"the variable '{name}' has no value", fix, where, id="variable-without-value")
+    return Diagnostic(f"the variable '{name}' is not set", fix, where, id="variable-without-value")
 
 
 @dataclass(slots=True)
@@ -261,7 +261,7 @@ class _Resolution:
                 count += number
                 if count > MAX_OBJECTS:
                     self._at = document, ("for_each",)
-                    raise Exhausted(f"the stack would hold more than {MAX_OBJECTS} objects")
+                    raise Exhausted(f"the stack would have more than {MAX_OBJECTS:,} objects")
                 entries[id(document)] = found
         for document in documents:
             if "for_each" not in document.content:
@@ -294,7 +294,7 @@ class _Resolution:
         sent_as = {**kind.relations.lookups, **{name: target.field for name, target in kind.relations.refers.items()}}
         for number, name in enumerate(document.content.get("lifecycle", {}).get("ignore_changes", ())):
             if name not in kind.fields:
-                summary = f"{document.kind} has no field '{visible(name, limit=80)}' that could be ignored"
+                summary = f"{document.kind} has no field '{visible(name, limit=80)}' that can be ignored"
                 near = f"Write {sent_as[name]}." if name in sent_as else did_you_mean(name, kind.fields)
                 fix = near or f"Its fields are {', '.join(kind.fields)}."
                 self._say(
@@ -321,12 +321,14 @@ class _Resolution:
             for number, key in itertools.islice(_repetitions(value), _MAX_TOLD):
                 self._say(
                     document,
-                    Problem((*path, number), f"for_each holds {quoted(key)} twice", "Remove one.", id="repeated-key"),
+                    Problem(
+                        (*path, number), f"for_each repeats the key {quoted(key)}", "Remove one.", id="repeated-key"
+                    ),
                 )
         elif isinstance(value, dict):
             entries = value
         else:
-            found = "a list of other things than texts" if isinstance(value, list) else quoted(value)
+            found = "a list that contains something other than text" if isinstance(value, list) else quoted(value)
             self._say(
                 document,
                 Problem(path, f"for_each must be a map or a list of texts, found {found}", "", id="bad-for-each"),

@@ -13,13 +13,13 @@ _GLUED = re.compile(r"--+[ \t]*(?=[\w\"'])")
 _MAX_BETWEEN = 20  # lines without a value between a separator and its document
 
 NO_SEPARATOR = Advice(
-    "another document begins here, without a line --- before it",
-    "Put a line with --- alone between the two documents.",
+    "another document starts here without a line --- before it",
+    "Put a line with only --- between the two documents.",
     0,
     0,
     id="missing-separator",
 )
-ALONE = "Write --- alone in this line, from its first column on."
+ALONE = "Write only --- on this line, starting in the first column."
 
 
 def broken_separator(lines: Sequence[str], number: int) -> Advice | None:
@@ -29,12 +29,12 @@ def broken_separator(lines: Sequence[str], number: int) -> Advice | None:
         return None
     if _LIKE.fullmatch(line):
         column = len(line) - len(line.lstrip())
-        summary = "this line is not the separator ---" if line.strip() != "---" else "spaces stand before the line ---"
+        summary = "this line should be exactly ---" if line.strip() != "---" else "there are spaces before ---"
         return Advice(summary, ALONE, number, column, id="missing-separator")
     if _GLUED.match(line) and ":" in line:
         return Advice(
-            "this line is not the separator ---, because it holds more",
-            "Write --- alone in this line, and the rest in the next one.",
+            "the separator --- has other text on its line",
+            "Leave only --- on this line, and move the rest to the next one.",
             number,
             0,
             id="missing-separator",

@@ -25,14 +25,14 @@ def value_slip(value: str) -> str:
     if re.match(f"[{_SMART}]", value) or re.search(f"[{_SMART}]$", value):
         return _STRAIGHT
     if found := re.search(f"[{_UNSEEN}]", value):
-        return f"It holds the character U+{ord(found[0]):04X}: type a space in its place, or remove it."
+        return f"It contains the character U+{ord(found[0]):04X}. Replace it with a space, or remove it."
     if re.search(r"(?<!\$\{)\b(?:var|each)\.\w+\}|\$(?:var|each)\.\w", value):
-        return "An expression is written ${var.x}."
+        return "Write an expression as ${var.x}."
     for quote in ('"', "'"):
         if value.count(quote) == 1 and quote in (value[:1], value[-1:]):
             return f"Remove the quote {quote}, or put one on both sides."
     if value[-1:] in _CLOSES and value.count(value[-1]) > value.count(_CLOSES[value[-1]]):
-        return f"Remove the {value[-1]} at its end, or open it with {_CLOSES[value[-1]]}."
+        return f"Remove the {value[-1]} at the end, or open it with {_CLOSES[value[-1]]}."
     return ""
 
 
@@ -41,14 +41,14 @@ def structure_slip(value: str, wanted: str) -> str:
     value = value[:_MAX_TEXT]
     if strange := re.match(rf"([{_UNSEEN}])|-([{_UNSEEN}])|[\w.-]+[:\uff1a]([{_UNSEEN}])", value):
         code = ord(strange[strange.lastindex or 0])
-        return f"The character U+{code:04X} stands where YAML needs a space: type a space in its place."
+        return f"The character U+{code:04X} is used where YAML needs a space. Replace it with a space."
     if wanted == "array":
         if re.match(r"-\S", value):
             return "Put a space after the '-' of each entry."
-        return value_slip(value) or "Write a list: [a, b], or each entry in a line of its own, as `- value`."
+        return value_slip(value) or "Write a list: [a, b], or each entry on its own line as `- value`."
     if found := _separation(value):
         return found
-    return value_slip(value) or "Write a map: `name: value`, each in a line of its own, indented."
+    return value_slip(value) or "Write a map: each `name: value` on its own line, indented."
 
 
 def _separation(text: str) -> str:
@@ -59,9 +59,9 @@ def _separation(text: str) -> str:
     if found[2] == ":":
         return f"Put a space after the ':': {_PAIR_AS}."
     if found[2] == "=":
-        return f"'=' is no sign of YAML: {_PAIR_AS}, with a ':' and a space after the name."
+        return f"YAML does not use '=': {_PAIR_AS}, with a ':' and a space after the name."
     if found[2] == "\uff1a":
-        return f"The character U+FF1A is no ':': {_PAIR_AS}, with a plain ':' and a space after it."
+        return f"The character U+FF1A is not a ':': {_PAIR_AS}, with a plain ':' and a space after it."
     return f"A ':' is missing: {_PAIR_AS}, with a ':' and a space after the name."
 
 
@@ -103,12 +103,12 @@ def misplaced(kind: str, path: Path, document: Json) -> str:
     for container, is_next in _lower(path, document):
         if not names.isdisjoint(field_names(kind, container)):
             beside = container[-1]
-            return f"It belongs to {beside}: indent it." if is_next else f"It belongs to {beside}: move it there."
+            return f"It belongs to {beside}. Indent it." if is_next else f"It belongs to {beside}. Move it there."
     for depth in range(len(path) - 2, -1, -1):
         if isinstance(path[depth], int):
             break
         if not names.isdisjoint(field_names(kind, path[:depth])) and name not in _at(path[:depth], document):
-            return f"It belongs beside {path[depth]}, not in it: remove the spaces before it."
+            return f"It belongs beside {path[depth]}, not in it. Remove the spaces before it."
     return ""
 
 
@@ -134,37 +134,37 @@ def foreign(name: str, value: Json, known: Collection[str]) -> str:
     if name in ("enable", "enabled"):
         if GOAL in known:
             return f"Write `{GOAL}: {'disabled' if value is False else 'enabled'}`."
-        return f"Protection is switched in the group: `{GOAL}: enabled`."
+        return f"Switch protection in the group: `{GOAL}: enabled`."
     if name == "source" and (near := [one for one in known if one.startswith("source_")]):
-        return f"Write {' or '.join(near)}. There are no modules to include."
+        return f"Write {' or '.join(near)}. Modules do not exist here."
     return FOREIGN.get(name.lower().replace("-", "_"), "")
 
 
-_NO_MODULES = "There are no modules: for_each makes several objects of one document, and variables give their values."
-_DOCUMENTS = "Each object is a document of its own, with `kind:` and `metadata.name`; a line --- separates documents."
-_VARIABLES = "Variables are declared in spec.variables of the Stack."
-_STATE = "The state is chosen with --state or DECLARATIVE_STATE."
+_NO_MODULES = "There are no modules. Use for_each to make several objects from one document, and variables for values."
+_DOCUMENTS = "Write each object as its own document, with `kind:` and `metadata.name`. A line --- separates documents."
+_VARIABLES = "Declare variables in spec.variables of the Stack."
+_STATE = "Choose the state with --state or DECLARATIVE_STATE."
 FOREIGN = {
-    "region": "The region stands in spec.provider of the Stack.",
-    "provider": "The provider stands in spec.provider of the Stack.",
-    "providers": "The provider stands in spec.provider of the Stack.",
-    "required_providers": "The provider stands in spec.provider of the Stack.",
-    "timeouts": "Deadlines stand in spec.timeouts of the Stack.",
-    "project_id": "The project is given by --project-id or SDRS_PROJECT_ID.",
-    "count": "for_each, beside spec, makes several objects of one document.",
+    "region": "Set the region in spec.provider of the Stack.",
+    "provider": "Set the provider in spec.provider of the Stack.",
+    "providers": "Set the provider in spec.provider of the Stack.",
+    "required_providers": "Set the provider in spec.provider of the Stack.",
+    "timeouts": "Set deadlines in spec.timeouts of the Stack.",
+    "project_id": "Set the project with --project-id or SDRS_PROJECT_ID.",
+    "count": "Use for_each, beside spec, to make several objects from one document.",
     "module": _NO_MODULES,
     "modules": _NO_MODULES,
     "source": _NO_MODULES,
     "resource": _DOCUMENTS,
     "resources": _DOCUMENTS,
-    "data": "An object that is not managed here is given by its id; `declarative import` takes one over.",
+    "data": "Name an object that is not managed here by its id. To manage it, use `declarative import`.",
     "variable": _VARIABLES,
     "variables": _VARIABLES,
     "locals": _VARIABLES,
-    "output": "Outputs stand in spec.outputs of the Stack.",
-    "outputs": "Outputs stand in spec.outputs of the Stack.",
-    "workspace": "Environments take the place of workspaces: environments/NAME.yaml, chosen with --env NAME.",
-    "workspaces": "Environments take the place of workspaces: environments/NAME.yaml, chosen with --env NAME.",
+    "output": "Write outputs in spec.outputs of the Stack.",
+    "outputs": "Write outputs in spec.outputs of the Stack.",
+    "workspace": "Use environments instead of workspaces: environments/NAME.yaml, chosen with --env NAME.",
+    "workspaces": "Use environments instead of workspaces: environments/NAME.yaml, chosen with --env NAME.",
     "backend": _STATE,
     "terraform": _STATE,
 }

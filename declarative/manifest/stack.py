@@ -30,11 +30,11 @@ def problems(spec: Mapping[str, Json]) -> Iterator[Problem]:
     """Yield what is wrong with a `spec` beyond its schema."""
     state = spec.get("state", "")
     if ".." in state.removeprefix("local:").split("/"):
-        summary = "spec.state must be a folder below the stack's own"
+        summary = "spec.state must be below the stack's folder"
         yield Problem(
             ("spec", "state"),
             summary,
-            "Write local:DIR without '..', or name another store with --state.",
+            "Write local:DIR without '..', or use another store with --state.",
             id="state-outside-stack",
         )
     for kind, actions in spec.get("timeouts", {}).items():

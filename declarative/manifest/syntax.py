@@ -34,7 +34,7 @@ _WIDE_COLON = re.compile(r"[ -]*[\w.\"'-]+[ \t]*([\uff1a\ufe55\ua789\u2236])")
 def trouble_of(error: yaml.YAMLError, lines: Sequence[str]) -> Trouble:
     """Return where the YAML library stopped; a place behind the last line is the end of that line."""
     mark, begin = getattr(error, "problem_mark", None), getattr(error, "context_mark", None)
-    words = getattr(error, "problem", None) or "it is not YAML"
+    words = getattr(error, "problem", None) or "it is not valid YAML"
     context = getattr(error, "context", None) or ""
     line, column = _within(mark, lines) if mark else (0, 0)
     return Trouble(words, context, line, column, _within(begin, lines) if begin else None)
@@ -136,8 +136,8 @@ def _conflict(lines: Sequence[str], _: Sequence[int]) -> Advice | None:
     number = next((number for number, line in enumerate(lines) if _CONFLICT.match(line)), None)
     if number is None:
         return None
-    fix = "Keep one of its sides, and remove the lines that begin with <<<<<<<, ======= and >>>>>>>."
-    return Advice("the file holds an unresolved merge conflict", fix, number, 0)
+    fix = "Keep one side, and remove the lines that start with <<<<<<<, ======= and >>>>>>>."
+    return Advice("the file contains an unresolved merge conflict", fix, number, 0)
 
 
 def _separator(lines: Sequence[str], suspects: Sequence[int]) -> Advice | None:
@@ -148,10 +148,10 @@ def _strange_character(lines: Sequence[str], suspects: Sequence[int]) -> Advice 
     for number in suspects:
         if strange := _STRANGE.match(lines[number]):
             at = strange.start(strange.lastindex or 0)
-            summary = f"the character U+{ord(lines[number][at]):04X} stands where YAML needs a space"
-            return Advice(summary, "Type a space in its place.", number, at)
+            summary = f"the character U+{ord(lines[number][at]):04X} is used where YAML needs a space"
+            return Advice(summary, "Replace it with a space.", number, at)
         if wide := _WIDE_COLON.match(lines[number]):
-            summary = f"the character U+{ord(wide[1]):04X} stands where YAML needs a ':'"
+            summary = f"the character U+{ord(wide[1]):04X} is used where YAML needs a ':'"
             return Advice(summary, "Write `name: value`, with a plain ':' and a space after it.", number, wide.start(1))
     return None
 
@@ -160,7 +160,7 @@ def _tab(lines: Sequence[str], suspects: Sequence[int]) -> Advice | None:
     for number in suspects:
         tab = re.match(r"[ -]*(\t)", lines[number])
         if tab and lines[number].strip():
-            return Advice("a tab stands in the indentation", "Use spaces, not tabs.", number, tab.start(1))
+            return Advice("there is a tab in the indentation", "Use spaces, not tabs.", number, tab.start(1))
     return None
 
 
@@ -177,10 +177,10 @@ def _looks_at(lines: Sequence[str], trouble: Trouble) -> Iterator[str]:
     if "${" in lines[trouble.line] and "escape" not in trouble.words:
         yield 'An expression inside { } or [ ], or beside a colon, needs quotes: "${var.x}".'
     elif "escape" in trouble.words:
-        yield "In double quotes, a backslash begins an escape: put the text in single quotes."
+        yield "In double quotes, a backslash starts an escape. Put the text in single quotes."
     elif "cannot start any token" in trouble.words:
-        yield "Remove this character, or put the text that it begins in quotes."
+        yield "Remove this character, or put the text that starts with it in quotes."
     else:
         yield "Check the indentation, quotes and brackets of this line and the one above it."
     if trouble.begin and trouble.begin[0] < trouble.line and "flow" in trouble.context + trouble.words:
-        yield f"The bracket that is open here stands in line {trouble.begin[0] + 1}."
+        yield f"The open bracket is on line {trouble.begin[0] + 1}."

@@ -95,9 +95,9 @@ def _repeated(rule: _Rule, address: Address, other: Address, objects: _Objects) 
     owner = "".join(f" of {_owner(_given(spelling, made.spec), made.spec)}" for spelling in rule.owner)
     summary = f"{address} and {other}{owner} have the same {field_in_words(path)}, {value}"
     if value != earlier:
-        summary += f", which counts as {earlier}"
+        summary += f", which is the same as {earlier}"
     place = first.document.source.position(there)
-    fix = f"{other} has it at {place}. Give one of the two another {path[1]}."
+    fix = f"{other} sets it at {place}. Give one of the two another {path[1]}."
     return Diagnostic(summary, fix, made.document.source.position(path), id="value-not-unique")
 
 

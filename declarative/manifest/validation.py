@@ -102,7 +102,7 @@ def inspect(
 
 def _not_checked(checked: Checked, environments: Sequence[str]) -> Diagnostic:
     more = f" and {len(environments) - 1} more" if len(environments) > 1 else ""
-    summary = f"the environments are too much to be checked together: {environments[0]}{more} were left out"
+    summary = f"the environments are too large to check together: {environments[0]}{more} left out"
     fix = f"Check them one at a time, as in `declarative --env {environments[0]} validate`."
     return Diagnostic(
         summary, fix, checked.stack.source.position(("kind",)) if checked.stack else None, id="too-many-environments"

@@ -100,7 +100,7 @@ class Variable:
         if self.pattern is None or not isinstance(value, str):
             return ""
         if len(value) > MAX_TEXT:
-            return f"has {len(value)} characters; with a pattern, at most {MAX_TEXT} are allowed"
+            return f"has {len(value)} characters, but with a pattern at most {MAX_TEXT} are allowed"
         if self.pattern.matches(value):
             return ""
         return f"must match {visible(self.pattern.text, limit=80)}, found {quoted(value)}"
@@ -275,7 +275,7 @@ def given_by(
 
 def _from_text(name: str, value: str, label: str) -> Given:
     if len(value) > MAX_BYTES:
-        raise UsageError(f"{visible(label, limit=80)}: the value is larger than 1 MiB", "Put it into a --var-file.")
+        raise UsageError(f"{visible(label, limit=80)}: the value is larger than 1 MiB", "Put it in a --var-file.")
     return Given(name, value, f"{visible(label, limit=80)}: ", is_text=True)
 
 
@@ -322,7 +322,7 @@ def _parsed(file: str, text: str, findings: list[Diagnostic]) -> Json:
     if len(reading.nodes) > 1:
         second = reading.nodes[1].source.position(())
         findings.append(
-            Diagnostic("the file holds more than one document", "Keep one.", second, id="several-documents")
+            Diagnostic("the file contains more than one document", "Keep one.", second, id="several-documents")
         )
     return reading.nodes[0].value if reading.nodes and not reading.findings else None
 

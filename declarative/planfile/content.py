@@ -121,9 +121,9 @@ def _strange(step: Step, marks: Mapping[str, str], review: Review, done: Collect
     if reviewed is None:
         yield f"{step.id} was not reviewed"
     elif step.id in done:
-        yield f"{step.id} was done already, and would be done again"
+        yield f"{step.id} is already done, and would be done again"
     elif any(reviewed.get(name) != mark for name, mark in marks.items()):
-        yield f"{step.id} would be done otherwise than reviewed"
+        yield f"{step.id} would not be done as reviewed"
 
 
 def _grave(plan: Plan) -> Iterator[Danger]:
@@ -137,7 +137,7 @@ def _danger(danger: Danger) -> str:
     )
 
 
-_LOSS = ", with a protection that runs"
+_LOSS = ", which stops running protection"
 
 
 class _Marks:

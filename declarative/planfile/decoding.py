@@ -160,7 +160,7 @@ def _basis(document: Json) -> Basis:
 
 def _lineage(lineage: str) -> str:
     if not lineage or _ID.fullmatch(lineage) is None:
-        raise ValueError("the lineage is of another form")
+        raise ValueError("the lineage is malformed")
     return lineage
 
 
@@ -197,7 +197,7 @@ def _resource(document: Json) -> Resource:
     kind = KINDS.get(resource.address.kind)
     form = _JOINT_ID if kind is not None and kind.relations.identity is not None else _ID
     if form.fullmatch(resource.id) is None:
-        raise ValueError("an id is of another form")
+        raise ValueError("an id is malformed")
     return replace(resource, inputs={name: _input(value) for name, value in resource.inputs.items()})
 
 
@@ -235,7 +235,7 @@ def _shift(document: Json) -> tuple[Address, Address]:
 def _consent(document: Json) -> Consent:
     consent = Consent(_word(DangerClass, document, "class"), _maybe_address(document), _text(document, "by"))
     if consent.by not in (OPTION, DESTROY) or not is_possible(consent):
-        raise ValueError("nobody consents so when a plan is made")
+        raise ValueError("a plan can't be made with such a consent")
     return consent
 
 

@@ -21,7 +21,7 @@ from declarative.planfile.writing import FORMAT, plan_document
 MAX_BYTES = 64 * 1024 * 1024
 
 _FORMATS = "declarative.plan/"
-_EDITED = "Only the text that `plan` wrote can be applied: plan again."
+_EDITED = "Only an unchanged plan file can be applied. Plan again."
 
 
 def encode_plan(plan: Plan) -> str:
@@ -45,7 +45,7 @@ def decode_plan(text: str, *, source: str) -> tuple[Plan, str]:
     text = text.removesuffix("\n")
     place = visible(source, limit=200)
     if len(text) > MAX_BYTES:
-        raise PlanRefused(f"{place} is larger than a plan may be ({MAX_BYTES // 1024**2} MiB)", "Is it the right file?")
+        raise PlanRefused(f"{place} is larger than a plan can be ({MAX_BYTES // 1024**2} MiB)", "Check the file name.")
     document = _parsed(text, place)
     tool = document.get("tool")
     if isinstance(tool, str) and tool != declarative.__version__:
@@ -59,7 +59,7 @@ def decode_plan(text: str, *, source: str) -> tuple[Plan, str]:
     digest = _digest(members)
     members["digest"] = json.dumps(digest)
     if _joined(members) != text:
-        raise PlanRefused(f"{place} was edited or is damaged: its digest does not fit its content", _EDITED)
+        raise PlanRefused(f"{place} was edited or is damaged: its digest does not match its content", _EDITED)
     return plan, digest
 
 

@@ -62,7 +62,7 @@ class PlanDiffers(PlanRefused):
     id = "plan-differs"
 
     def __init__(self, differences: Sequence[str]) -> None:
-        super().__init__("the plan no longer holds here, or was edited; nothing was done", "Plan again.")
+        super().__init__("the plan is out of date or was edited; nothing was done", "Plan again.")
         self.differences = tuple(dict.fromkeys(differences))
 
     def diagnostics(self) -> Sequence[Diagnostic]:
@@ -397,7 +397,7 @@ class _Case:
             return
         there = self._keyed(kind).get(key, ()) if key is not None else ()
         if not self._brings or not all(self._is_child(step, one) for one in there):
-            yield f"{step.id} would take over what does not come with an instance of this stack"
+            yield f"{step.id} would adopt an object that does not come with an instance of this stack"
 
     def _is_child(self, step: Step, object_id: str) -> bool:
         """True for what is attached to an instance of ours, and recorded nowhere else unless it goes from there."""
@@ -418,7 +418,7 @@ class _Case:
             for one in [*self._come_by_name(step), *self._come_by_key(kind, step)]:
                 take = f"`declarative import '{step.address}' {visible(one)}`"
                 come_since = f"{kind.noun} {visible(one)} has appeared in its place since the plan was made"
-                yield f"{step.id}: {come_since}; take it over with {take}"
+                yield f"{step.id}: {come_since}; import it with {take}"
 
     def _come_by_name(self, step: Step) -> list[str]:
         return [one for one in step.twins if one not in self._claimed[step.id]]

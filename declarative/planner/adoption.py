@@ -97,10 +97,10 @@ def _await(
         builder.find(
             "nothing-to-adopt",
             wanted.desired,
-            f"there is no {kind.noun} of {named(kind, wanted.inputs)} to be adopted, and no instance is created in its"
+            f"there is no {kind.noun} of {named(kind, wanted.inputs)} to adopt, and no instance is created in its"
             " group that could bring it",
-            f"Describe the {MAKER.name} of the server that has this disk, or take lifecycle.adopt out to create"
-            " the pair.",
+            f"Describe the {MAKER.name} of the server that has this disk, or remove lifecycle.adopt to create the"
+            " pair.",
             "lifecycle",
             "adopt",
         )
@@ -116,8 +116,8 @@ def _say_it_is_lost(builder: PlanBuilder, kind: Kind, address: Address) -> None:
     builder.warn(
         "adopted-pair-gone",
         address,
-        f"{address} gets no step: its {kind.noun} is gone from the cloud, and only its instance can bring one",
-        f"Have the {MAKER.name} made anew (--replace), or take this document out.",
+        f"{address} gets no step: its {kind.noun} is gone from the cloud, and only its instance can bring a new one",
+        f"Replace the {MAKER.name} (--replace), or remove this document.",
     )
 
 
@@ -140,8 +140,8 @@ def _kept(
         builder.find(
             "adopted-pair-unchangeable",
             wanted.desired,
-            f"{address} was taken over (lifecycle.adopt) and can't be replaced by itself",
-            f"Ask for the replacement of its {MAKER.name}.",
+            f"{address} was adopted (lifecycle.adopt), so it can't be replaced on its own",
+            f"Replace its {MAKER.name} instead.",
             "lifecycle",
             "adopt",
         )
@@ -151,7 +151,7 @@ def _kept(
         builder.warn(
             "left-alone",
             address,
-            f"{address} is left alone: it was taken over (lifecycle.adopt), and its status is {status}",
+            f"{address} is left alone: it was adopted (lifecycle.adopt), and its status is {status}",
         )
         return ()
     ignored = ignored_fields(kind, wanted.desired.lifecycle)
@@ -168,7 +168,7 @@ def still_adopted(builder: PlanBuilder, wanted: Completed, live: LiveObject) -> 
         builder.find(
             "pair-of-instance",
             wanted.desired,
-            f"this pair is attached to {min(homes, key=str)} and can't be managed apart from it",
+            f"this pair is attached to {min(homes, key=str)} and can't be managed separately",
             "Set lifecycle.adopt to true again.",
             "lifecycle",
         )
@@ -181,8 +181,8 @@ def _check(builder: PlanBuilder, kind: Kind, wanted: Completed, names: Iterable[
         builder.find(
             "adopted-pair-unchangeable",
             wanted.desired,
-            f"{name} of a {kind.noun} that is taken over is another one, and can't be changed",
-            f"Take {name} out, or let it say what the cloud shows.",
+            f"the {name} of an adopted {kind.noun} differs from the cloud, and can't be changed",
+            f"Remove {name}, or write the value that the cloud shows.",
             "spec",
             _written(kind, wanted.desired, name),
         )

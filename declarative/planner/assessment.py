@@ -92,7 +92,7 @@ class _Assessor:
         if not self._faulty:
             return {}
         return {
-            address: f"it waits for {min(needs, key=str)}, which is held up and has something wrong in its document"
+            address: f"it waits for {min(needs, key=str)}, which is held and has an error in its document"
             for address, desired in comparison.desired.items()
             if (needs := self._faulty.keys() & set(desired.depends_on))
         }
@@ -110,13 +110,13 @@ class _Assessor:
         """What SDRS would refuse now, and would not if nothing were held."""
         known, acting = {_key(one) for one in early}, {step.address for step in self._situation.steps}
         found = {
-            Address.parse(one.address): f"it waits for what is withheld: {one.summary}"
+            Address.parse(one.address): f"it waits for a withheld step: {one.summary}"
             for one in self._preflight(self._situation)
             if one.address and _key(one) not in known
         }
         for name, count in excess(self._situation).items():
             if name not in excess(everything):
-                found |= dict.fromkeys(self._makers(name)[-count:], "it waits for what is withheld: the quota is full")
+                found |= dict.fromkeys(self._makers(name)[-count:], "it waits for a withheld step: the quota is full")
         return {address: why for address, why in found.items() if address in acting}
 
     def _makers(self, kind: str) -> list[Address]:
@@ -171,5 +171,5 @@ def _key(finding: Diagnostic) -> tuple[str, str]:
 
 
 def _note(finding: Diagnostic) -> Diagnostic:
-    summary = f"{finding.summary}; this is only a warning while disaster recovery is in progress"
+    summary = f"{finding.summary} (only a warning while disaster recovery is in progress)"
     return replace(finding, summary=summary, severity=Severity.WARNING)

@@ -82,8 +82,8 @@ def pair_document(comparison: Comparison, group: Address, pair_id: str, seen: At
     head = f"apiVersion: sdrs/v1, kind: {BROUGHT.name}, metadata: {{name: {json.dumps(address.name)}}}"
     document = f"{{{head}, spec: {{{fields}}}{adopt}}}"
     return (
-        f"Take it over, and it goes before its group: describe it as `{document}`, and run"
-        f" `declarative import '{address}' {visible(pair_id, limit=160)}`. Or delete it first, in the console."
+        f"To delete it before its group, adopt it: describe it as `{document}`, and run"
+        f" `declarative import '{address}' {visible(pair_id, limit=160)}`. Or delete it in the console first."
     )
 
 
@@ -103,7 +103,7 @@ def staying(step: Step, brought: frozenset[str], *, pairs: Pairs, going: set[str
     """
     ids = [one for one, seen in pairs.items() if step.resource.id in makers_of(seen)]
     left = sorted(one for one in ids if one not in brought | going and len(makers_of(pairs[one])) == 1)
-    words = (f"{pair_in_words(one, pairs[one])}, which did not come with it and stays in its group" for one in left)
+    words = (f"{pair_in_words(one, pairs[one])}, which did not come with it and stays in the group" for one in left)
     return replace(step, leaves=(*step.leaves, *words)) if left else step
 
 

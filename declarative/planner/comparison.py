@@ -119,7 +119,7 @@ def _without_lookups(
             filled[sent] = known[sent]
         else:
             summary = f"can't look up {name} '{visible(wanted, limit=80)}': the cloud's list was not read"
-            fix = f"Give {sent} instead, or plan again with a refresh, when the list can be read."
+            fix = f"Use {sent} instead, or plan again with a refresh once the list can be read."
             findings.append(
                 Diagnostic(summary, fix, desired.position("spec", name), str(desired.address), id="lookup-not-read")
             )
@@ -133,8 +133,8 @@ def dependency_findings(desired: Mapping[Address, Desired]) -> Iterable[Diagnost
         for target in targets:
             if target not in desired:
                 yield Diagnostic(
-                    f"{address} depends on {target}, which no manifest describes",
-                    "Describe it, or take it out of depends_on.",
+                    f"{address} depends on {target}, but no manifest describes it",
+                    "Describe it, or remove it from depends_on.",
                     _place(desired[address], target),
                     str(address),
                     id="unknown-address",
@@ -166,7 +166,7 @@ def _loop_finding(desired: Mapping[Address, Desired], loop: tuple[Address, ...])
     others = ", ".join(str(place) for place in places[1:] if place)
     return Diagnostic(
         f"dependency cycle: {' → '.join(map(str, round_trip))}",
-        "Take one of them out of depends_on" + (f" here or at {others}." if others else "."),
+        "Remove one of them from depends_on" + (f" here or at {others}." if others else "."),
         places[0],
         str(loop[0]),
         id="dependency-cycle",

@@ -82,8 +82,8 @@ def _after(builder: PlanBuilder, kind: Kind, wanted: Completed, other: Address) 
     builder.find(
         "object-taken",
         wanted.desired,
-        f"{named(kind, wanted.inputs)} is in {other} already",
-        "Describe it once, or delete the other one first.",
+        f"{named(kind, wanted.inputs)} is already in {other}",
+        "Describe it only once, or delete the other one first.",
         *_place(kind),
     )
 
@@ -101,8 +101,8 @@ def _strange(builder: PlanBuilder, kind: Kind, wanted: Completed, found: tuple[s
         builder.find(
             "object-taken",
             wanted.desired,
-            f"{named(kind, wanted.inputs)} is in a pair already, which is attached to {home}",
-            "Set lifecycle.adopt to true to take that pair over, or take this document out.",
+            f"{named(kind, wanted.inputs)} is already in a pair that is attached to {home}",
+            "Set lifecycle.adopt to true to adopt that pair, or remove this document.",
             *_place(kind),
         )
 
@@ -111,9 +111,9 @@ def say_not_ours(builder: PlanBuilder, kind: Kind, wanted: Completed, object_id:
     builder.find(
         "object-not-recorded",
         wanted.desired,
-        f"{named(kind, wanted.inputs)} is in {kind.noun} {visible(object_id, limit=160)} already, which is not"
-        " recorded here",
-        f"Take it over with `declarative import '{wanted.desired.address}' {visible(object_id, limit=160)}`, or delete"
+        f"{named(kind, wanted.inputs)} is already in {kind.noun} {visible(object_id, limit=160)}, which is not recorded"
+        " here",
+        f"Adopt it with `declarative import '{wanted.desired.address}' {visible(object_id, limit=160)}`, or delete"
         " it first.",
         *_place(kind),
     )
@@ -124,8 +124,8 @@ def say_it_goes(builder: PlanBuilder, desired: Desired, homes: set[Address]) -> 
     builder.find(
         "pair-goes-with-instance",
         desired,
-        f"{desired.address} came with {home} and goes with it",
-        "Take its document out too.",
+        f"{desired.address} came with {home} and is deleted with it",
+        "Remove its document too.",
         "lifecycle",
         "adopt",
     )
@@ -159,7 +159,7 @@ def shrinks(builder: PlanBuilder, kind: Kind, wanted: Completed, seen: Attribute
             "can-only-grow",
             wanted.desired,
             f"the {thing} has {present} {unit} and can only grow, not shrink to {size} {unit}",
-            f"Ask for {present} {unit} or more, or take {name} out.",
+            f"Ask for {present} {unit} or more, or remove {name}.",
             "spec",
             name,
         )

@@ -59,7 +59,7 @@ POLICIES: Final[Mapping[DangerClass, Policy]] = MappingProxyType(
         DangerClass.PREVENT_DESTROY: Policy(way_out="Set lifecycle.prevent_destroy to false and apply that first."),
         # Its steps are withheld already, and all others may go on.
         DangerClass.DR_IN_PROGRESS: Policy(
-            way_out="End the disaster recovery first; the other objects are not held up by it.", stops=False
+            way_out="End the disaster recovery first. It does not hold up the other objects.", stops=False
         ),
     }
 )
@@ -100,11 +100,11 @@ def parse_consent(text: str) -> Consent:
     if not colon:
         return Consent(cls)
     if policy.whole_plan:
-        raise UsageError(f"{cls.value} concerns the plan as a whole", f"Write {cls.value} without an address.")
+        raise UsageError(f"{cls.value} applies to the plan as a whole", f"Write {cls.value} without an address.")
     try:
         return Consent(cls, Address.parse(address))
     except ValueError as error:
-        summary = f"'{visible(address, limit=80)}' is no address: {error}"
+        summary = f"'{visible(address, limit=80)}' is not an address: {error}"
         raise UsageError(summary, f"For example delete:{EXAMPLE}.") from error
 
 
@@ -113,8 +113,8 @@ def classes_in_words() -> str:
     of_one = [cls.value for cls, policy in POLICIES.items() if not policy.way_out and not policy.whole_plan]
     of_all = [cls.value for cls, policy in POLICIES.items() if not policy.way_out and policy.whole_plan]
     return (
-        f"CLASS is {_either(of_one)}, also of one ADDRESS alone, as in delete:{EXAMPLE}; or"
-        f" {_either(of_all)}, of the plan as a whole."
+        f"CLASS is {_either(of_one)}, optionally of one ADDRESS, as in delete:{EXAMPLE}; or"
+        f" {_either(of_all)}, for the plan as a whole."
     )
 
 

@@ -62,13 +62,13 @@ def _of_steps(steps: Sequence[Step], stakes: Stakes) -> Iterable[Danger]:
         elif step.action is Action.DELETE:
             yield from _of_delete(step, replaced, stakes=stakes)
         elif step.action is Action.FORGET and step.reason is not Reason.GONE_FROM_CLOUD:
-            what = "replaced with its instance" if step.address in adopted else "forgotten, nor go with its instance"
+            what = "replaced with its instance" if step.address in adopted else "forgotten or deleted with its instance"
             yield from _of_prevention(step, what, stakes=stakes)
         elif step.action is Action.DISABLE and not replaced:
             # Who consents to a replacement has read that it costs the protection.
             kind, seen = stakes.kinds[step.address.kind], stakes.seen.get(step.address, step.resource.attributes)
             name = called(kind, step.resource, seen)
-            words = f"stops the protection of the {name}: nothing is copied any more"
+            words = f"stops the protection of the {name}: nothing is copied from then on"
             yield Danger(DangerClass.UNPROTECT, words, step.address)
 
 
@@ -89,7 +89,7 @@ def _of_the_whole(steps: Sequence[Step], stakes: Stakes) -> Iterable[Danger]:
     if not stakes.documents and recorded and not (stakes.destroy or stakes.refresh_only):
         yield Danger(
             DangerClass.EMPTY_MANIFESTS,
-            f"the manifests describe no object at all, while {recorded} are recorded: everything would be deleted",
+            f"the manifests describe no objects, but {recorded} are recorded: all of them would be deleted",
         )
 
 
@@ -105,7 +105,8 @@ def _of_delete(step: Step, replaced: bool, *, stakes: Stakes) -> Iterable[Danger
         yield Danger(DangerClass.DELETE, f"deletes the {name}{also}", step.address, group, lost.protection)
     elif lost.words or left:
         stays = f"; left behind and still billed: {'; '.join(left)}" if left else ""
-        message = f"deletes the {name}{also}, before a new one is made{stays}"
+        comma = "," if also else ""
+        message = f"deletes the {name}{also}{comma} before its replacement is created{stays}"
         yield Danger(DangerClass.REPLACE, message, step.address, group, lost.protection)
     yield from _of_prevention(step, "replaced" if replaced else "deleted", stakes=stakes)
 
@@ -123,4 +124,4 @@ def _of_prevention(step: Step, what: str, *, stakes: Stakes) -> Iterable[Danger]
 
 
 def _says(guarded: bool) -> str:
-    return "true" if guarded else "recorded as true; it holds until an apply has recorded false"
+    return "true" if guarded else "recorded as true, and stays true until an apply records false"

@@ -106,6 +106,7 @@ def duplicate(step: Step) -> Danger:
     words = (
         f"creates a second {kind.noun} '{name}': the cloud has {'one' if one else len(step.twins)} of this name in the"
         f" same place already, not recorded here ({'id' if one else 'ids'} {listed(tuple(ids))}{more});"
-        f" take it over with {commands}, or, if the stack was renamed, its whole state with `declarative state migrate`"
+        f" import it with {commands}, or, if the stack was renamed, move its whole state with"
+        " `declarative state migrate`"
     )
     return Danger(DangerClass.DUPLICATE, words, step.address)

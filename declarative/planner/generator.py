@@ -217,7 +217,7 @@ def _find_coming_moves(
         builder.warn(
             "waits-for-open-operation",
             address,
-            f"{address} gets no step: {old}, whose earlier create is still open, may have made it",
+            f"{address} gets no step: {old}, whose earlier create is still open, may have created it",
         )
 
 

@@ -33,7 +33,7 @@ def find_hints(builder: PlanBuilder, membership: Membership, steps: Iterable[Ste
 
 
 def _same_group(old: Address, new: Address) -> Hint:
-    return Hint(old, f"If this is what {new} describes now, keep it", ((old, new),))
+    return Hint(old, f"If {new} now describes this object, keep it", ((old, new),))
 
 
 # ---------------------------------------------------------------- members that have exchanged what they protect
@@ -101,7 +101,7 @@ def _exchange(builder: PlanBuilder, chain: list[Address], going: Collection[Addr
         moves = [(free, chain[0]), *moves, (chain[-1], free)]
     place = min((one for one in chain if one in going), key=by_address)
     what = " and ".join((", ".join(map(str, chain[:-1])), str(chain[-1])))
-    return Hint(place, f"If {what} have only exchanged what they stand for, keep it", tuple(reversed(moves)))
+    return Hint(place, f"If {what} have only swapped names, keep it", tuple(reversed(moves)))
 
 
 def _free(builder: PlanBuilder, address: Address) -> Address:

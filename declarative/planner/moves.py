@@ -36,7 +36,7 @@ def find_moves(
 
 
 def fits(kind: Kind, inputs: Attributes, recorded: Resource, seen: Attributes) -> bool:
-    """True when a recorded object can become what these inputs describe without being made anew."""
+    """True when a recorded object can become what these inputs describe without a replacement."""
     names = differing(kind, inputs, recorded=recorded.inputs, seen=seen, normalized=recorded.normalized)
     return not must_replace(kind, names)
 

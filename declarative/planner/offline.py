@@ -57,9 +57,9 @@ def _never_enabled(
     for address in aims:
         if address not in joined:
             yield Diagnostic(
-                f"{address} is to be enabled, and no instance or pair of it is described",
-                f"Describe a {' or a '.join(CARRIERS)} of this group: unless the cloud has a pair in it,"
-                " no plan can enable it.",
+                f"{address} is to be enabled, but no instance or pair of it is described",
+                f"Describe a {' or a '.join(CARRIERS)} of this group. Unless the cloud has a pair in it,"
+                " the group can't be enabled.",
                 desired[address].position("spec", GOAL),
                 str(address),
                 Severity.WARNING,

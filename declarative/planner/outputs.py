@@ -143,7 +143,7 @@ def output_findings(
         name, address = f"output '{visible(output.name, limit=80)}'", reference.address
         if address not in comparison.desired:
             hint = did_you_mean(str(address), map(str, comparison.desired))
-            yield Diagnostic(f"{name} refers to {address}, which no manifest describes", hint, id="unknown-address")
+            yield Diagnostic(f"{name} refers to {address}, but no manifest describes it", hint, id="unknown-address")
         elif (resource := _now(comparison, moves.get(address, address))) and resource.attributes:
             yield from _attribute_findings(comparison, resource, reference, name)
 

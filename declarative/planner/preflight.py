@@ -46,7 +46,7 @@ def _held_members(situation: Situation) -> Iterator[Diagnostic]:
             continue
         census = census or _MemberCounts(situation)
         what = "replaced" if step.address in created else "deleted"
-        head = f"the {called(GROUP, step.resource, shown)} can't be {what}: it still holds"
+        head = f"the {called(GROUP, step.resource, shown)} can't be {what}: it still has"
         place = situation.place(step.address)
         for summary, fix in (*census.pairs_left(step), *_others_left(census.left(step, shown))):
             yield Diagnostic(f"{head} {summary}", fix, place, str(step.address), id="group-not-empty")
@@ -56,7 +56,7 @@ def _others_left(counts: dict[str, int]) -> Iterator[tuple[str, str]]:
     if left := in_words(counts):
         yield (
             f"{listed(left)} that this stack does not manage",
-            "Delete them first, in the console or where they are managed.",
+            "Delete them in the console or where they are managed.",
         )
 
 
@@ -121,7 +121,7 @@ class _MemberCounts:
             home = f"instance {visible(foreign[0], limit=160)}"
             return (
                 f"{name}, attached to {home}, which this stack does not manage",
-                "Delete that instance first, where it is managed.",
+                "Delete that instance where it is managed first.",
             )
         if owner := builder.owner(BROUGHT.name, object_id):
             return f"{name}, which is recorded as {owner} and stays", "Plan without selectors."
@@ -149,8 +149,8 @@ def _held_pairs(situation: Situation) -> Iterator[Diagnostic]:
             yield Diagnostic(
                 f"{step.address} can't be {'replaced' if step.address in created else 'deleted'} now: it is attached to"
                 f" {where}, and no step of this plan detaches it",
-                f"Describe the attachment (kind {TIE.name}) and import it, or detach the pair first; or leave"
-                " the pair with its instance: describe it with lifecycle.adopt set to true.",
+                f"Describe the attachment (kind {TIE.name}) and import it, or detach the pair first. To leave"
+                " the pair with its instance, describe it with lifecycle.adopt set to true.",
                 situation.place(step.address),
                 str(step.address),
                 id="pair-attached",
@@ -216,8 +216,8 @@ def group_findings(membership: Membership, desired: Desired) -> Iterator[Diagnos
     if len(groups) > 1:
         parts = " and ".join(_an(word) for word in kind.words.key_words.values())
         yield Diagnostic(
-            f"{desired.address} joins {parts} of different groups: {' and '.join(groups)}",
-            "Put both into one group.",
+            f"{desired.address} connects {parts} of different groups: {' and '.join(groups)}",
+            "Put both in the same group.",
             desired.position("spec"),
             str(desired.address),
             id="different-groups",
@@ -236,8 +236,9 @@ def _taken(kind: Kind, exclusive: Exclusive, step: Step, desired: Desired, objec
     held = others or {kind.noun: object_id}
     holds = " with ".join(f"{words.get(name, name)} {visible(one, limit=80)}" for name, one in held.items())
     return Diagnostic(
-        f"{exclusive.field} {value} of {words.get(exclusive.within, exclusive.within)} {home} holds {holds} already",
-        f"Name a free {exclusive.field}.",
+        f"{exclusive.field} {value} of {words.get(exclusive.within, exclusive.within)} {home} is already used"
+        f" by {holds}",
+        f"Use a free {exclusive.field}.",
         desired.position("spec", exclusive.field),
         str(step.address),
         id="value-taken",
@@ -254,11 +255,11 @@ def _full_quotas(situation: Situation) -> Iterator[Diagnostic]:
         kind, room = KINDS[name], net[name] - more
         limit, used = _quota(situation, kind)
         makers = sorted(maker.noun for maker in KINDS.values() if name in made_with(maker))
-        brought = f", with one at least for each new {' or '.join(makers)}" if makers else ""
+        brought = f", at least one for each new {' or '.join(makers)}" if makers else ""
         yield Diagnostic(
-            f"the quota leaves room for {room} more {kind.noun}s, and {net[name]} more are planned{brought}"
+            f"the quota leaves room for {room} more {kind.noun}s, but {net[name]} more are planned{brought}"
             f" ({used} of {limit} are used)",
-            "Ask for a higher quota, or describe fewer.",
+            "Ask for a higher quota, or describe fewer objects.",
             id="quota-exceeded",
         )
 

@@ -193,8 +193,8 @@ class _Work:
         if case.address in self._joined(there=False):
             self.notes.append(
                 Diagnostic(
-                    f"{case.address} is not enabled by this plan, which leaves out all that could bring it a pair",
-                    "Plan with its members.",
+                    f"{case.address} is not enabled: this plan leaves out everything that could bring it a pair",
+                    "Include its members in the plan.",
                     self._builder.comparison.desired[case.address].position("spec", GOAL),
                     str(case.address),
                     Severity.WARNING,
@@ -204,8 +204,8 @@ class _Work:
             return False
         self.findings.append(
             Diagnostic(
-                f"{case.address} can't be enabled: it has no replication pair that stays, and none is described",
-                f"Describe a {' or a '.join(CARRIERS)} of this group, or leave protection out until there is one.",
+                f"{case.address} can't be enabled: it keeps no replication pair, and none is described",
+                f"Describe a {' or a '.join(CARRIERS)} of this group, or remove protection until there is one.",
                 self._builder.comparison.desired[case.address].position("spec", GOAL),
                 str(case.address),
                 id="group-without-pair",
@@ -280,7 +280,7 @@ def _only_records_the_goal(steps: list[Step]) -> bool:
 
 def _now(case: _Case) -> Resource:
     if case.recorded is None or case.live is None:
-        raise ValueError(f"{case.address} is neither there nor planned")
+        raise ValueError(f"{case.address} does not exist and is not planned")
     return replace(case.recorded, attributes=case.live.attributes)
 
 

@@ -18,9 +18,9 @@ from declarative.planner.generator import generate
 from declarative.planner.selection import PlanRequest
 
 _REASONS = {
-    Likeness.FITS: "it fits, and so do others",
-    Likeness.LACKS: "the service does not show everything of it",
-    Likeness.ALIKE: "it has the same name in the same place, and differs otherwise",
+    Likeness.FITS: "it matches, but so do others",
+    Likeness.LACKS: "the service does not show all of its fields",
+    Likeness.ALIKE: "it has the same name in the same place, but differs otherwise",
 }
 
 
@@ -112,5 +112,5 @@ def _sure(matches: Mapping[Address, Mapping[str, Likeness]], observed: Observed)
 
 def _reason(likely: Likeness, fits: Mapping[str, Likeness]) -> str:
     if likely is Likeness.FITS and len(fits) == 1:
-        return "it fits, and others may too: another address, or an object that the cloud's list left out"
+        return "it matches, but others may too: another address, or an object missing from the cloud's list"
     return _REASONS[likely]

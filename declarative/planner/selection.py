@@ -32,11 +32,11 @@ class PlanRequest:
 
     def __post_init__(self) -> None:
         if self.destroy and self.refresh_only:
-            raise UsageError("--destroy and --refresh-only exclude each other", "Give one of the two.")
+            raise UsageError("--destroy and --refresh-only can't be used together", "Use only one of them.")
         if self.refresh_only and not self.refreshed:
-            raise UsageError("--refresh-only and --no-refresh exclude each other", "Give one of the two.")
+            raise UsageError("--refresh-only and --no-refresh can't be used together", "Use only one of them.")
         if self.replaces and (self.destroy or self.refresh_only):
-            raise UsageError("--replace goes neither with --destroy nor with --refresh-only", "Leave one out.")
+            raise UsageError("--replace can't be used with --destroy or --refresh-only", "Use only one of them.")
         for text in (*self.targets, *self.excludes, *self.replaces):
             Selector.parse(text)
 

@@ -35,7 +35,7 @@ class Selector:
         if _PATTERN.fullmatch(text) is None:
             raise UsageError(
                 f"{_quoted(text)} is not a selector",
-                f"Write an address such as {EXAMPLE}, where * and ? are wild, or label:key=value.",
+                f"Write an address such as {EXAMPLE}, with * and ? as wildcards, or label:key=value.",
             )
         # In an address brackets hold a key; fnmatch would read them as a set of characters.
         return cls(text, pattern=re.compile(fnmatch.translate(text.replace("[", "[[]"))))

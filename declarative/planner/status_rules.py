@@ -1,7 +1,7 @@
 """What the statuses of the objects permit: the calls that the service would refuse for one, with the remedy.
 
 A status that passes is waited for. Others need a step first: the switch, the detach or the growth that has failed is
-tried again, and what is for good broken is made anew. Source: docs/sdrs-api.md, "Transitions", and each call.
+tried again, and what is broken for good is replaced. Source: docs/sdrs-api.md, "Transitions", and each call.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ def cleared_by(step: Step) -> frozenset[str]:
 def switch_again(status: str) -> str:
     """The remedy for a status in which the last switch has failed."""
     goal = (ENABLE if status in ENABLE.sent_from else DISABLE).goal
-    return f"Set the group's protection to {goal}: that is tried again first."
+    return f"Set the group's protection to {goal}: the switch is then tried again first."
 
 
 # ---------------------------------------------------------------- findings
@@ -171,7 +171,7 @@ def _in_group(situation: Situation, step: Step, mended: _Cleared, allowed: froze
         if status is None or status in allowed or (joins and (group in mended.remade or status in SWITCH_FAILED)):
             continue  # members for a group whose last switch failed are told of apart
         whose = f"{visible(group, limit=200)} has the"
-        remedy = "Delete the group, or have it made anew (--replace)."
+        remedy = "Delete the group, or replace it (--replace)."
         yield _finding(situation, step, _DONE[step.action], whose, status, remedy)
 
 
@@ -199,7 +199,7 @@ def _marks(kind: Kind) -> frozenset[str]:
 def _finding(situation: Situation, step: Step, deed: str, whose: str, status: str, remedy: str) -> Diagnostic:
     shown = visible(status, limit=80) or "'' (none)"
     return Diagnostic(
-        f"{step.address} can't be {deed} now: {whose} status {shown}, in which SDRS refuses that",
+        f"{step.address} can't be {deed} now: {whose} status {shown}, and SDRS refuses it in that status",
         remedy,
         situation.place(step.address),
         str(step.address),
@@ -209,20 +209,18 @@ def _finding(situation: Situation, step: Step, deed: str, whose: str, status: st
 
 def _remedy(situation: Situation, kind: Kind, object_id: str, status: str) -> str:
     owner = situation.builder.owner(kind.name, object_id)
-    anew = f"Have it made anew (--replace '{owner}')" if owner is not None else f"Have the {kind.noun} made anew"
+    anew = f"Replace it (--replace '{owner}')" if owner is not None else f"Replace the {kind.noun}"
     if status in SWITCH_FAILED:
         return switch_again(status)
     if kind.statuses.health({"status": status}, {}) is Health.HELD:
         return "End the disaster recovery first."
     if status in _marks(kind):
-        return f"{anew}, or detach it from the instance that it was on: only that leads out of this status."
+        return f"{anew}, or detach it from the instance that it was on. Nothing else clears this status."
     if status in kind.words.remedies:
         return kind.words.remedies[status](situation.shown(kind.name, object_id) or {})
     if status == "invalid":
         what = next(iter(kind.words.key_words.values()), "part")
-        return f"A {what} of it was deleted outside SDRS. {anew}."
+        return f"Its {what} was deleted outside SDRS. {anew}."
     if status == "fault":
-        return (
-            f"Its synchronisation is disturbed: mend that in the cloud, or leave this change out. {anew} as a last way."
-        )
+        return f"Its synchronization is faulty. Repair it in the cloud, or drop this change. As a last resort: {anew}."
     return f"{anew}."

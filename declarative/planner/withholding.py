@@ -71,7 +71,7 @@ def withhold(
     ]
     silent = faulty.keys() - {one.address for one in told}
     told += [
-        Withheld(one, faulty[one], reasons.get(one, "it waits for members that are held"))
+        Withheld(one, faulty[one], reasons.get(one, "it waits for held members"))
         for one in sorted(silent, key=by_address)
     ]
     taken = (step for unit in withheld | waiting for step in units[unit])
@@ -179,7 +179,7 @@ def _waits_for_open(unit: Unit, causes: Collection[Unit]) -> Diagnostic:
     summary = f"{address} gets {what}: it waits for {_sorted(causes)[0][0]}, where an earlier operation is still open"
     return Diagnostic(
         summary,
-        "Plan again once that is over.",
+        "Plan again when that operation is over.",
         address=str(address),
         severity=Severity.WARNING,
         id="waits-for-open-operation",

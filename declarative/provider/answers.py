@@ -175,11 +175,11 @@ def _no_sense(reply: Reply, call: Call, reason: str, fault: Fault | None = None)
     code = fault.code if fault else ""
     if not call.idempotent:
         return OutcomeUnknown(
-            f"the answer to the {verb(call)} makes no sense: {reason}", status=reply.status, request=request
+            f"the answer to the {verb(call)} is not valid: {reason}", status=reply.status, request=request
         )
     return EndpointError(
-        f"what answers at the endpoint is not SDRS: {reason}",
-        "Check the endpoint and the project id; redirects are not followed.",
+        f"the endpoint does not answer as SDRS does: {reason}",
+        "Check the endpoint and the project id. Redirects are not followed.",
         status=reply.status,
         code=code,
         request=request,
@@ -189,7 +189,7 @@ def _no_sense(reply: Reply, call: Call, reason: str, fault: Fault | None = None)
 def _nonsense(reply: Reply) -> str:
     if 300 <= reply.status < 400:
         return f"HTTP {reply.status}, a redirect"
-    return f"HTTP {reply.status} without an error of SDRS"
+    return f"HTTP {reply.status} without an SDRS error"
 
 
 def _refusal(cls: type[ProviderError], reply: Reply, call: Call, fault: Fault) -> ProviderError:
@@ -203,9 +203,9 @@ def _refusal(cls: type[ProviderError], reply: Reply, call: Call, fault: Fault) -
     outcome = "had no clear answer" if cls is OutcomeUnknown else "refused"
     fix = entry.remedy if entry is not None else _REMEDIES.get(cls, "")
     if permission := missing_permission(fault.message):
-        fix = f"Ask whoever administers the account for the permission {visible(permission, limit=200)}."
+        fix = f"Ask your account's administrator for the permission {visible(permission, limit=200)}."
     elif reply.status == _FORBIDDEN and not fix:
-        fix = "Ask whoever administers the account whether you may do this in this project."
+        fix = "Ask your account's administrator whether you may do this in this project."
     return cls(
         f"{verb(call)} {outcome}: {what}",
         fix,
@@ -218,8 +218,8 @@ def _refusal(cls: type[ProviderError], reply: Reply, call: Call, fault: Fault) -
 
 
 _REMEDIES: Mapping[type[ProviderError], str] = {
-    NotSent: "The service wants fewer requests: run again later, or with fewer at once (--parallelism).",
-    OutcomeUnknown: "Run again later; what was done is found then.",
+    NotSent: "Run the command again later, or send fewer requests at a time (--parallelism).",
+    OutcomeUnknown: "Run the command again later. It finds out what was done.",
 }
 
 
@@ -240,12 +240,12 @@ def request_line(call: Call) -> str:
 def read_object(reply: Reply) -> Attributes:
     """Return the JSON object of a body. Raises Unreadable: too long, packed, not JSON, or another type."""
     if reply.cut:
-        raise Unreadable("the body is longer than this program reads")
+        raise Unreadable("the body is too long")
     if reply.headers.get("content-encoding", "").lower() not in ("", "identity"):
-        raise Unreadable("the body is compressed, which was not asked for")
+        raise Unreadable("the body is compressed, but compression was not requested")
     document = _decode(reply.body)
     if not isinstance(document, dict):
-        raise Unreadable("the body is no JSON object")
+        raise Unreadable("the body is not a JSON object")
     return document
 
 
@@ -328,15 +328,15 @@ def member(document: Mapping[str, Json], key: str, cls: type, call: Call) -> Jso
     """Return `document[key]`, which must be a `cls`. Raises EndpointError."""
     value = document.get(key)
     if not isinstance(value, cls):
-        raise shape_error(call, f"{key!r} is missing or of another type")
+        raise shape_error(call, f"{key!r} is missing or has the wrong type")
     return value
 
 
 def shape_error(call: Call, reason: str) -> EndpointError:
     """The error for an answer that is JSON, but not of the documented shape."""
     return EndpointError(
-        f"the answer to {request_line(call)} is not what SDRS answers: {reason}",
-        "Check the endpoint, and that nothing between here and there changes answers.",
+        f"the answer to {request_line(call)} is not a valid SDRS answer: {reason}",
+        "Check the endpoint, and that no proxy changes its answers.",
         status=200,
         request=request_line(call),
     )

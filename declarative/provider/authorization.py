@@ -43,7 +43,7 @@ class Authorization(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class GivenToken:
-    """A token as somebody has given it: it can't be had anew."""
+    """A token as somebody has given it: it can't be renewed."""
 
     token: Secret
 
@@ -62,6 +62,6 @@ class GivenToken:
     def remedy(self, refused: Refused) -> str:
         """As Authorization says."""
         return (
-            "Get a new token for this project and set OS_AUTH_TOKEN; what was accepted goes on in the cloud."
+            "Get a new token for this project and set OS_AUTH_TOKEN. Accepted calls continue in the cloud."
             " `declarative auth check` shows what was found where."
         )

@@ -30,7 +30,7 @@ def endpoint_of(text: str, *, what: str = "endpoint", project_id: str = "") -> s
     host = parts.hostname or ""
     if parts.scheme == "http" and not is_loopback(host):
         raise UsageError(
-            f"the {what} on {visible(host)} is http, which would send the credentials in clear text", "Write https://."
+            f"the {what} on {visible(host)} uses http, which would send the credentials in clear text", "Use https://."
         )
     path = _prefix(parts.path, project_id)
     shown = f"[{host}]" if ":" in host else host
@@ -40,9 +40,9 @@ def endpoint_of(text: str, *, what: str = "endpoint", project_id: str = "") -> s
 
 def _split(text: str, what: str) -> SplitResult:
     """Parse a URL. What is wrong is never repeated whole: a URL may hold a password."""
-    fix = "An endpoint reads https://HOST or https://HOST/v1/PROJECT_ID."
+    fix = "Write https://HOST or https://HOST/v1/PROJECT_ID."
     if what != "endpoint":
-        fix = "It reads https://HOST or https://HOST/v3."
+        fix = "Write https://HOST or https://HOST/v3."
     try:
         parts = urlsplit(text)
         port_is_fine = parts.port is None or parts.port > 0
@@ -51,24 +51,24 @@ def _split(text: str, what: str) -> SplitResult:
     if parts.scheme not in DEFAULT_PORTS:
         raise UsageError(f"the {what} does not begin with https://", fix)
     if "@" in parts.netloc or "?" in text or "#" in text:
-        raise UsageError(f"the {what} holds a user name, a password, a query or a fragment", fix)
+        raise UsageError(f"the {what} contains a user name, a password, a query or a fragment", fix)
     host = parts.hostname or ""
     plain = text.isascii() and text.isprintable() and " " not in text
     if not (plain and port_is_fine and (":" in host or _HOST.fullmatch(host))):
-        raise UsageError(f"the {what} is not a URL with a plain host name", fix)
+        raise UsageError(f"the {what} is not a URL with a valid host name", fix)
     return parts
 
 
 def _prefix(path: str, project_id: str) -> str:
     path = path.rstrip("/")
     if _PATH.fullmatch(path) is None:
-        raise UsageError("the path of the endpoint holds empty, dotted or quoted parts", "Leave them out.")
+        raise UsageError("the path of the endpoint has empty, dotted or percent-encoded parts", "Leave them out.")
     head, _, last = path.rpartition("/")
     if head.endswith("/v1"):
         if last != project_id:
             raise UsageError(
                 f"the endpoint names the project {visible(last, limit=80)}, but the project id is {project_id}",
-                "Make them one, or leave the project out of the endpoint.",
+                "Use the same project in both, or leave it out of the endpoint.",
             )
         path = head
     return path.removesuffix("/v1").rstrip("/")

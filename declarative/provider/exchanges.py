@@ -64,7 +64,7 @@ class Recorder:
     async def recorded(self, message: Message, exchange: Coroutine[None, None, Reply]) -> Reply:
         """Await the exchange of `message`. Raises what it raises."""
         began, start = self.clock.utcnow(), self.clock.monotonic()
-        reply, error = None, "given up before there was an answer"
+        reply, error = None, "cancelled before an answer arrived"
         try:
             reply = await exchange
             error = read_fault(reply.body).code if reply.status >= 300 and not reply.cut else ""

@@ -71,7 +71,7 @@ class JobTimeout(ProviderError):
     id = "job-timeout"
 
     def __init__(self, job_id: str, reason: str = "") -> None:
-        summary = f"job {job_id} has not ended within its deadline"
+        summary = f"job {job_id} did not end before its deadline"
         super().__init__(
             f"{summary} ({reason})" if reason else summary, "Run the command again to keep waiting for it."
         )
@@ -84,7 +84,7 @@ class JobUnknown(ProviderError):
     id = "job-unknown"
 
     def __init__(self, job_id: str) -> None:
-        super().__init__(f"the service knows no job {job_id}", "Look at the object itself.")
+        super().__init__(f"the service does not know the job {job_id}", "Check the object itself.")
         self.job_id = job_id
 
 
@@ -102,12 +102,12 @@ def job_id_of(answer: Attributes) -> str:
     """Return the job id in the answer to an asynchronous call. Raises OutcomeUnknown when there is no usable one."""
     job_id = answer.get("job_id")
     if not is_job_id(job_id):
-        raise OutcomeUnknown("the answer names no job: the call may or may not have had an effect")
+        raise OutcomeUnknown("the answer names no job, so the call may or may not have had an effect")
     return str(job_id)
 
 
 def read_job(document: Mapping[str, Json], *, job_id: str, depth: int = 0) -> Job:
-    """Read a job object; what is missing or of another type counts as not told."""
+    """Read a job object; what is missing or has the wrong type counts as not told."""
     word = _text(document.get("status"))
     entities = document.get("entities")
     entities = entities if isinstance(entities, dict) else {}

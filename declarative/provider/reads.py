@@ -223,7 +223,7 @@ class Reads:
         object_id = f"its id is '{visible(stray['id'], limit=80)}'" if stray.get("id") else "it has no id"
         self._notice(
             "strange-object",
-            f"the cloud lists a {kind.noun} {name} that can't be used, for {object_id}; it is left out",
+            f"the cloud lists a {kind.noun} {name} that can't be used because {object_id}; it is ignored",
             "Look at it in the console.",
         )
 
@@ -246,8 +246,8 @@ class Reads:
         if patient and not found.is_complete:
             self._notice(
                 "list-without-end",
-                f"the list of {listing.path[-1]} has no clear end: it shows {len(found.objects)} objects, and counts"
-                " more or repeats itself; what it lacks is not taken for gone",
+                f"the list of {listing.path[-1]} has no clear end: it shows {len(found.objects)} objects, but claims"
+                " more or repeats itself; an object missing from it is not treated as deleted",
                 "",
             )
         return found
@@ -281,14 +281,14 @@ class Reads:
                 if len(got.rows) != PAGE:
                     break  # what was asked for ahead of it begins at the wrong place
             if reading.repeats and (reading.pages[-1].count or 0) > len(reading.rows):
-                raise shape_error(listing, "it gives the same page again and again, and says that there is more")
+                raise shape_error(listing, "it repeats the same page and claims that there is more")
         return reading
 
 
 def _items(answer: Attributes, list_key: str, call: Call) -> list[Attributes]:
     items: list[Attributes] = member(answer, list_key, list, call)
     if not all(isinstance(item, dict) for item in items):
-        raise shape_error(call, f"{list_key!r} holds something that is no object")
+        raise shape_error(call, f"{list_key!r} contains something that is not an object")
     return items
 
 

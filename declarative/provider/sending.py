@@ -136,7 +136,7 @@ class Sender:
         """Send until there is an answer, and return it; on `connection`, or on a new one for each attempt."""
         if not _NO_SEGMENTS.isdisjoint(outgoing.call.path):
             raise Rejected(
-                f"{verb(outgoing.call)} not sent: an id is empty or dots", request=request_line(outgoing.call)
+                f"{verb(outgoing.call)} not sent: an id is empty or only dots", request=request_line(outgoing.call)
             )
         failures = senseless = refusals = 0
         while True:
@@ -232,7 +232,7 @@ class Sender:
             self._is_short_of_files = True
             self.notice(
                 "few-connections",
-                "the system allows no more open files: from now on fewer connections are used at a time",
+                "too many open files: using fewer connections from now on",
                 "Raise the limit (ulimit -n), or lower --parallelism.",
             )
 
@@ -247,7 +247,7 @@ class Sender:
             async with asyncio.timeout(seconds):
                 reply = await connection.exchange(message, max_body=outgoing.max_body)
         except TimeoutError:
-            return unanswered(call, f"nothing whole within {seconds:.3g} s", cls=Unanswered)
+            return unanswered(call, f"no complete answer within {seconds:.3g} s", cls=Unanswered)
         except Unsent as error:
             return unsent(error, call, host=self._host)
         except Broken as error:
@@ -284,15 +284,15 @@ def _may_try_again(failure: Failure, outgoing: Outgoing, *, senseless: int) -> b
 
 def _too_late(call: Call) -> NotSent:
     return NotSent(
-        f"{verb(call)} not sent: its time was up",
-        "Run again, with more time (--timeouts) or fewer requests at once (--parallelism).",
+        f"{verb(call)} not sent: the time limit passed",
+        "Run the command again with more time (--timeouts) or fewer requests at a time (--parallelism).",
         request=request_line(call),
     )
 
 
 def _rejected_before(error: Unauthorized, call: Call) -> Unauthorized:
     return Unauthorized(
-        f"{verb(call)} not sent: the credentials were rejected before",
+        f"{verb(call)} not sent: the credentials were rejected earlier",
         error.fix,
         status=error.status,
         code=error.code,

@@ -41,7 +41,7 @@ class Sockets(httpcore.AsyncNetworkBackend):
         except (socket.gaierror, UnicodeError) as error:  # no such host, or a name that can't be one
             raise httpcore.ConnectError(str(error)) from error
         except OSError as error:
-            raise httpcore.ConnectError("All connection attempts failed") from error
+            raise httpcore.ConnectError("all connection attempts failed") from error
         return _Stream(inbox)
 
 
@@ -140,7 +140,7 @@ class _Stream(httpcore.AsyncNetworkStream):
         except OSError as error:  # those of TLS are among them
             raise httpcore.ConnectError(str(error)) from error
         if transport is None:
-            raise httpcore.ConnectError("the other side hung up")
+            raise httpcore.ConnectError("the other side closed the connection")
         inbox.transport = transport
         return self
 

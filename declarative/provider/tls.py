@@ -79,7 +79,7 @@ class Tls:
                 return ssl.create_default_context(capath=path)
             return ssl.create_default_context(cafile=path)
         except OSError as error:  # an SSLError is one
-            _refuse("authorities", [self._authorities], error, "Name a file of PEM certificates.")
+            _refuse("authorities", [self._authorities], error, "Use a file of PEM certificates.")
 
     def _show(self, context: ssl.SSLContext, certificate: NamedFile) -> None:
         key = self._key
@@ -88,11 +88,11 @@ class Tls:
             context.load_cert_chain(certificate.path, key.path if key is not None else None, password=_no_password)
         except _Protected as error:
             raise UsageError(
-                f"the key named by {files[-1].source} is protected by a password",
-                "Name a key without one, in a file that only you can read.",
+                f"the key named by {files[-1].source} has a password",
+                "Use a key without a password, in a file that only you can read.",
             ) from error
         except OSError as error:
-            _refuse("the client certificate", files, error, "Name a PEM file, and the file of its key.")
+            _refuse("the client certificate", files, error, "Use a PEM file, and the file of its key.")
 
 
 class _Protected(Exception):
@@ -111,7 +111,7 @@ def _usual() -> ssl.SSLContext:
     except OSError as error:
         raise UsageError(
             "the certificates named by SSL_CERT_FILE or SSL_CERT_DIR can't be read",
-            "Name a file of PEM certificates, or unset both.",
+            "Set them to a file of PEM certificates, or unset both.",
         ) from error
 
 
@@ -119,7 +119,7 @@ def _refuse(what: str, files: Sequence[NamedFile], error: OSError, fix: str) -> 
     import ssl
 
     if isinstance(error, ssl.SSLError):
-        reason = "it holds none" if len(files) == 1 else "one of them holds none, or they don't belong together"
+        reason = "it contains none" if len(files) == 1 else "one of them contains none, or they don't match"
     else:
         reason = error.strerror or type(error).__name__
     sources = " and ".join(file.source for file in files)

@@ -212,7 +212,7 @@ def unsent(error: Unsent, call: Call, *, host: str) -> Failure:
     again = Again.UNSENT
     causes = tuple(_causes(error))
     if _is_untrusted(causes):
-        fix = "The certificate is not trusted: set OS_CACERT or SSL_CERT_FILE to the file of your authority."
+        fix = "The certificate is not trusted. Set OS_CACERT or SSL_CERT_FILE to your authority's certificate file."
         again = Again.NEVER
     elif any(isinstance(cause, OSError) and cause.errno in _NO_FILES for cause in causes):
         again = Again.NO_FILES

@@ -148,7 +148,7 @@ def test_an_instance_that_goes_alone_leaves_a_hand_made_pair_and_says_so(site):
     site.write_all({f"{GROUP}/shop": group(name="shop")})
     plan = site.plan()
     step = next(step for step in plan.steps if step.action is Action.DELETE)
-    assert f"replication pair 'data' ({data}), which did not come with it and stays in its group" in step.leaves
+    assert f"replication pair 'data' ({data}), which did not come with it and stays in the group" in step.leaves
     done(site.apply(allow=ALLOWED))
     assert list(site.objects()[PAIR]) == [data]
 
@@ -261,7 +261,7 @@ def test_a_hand_made_pair_is_taken_over_renamed_and_grown(site):
 def test_without_adopt_a_pair_for_such_a_disk_is_an_error_that_names_the_instance(site):
     attach_by_hand(site)
     site.write_all({**SHOP, DATA: pair(1, "data")})
-    assert f"is in a pair already, which is attached to {INSTANCE}/web" in refused(site)
+    assert f"is already in a pair that is attached to {INSTANCE}/web" in refused(site)
 
 
 @pytest.fixture

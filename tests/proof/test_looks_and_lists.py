@@ -376,7 +376,7 @@ def test_a_foreign_row_without_a_usable_id_stops_nothing(tmp_path: Path) -> None
     with site.suffering(wire=hooked("GET server-groups", answer=_with_stray("theirs"))):
         done(site.apply())
         done(site.apply())
-        assert ["named 'theirs' that can't be used, for its id is '../x'" in text for text in _said(site)] == [True]
+        assert ["named 'theirs' that can't be used because its id is '../x'" in text for text in _said(site)] == [True]
         assert_settled(site, {"web": "web"})
 
 

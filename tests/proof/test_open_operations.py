@@ -66,7 +66,7 @@ def test_a_renamed_address_waits_for_what_its_old_one_makes(slow: Site) -> None:
     _left_running(slow)
     slow.write({"www": {"name": "web"}})
     (warning,) = slow.plan().warnings
-    assert "ProtectionGroup/web, whose earlier create is still open, may have made it" in warning.summary
+    assert "ProtectionGroup/web, whose earlier create is still open, may have created it" in warning.summary
     _left_running(slow)
     slow.now += HOUR
     done(slow.apply())

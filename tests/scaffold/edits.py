@@ -27,7 +27,12 @@ def edits(text: str) -> Iterator[Edit]:
     for number, line in enumerate(lines):
         for glued in ("---", "--- ", "--") if line == "---" else ():
             spoilt = "\n".join([*lines[:number], glued + lines[number + 1], *lines[number + 2 :], ""])
-            yield Edit(f"{number + 1} separator glued {glued!r}", number + 1, spoilt, r"(line|separator) ---")
+            yield Edit(
+                f"{number + 1} separator glued {glued!r}",
+                number + 1,
+                spoilt,
+                r"(line|separator|before|exactly|only) ---",
+            )
         for name, new, remedy in _of_line(line):
             changed = [*lines[:number], *new.split("\n"), *lines[number + 1 :]]
             spoilt = "\n".join(changed) + "\n"
@@ -50,7 +55,7 @@ def _of_line(line: str) -> Iterator[tuple[str, str, str]]:
 
 
 def _separators() -> Iterator[tuple[str, str, str]]:
-    missing = r"(line|separator) ---"
+    missing = r"(line|separator|before|exactly|only) ---"
     yield "separator deleted", "# nothing", missing
     for wrong in ("----", "--", "-----", "—", "–––", " ---", "  ---", "===", "***", "-- -"):
         yield f"separator {wrong!r}", wrong, missing
@@ -59,7 +64,7 @@ def _separators() -> Iterator[tuple[str, str, str]]:
 def _indentations(line: str) -> Iterator[tuple[str, str, str]]:
     indent = len(line) - len(line.lstrip())
     rest = line.lstrip()
-    align = r"Remove \d|Add \d|line up|indent|[Ii]ndentation|remove the spaces before it"
+    align = r"Remove \d|Add \d|align|[Ii]ndent|[Rr]emove the spaces before it"
     for by in (1, 2, 3):
         yield f"indented by {by} more", " " * by + line, align
         if by <= indent:
@@ -74,7 +79,7 @@ def _indentations(line: str) -> Iterator[tuple[str, str, str]]:
 
 def _pairs(line: str, pair: re.Match[str]) -> Iterator[tuple[str, str, str]]:
     before, key, value = pair[1], pair[2], line[pair.end() :]
-    colon = r"a ':' is missing|':' and a space|Add a ':'"
+    colon = r"needs a ':'|':' and a space|Add a ':'"
     yield "colon deleted", f"{before}{key}{pair[3]}{value}", colon
     if value:
         yield "space after the colon deleted", f"{before}{key}:{value}", r"space"
@@ -102,7 +107,7 @@ def _pairs(line: str, pair: re.Match[str]) -> Iterator[tuple[str, str, str]]:
 def _single_characters(line: str) -> Iterator[tuple[str, str, str]]:
     for sort, pattern, remedy in (
         ("quote", _QUOTES, r"[Qq]uote"),
-        ("bracket", _BRACKETS, r"[Bb]racket|Close it with|expression is written|in quotes|open it with"),
+        ("bracket", _BRACKETS, r"[Bb]racket|Close it with|Write an expression as|in quotes|open it with"),
         ("comma", re.compile(","), r"comma|','"),
     ):
         for count, found in enumerate(pattern.finditer(line), 1):

@@ -22,8 +22,8 @@ def test_json_is_read():
         ("-1e999", "a number is too large"),
         ("9" * 5000, "limit"),
         ("[" * 100_000, "it is nested too deep"),
-        ('{"b": {"a": 1, "c": 2, "a": 3}}', "the key 'a' is given twice"),
-        ('{"\\u001b": 1, "\\u001b": 2}', r"the key '\\x1b' is given twice"),
+        ('{"b": {"a": 1, "c": 2, "a": 3}}', "duplicate key 'a'"),
+        ('{"\\u001b": 1, "\\u001b": 2}', r"duplicate key '\\x1b'"),
     ],
 )
 def test_what_is_not_json_is_refused_with_the_reason(text, reason):

@@ -54,7 +54,7 @@ def test_a_hostile_file_in_the_working_or_the_stacks_folder_is_named_and_ignored
     assert texts(root, files) == {"auth_url": "https://good.example.com", "username": "me", "password": "good"}
     assert files.ignored == (root / place / name,)
     assert [warning.summary for warning in files.warnings()] == [
-        f"{root / place / name} is ignored, because it lies in the working folder or the stack's folder"
+        f"{root / place / name} is ignored because it is in the working folder or the stack's folder"
     ]
 
 
@@ -130,7 +130,7 @@ def test_a_companion_in_another_folder_is_named_and_ignored(root):
     files = found(root)
     assert "password" not in texts(root, files)
     assert [warning.summary for warning in files.warnings()] == [
-        f"{root / 'etc/openstack/secure.yaml'} is ignored, because it is not beside ~/.config/openstack/clouds.yaml"
+        f"{root / 'etc/openstack/secure.yaml'} is ignored because it is not beside ~/.config/openstack/clouds.yaml"
     ]
 
 

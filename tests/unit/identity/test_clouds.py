@@ -135,7 +135,7 @@ def test_a_profile_that_is_a_url_is_refused(home, monkeypatch, url, key):
     monkeypatch.setattr("socket.socket.connect", connect)
     entry = f"{{{key}: '{url}', auth: {{password: hunter2}}}}"
     assert "2:" in refused(home, entry, clouds_public=f"public-clouds: {{'{url}': {{}}}}")[0]
-    assert "a profile that is a URL is never fetched" in refused(home, entry)[0]
+    assert "a profile can't be a URL" in refused(home, entry)[0]
 
 
 def test_an_unknown_profile_is_an_error_that_tells_the_known_ones(home):
@@ -152,20 +152,23 @@ def test_an_unknown_profile_is_an_error_that_tells_the_known_ones(home):
         ("[hunter2]", ":2:8: error: the cloud 'otc' is not a map"),
         ("hunter2", ":2:8: error: the cloud 'otc' is not a map"),
         ("{auth: hunter2}", ":2:15: error: `auth` is not a map"),
-        ("{auth: {password: [hunter2]}}", ":2:26: error: password is not a text"),
-        ("{auth: {token: hunter2 x}}", ":2:23: error: token holds a space or a character outside ASCII"),
-        ('{auth: {password: "hunter2\\n"}}', ":2:26: error: password holds a line break or another control character"),
+        ("{auth: {password: [hunter2]}}", ":2:26: error: password is not text"),
+        ("{auth: {token: hunter2 x}}", ":2:23: error: token contains a space or a character outside ASCII"),
+        (
+            '{auth: {password: "hunter2\\n"}}',
+            ":2:26: error: password contains a line break or another control character",
+        ),
         (
             "{auth_type: v2password}",
             ":2:20: error: auth_type 'v2password' is not supported. Did you mean 'v3password'?",
         ),
         ("{verify: hunter2}", ":2:17: error: verify is neither true nor false"),
-        ("{profile: [hunter2]}", ":2:18: error: profile is not a text"),
+        ("{profile: [hunter2]}", ":2:18: error: profile is not text"),
         ("{regions: [[hunter2]]}", ":2:19: error: a region is neither a name nor a map with a name"),
         ("{regions: [{values: {}}]}", ":2:19: error: a region is neither a name nor a map with a name"),
         ("{region_name: 'a/b'}", ":2:22: error: region_name is not 1 to 64 letters"),
         ("{auth: {auth_url: 'https://iam.{region_name}.x'}}", ":2:26: error: auth_url needs a region"),
-        ("{auth: {auth_url: 'https://{password}.x', password: hunter2}}", ":2:26: error: auth_url has braces"),
+        ("{auth: {auth_url: 'https://{password}.x', password: hunter2}}", ":2:26: error: auth_url contains braces"),
     ],
 )
 def test_a_value_that_can_not_be_used_is_told_with_its_place(home, entry, told):
@@ -195,7 +198,7 @@ def test_a_file_without_clouds_knows_none(home, content):
     files = located(home, clouds=content)
     assert cloud_names(files) == ()
     with pytest.raises(
-        UsageError, match=r"no cloud is named 'otc' in ~/.config/openstack/clouds.yaml, and OS_CLOUD asks"
+        UsageError, match=r"no cloud is named 'otc' in ~/.config/openstack/clouds.yaml, but OS_CLOUD asks"
     ):
         read_cloud(files, "otc", named_by="OS_CLOUD")
 

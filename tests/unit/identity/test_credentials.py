@@ -67,7 +67,7 @@ def test_a_domain_by_id_is_not_joined_by_one_by_name():
 def test_two_complete_accounts_that_differ_are_an_error(name):
     mine = {variable.replace("HW_", "OS_"): value for variable, value in KEYS.items()}
     assert loose(**mine, **KEYS).source == "the OS_* variables"
-    with pytest.raises(DeclarativeError, match="two accounts at once") as caught:
+    with pytest.raises(DeclarativeError, match="two accounts are set") as caught:
         loose(**mine, **{**KEYS, name: "other"})
     assert int(caught.value.exit_code) == 1
     assert "OS_ACCESS_KEY, OS_SECRET_KEY; or HW_ACCESS_KEY, HW_SECRET_KEY" in caught.value.fix
@@ -121,7 +121,7 @@ def test_clouds_yaml_is_not_read_unless_a_cloud_is_asked_for(tmp_path):
     (tmp_path / ".config/openstack/clouds.yaml").write_text("clouds: [")
     environ = {**PASSWORD, "HOME": str(tmp_path), "OS_CLIENT_SECURE_FILE": "none"}
     assert find_credentials(environ, working_folder=tmp_path, stack_folder=tmp_path).source == "the OS_* variables"
-    with pytest.raises(UsageError, match="no way to sign in is complete"):
+    with pytest.raises(UsageError, match="can't sign in: no set of credentials is complete"):
         find_credentials({"HOME": str(tmp_path)}, working_folder=tmp_path, stack_folder=tmp_path)
 
 

@@ -30,7 +30,7 @@ def test_a_value_with_a_control_character_names_the_variable_and_never_the_value
     with pytest.raises(InputError) as caught:
         read_environment({variable: CANARY + char})
     (finding,) = caught.value.findings
-    assert finding.summary == f"{variable} holds a line break or another control character"
+    assert finding.summary == f"{variable} contains a line break or another control character"
     assert CANARY not in f"{caught.value}{finding}"
 
 
@@ -38,9 +38,9 @@ def test_all_variables_that_can_not_be_used_are_told_at_once():
     with pytest.raises(InputError) as caught:
         read_environment({"OS_PASSWORD": "a\n", "HW_SECRET_KEY": "a b", "SDRS_PROJECT_ID": "a/b", "OS_INSECURE": "x"})
     assert [finding.summary for finding in caught.value.findings] == [
-        "HW_SECRET_KEY holds a space or a character outside ASCII",
+        "HW_SECRET_KEY contains a space or a character outside ASCII",
         "OS_INSECURE is neither true nor false",
-        "OS_PASSWORD holds a line break or another control character",
+        "OS_PASSWORD contains a line break or another control character",
         "SDRS_PROJECT_ID is not 1 to 64 letters, digits, dashes and underscores",
     ]
 

@@ -105,7 +105,7 @@ def test_what_does_not_pass_ends_with_the_deadline_or_after_a_minute(given, erro
         (
             answer({"error_code": "IAM.0003", "error_msg": "Policy doesn't allow iam:x to be performed."}, status=403),
             "sign-in refused",
-            f"Ask whoever administers the account for the permission iam:x. {CHECK}",
+            f"Ask your account's administrator for the permission iam:x. {CHECK}",
         ),
     ],
     ids=["keystone", "bare", "permission"],

@@ -225,7 +225,7 @@ def test_times_are_utc(text, expected):
     ids=str,
 )
 def test_odd_token_is_not_used(changes, why):
-    with pytest.raises(EndpointError, match=f"the answer to POST /v3/auth/tokens is not what IAM answers: {why}"):
+    with pytest.raises(EndpointError, match=f"the answer to POST /v3/auth/tokens is not a valid IAM answer: {why}"):
         token(**changes)
 
 
@@ -234,11 +234,11 @@ def test_odd_token_is_not_used(changes, why):
     [
         (reply({"token": TOKEN}, 202), "HTTP 202"),
         (reply({"token": TOKEN}, 302), "HTTP 302"),
-        (reply({"token": TOKEN}, cut=True), "longer than this program reads"),
+        (reply({"token": TOKEN}, cut=True), "too long"),
         (reply({"token": TOKEN}, headers={"content-encoding": "gzip"}), "compressed"),
         (reply(b"<html>"), "not JSON"),
         (reply(b""), "empty"),
-        (reply([TOKEN]), "no JSON object"),
+        (reply([TOKEN]), "not a JSON object"),
         (reply({}), "token is missing or not an object"),
         (reply({"token": "abc"}), "token is missing or not an object"),
     ],
@@ -258,10 +258,10 @@ def test_answer_that_is_not_a_token_is_not_used(answer, why):
         (CloudProject(name="eu-nl"), {}, "the token is for the project 'eu-de', not for 'eu-nl'"),
         (CloudProject(name="eu-de", account=Account(id="d2")), {}, "the token is for the project 'eu-de'"),
         (CloudProject(name="eu-de", account=Account(name="other")), {}, "the token is for the project 'eu-de'"),
-        (CloudProject(id="p1"), {"project": None}, "not for the project that was asked for"),
+        (CloudProject(id="p1"), {"project": None}, "has no project"),
         (CloudProject(id="p2"), {"project": {"id": "p1", "name": "a\x1b[0m"}}, r"'a\\x1b\[0m', not for 'p2'"),
         (Account(id="d2"), {"domain": {"id": "d1", "name": "one"}}, "the token is for the account 'one', not for 'd2'"),
-        (Account(id="d1"), {}, "not for the account that was asked for"),
+        (Account(id="d1"), {}, "has no account"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -348,7 +348,9 @@ def test_temporary_key_is_read():
 @pytest.mark.parametrize("missing", sorted(KEY))
 def test_temporary_key_with_a_part_missing_is_not_used(missing):
     broken = {name: value for name, value in KEY.items() if name != missing}
-    with pytest.raises(EndpointError, match=f"securitytokens is not what IAM answers: credential.{missing} is missing"):
+    with pytest.raises(
+        EndpointError, match=f"securitytokens is not a valid IAM answer: credential.{missing} is missing"
+    ):
         read_temporary_key(reply({"credential": broken}))
 
 

@@ -127,7 +127,7 @@ def test_project_is_left_out_outside_of_a_project():
 @pytest.mark.parametrize("bad", ["s3kr3t x", "s3kr3t\r\nX-Evil: 1", "s3kr3tä", "s3kr3t\x00", "s3kr3t\n"], ids=ascii)
 @pytest.mark.parametrize("part", ["access_key", "project_id", "security_token"])
 def test_value_that_cannot_stand_in_a_header_is_refused_and_not_shown(part, bad):
-    with pytest.raises(UsageError, match=f"the {part.replace('_', ' ')} is empty, or holds a space") as caught:
+    with pytest.raises(UsageError, match=f"the {part.replace('_', ' ')} is empty, or contains a space") as caught:
         added(**{part: Secret(bad) if part == "security_token" else bad})
     assert "s3kr3t" not in f"{caught.value.summary} {caught.value.fix}"
 

@@ -22,16 +22,16 @@ def test_other_values_are_plain():
 def test_a_control_character_is_a_flaw_that_does_not_show_the_value(name, char):
     wrong = flaw(name, f"{CANARY}{char}")
     assert wrong is not None
-    assert wrong.summary == "holds a line break or another control character"
+    assert wrong.summary == "contains a line break or another control character"
     assert CANARY not in f"{wrong}"
 
 
 @pytest.mark.parametrize(
     ("name", "text", "told"),
     [
-        ("token", "a b", "holds a space or a character outside ASCII"),
-        ("access_key", "ä", "holds a space or a character outside ASCII"),
-        ("security_token", " a", "holds a space or a character outside ASCII"),
+        ("token", "a b", "contains a space or a character outside ASCII"),
+        ("access_key", "ä", "contains a space or a character outside ASCII"),
+        ("security_token", " a", "contains a space or a character outside ASCII"),
         ("project_id", "../x", "is not 1 to 64 letters, digits, dashes and underscores"),
         ("region_name", "evil.com/", "is not 1 to 64 letters, digits, dashes and underscores"),
         ("auth_type", "v3pasword", "'v3pasword' is not supported"),
@@ -71,7 +71,7 @@ def test_verification_may_be_off_for_this_machine(host):
 
 @pytest.mark.parametrize("host", ["iam.example.com", "127.0.0.1.example.com", "10.0.0.1", ""])
 def test_verification_may_not_be_off_for_another_host(host):
-    with pytest.raises(UsageError, match="OS_INSECURE turns off the verification of certificates"):
+    with pytest.raises(UsageError, match="OS_INSECURE turns off certificate verification"):
         skips_verification({"insecure": Found("1", "OS_INSECURE")}, host)
 
 

@@ -62,25 +62,25 @@ def test_each_node_knows_its_place():
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        (f"a: *{CANARY}", "1:4: error: an alias refers to nothing before it"),
-        ("a: &x [*x]", "1:8: error: an alias refers to nothing before it"),
+        (f"a: *{CANARY}", "1:4: error: an alias refers to an unknown anchor"),
+        ("a: &x [*x]", "1:8: error: an alias refers to an unknown anchor"),
         (f"a: !{CANARY} b", "1:4: error: a tag is not allowed"),
         ("a: !!python/object:os.system x", "1:4: error: a tag is not allowed"),
         ("a: !!map {}", "1:4: error: a tag is not allowed"),
-        (f"a: 1\na: {CANARY}", "2:1: error: the key 'a' is given twice. It is given first at clouds.yaml:1:1."),
+        (f"a: 1\na: {CANARY}", "2:1: error: duplicate key 'a'. It appears first at clouds.yaml:1:1."),
         (f"a: {CANARY}: b", "1:11: error: the YAML can't be read: a text with ': ' in it needs quotes."),
-        (f"a: '{CANARY}", "1:4: error: the YAML can't be read: the quotes that open here are not closed. Close the"),
+        (f"a: '{CANARY}", "1:4: error: the YAML can't be read: the quote that opens here is never closed. Close the"),
         (
             f"a:\n\t- {CANARY}",
-            "2:1: error: the YAML can't be read: a tab stands in the indentation. Use spaces, not tabs.",
+            "2:1: error: the YAML can't be read: there is a tab in the indentation. Use spaces, not tabs.",
         ),
-        (f"a: @{CANARY}", "1:4: error: the YAML can't be read: a text can't begin with this character unless it"),
+        (f"a: @{CANARY}", "1:4: error: the YAML can't be read: a text that starts with this character needs quotes"),
         (f'a: "\\{CANARY}"', "error: the YAML can't be read: found unknown escape character. In double quotes, a"),
         (
             f"a: {CANARY}\n----\nb: 1",
-            "2:1: error: the YAML can't be read: this line is not the separator ---. Remove this line",
+            "2:1: error: the YAML can't be read: this line should be exactly ---. Remove this line",
         ),
-        (f"a: {CANARY}\n---\nb: 1", "2:1: error: the file holds more than one document"),
+        (f"a: {CANARY}\n---\nb: 1", "2:1: error: the file contains more than one document"),
         (f"- {CANARY}", "1:1: error: the file is not a map"),
         (CANARY, "1:1: error: the file is not a map"),
         (f"[1]: {CANARY}", "1:1: error: a key must be text, found a list or map"),
@@ -92,7 +92,7 @@ def test_each_node_knows_its_place():
         ),
         (b"a: \xff", "1:4: error: byte 3 is not UTF-8"),
         (b"a: \x00", "1:4: error: the character U+0000 at byte 3 is not allowed"),
-        (b" " * (1 << 20) + b"ab", "error: the file is larger than 1 MiB. Leave only the clouds"),
+        (b" " * (1 << 20) + b"ab", "error: the file is larger than 1 MiB. Keep only the clouds"),
     ],
 )
 def test_what_is_wrong_is_told_with_its_place_and_without_values(text, told):
@@ -104,7 +104,7 @@ def test_what_is_wrong_is_told_with_its_place_and_without_values(text, told):
 def test_an_alias_counts_as_all_that_it_stands_for():
     ten = ", ".join(["*x"] * 10)
     text = "a0: &x [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]\n" + "".join(f"a{n}: &x [{ten}]\n" for n in range(1, 9))
-    assert "holds more than 50,000 values" in refused(text)[0]
+    assert "contains more than 50,000 values" in refused(text)[0]
 
 
 def test_findings_have_a_limit():

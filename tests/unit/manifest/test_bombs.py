@@ -66,9 +66,9 @@ def instance(name, /, *, each=None, envelope="", **fields):
     return f"{head}spec: {json.dumps(spec)}\n{envelope}"
 
 
-TOO_LONG = "the value would be larger than 64 KiB once its expressions are put in"
-TOO_MUCH = "with all expressions put in, the stack would be larger than 64 MiB"
-TOO_MANY = "the stack would hold more than 100000 objects"
+TOO_LONG = "the value would be larger than 64 KiB after its expressions are replaced"
+TOO_MUCH = "the stack would be larger than 64 MiB"
+TOO_MANY = "the stack would have more than 100,000 objects"
 
 BOMBS = {
     "one-value-in-each-object": (
@@ -96,7 +96,7 @@ BOMBS = {
     ),
     "too-many-empty-values": (
         {"stack": stack({"x": ""}), "g": group("g", each=KEYS[:20], description="${var.x}" * 40_000)},
-        "one text holds more than 1000 expressions",
+        "one text contains more than 1000 expressions",
     ),
     "a-list-in-each-object": (
         {
@@ -219,7 +219,7 @@ def test_environment_files_do_not_multiply_the_work_without_bounds(tmp_path, mon
     for name in ("one", "two", "three", "four"):
         (tmp_path / f"environments/{name}.yaml").write_text(f"x: {name}\n")
     (told,) = validate(tmp_path)
-    assert "too much to be checked together: three and 1 more were left out" in told.summary
+    assert "too large to check together: three and 1 more left out" in told.summary
     assert told.fix == "Check them one at a time, as in `declarative --env three validate`."
     assert told.severity is Severity.ERROR
     assert validate(tmp_path, environment="three") == ()
@@ -282,5 +282,5 @@ def test_faults_of_each_object_are_told_up_to_a_number(tmp_path, monkeypatch):
     head = "apiVersion: sdrs/v1\nkind: ProtectedInstance\nmetadata: {name: i}\n"
     (tmp_path / "i.yaml").write_text(f"{head}for_each: {json.dumps(KEYS[:20])}\n{member}")
     told = [one.summary for one in validate(tmp_path)]
-    assert told[0] == "more than 5 faults were found, and the others are not told"
+    assert told[0] == "more than 5 errors were found; the others are not shown"
     assert len(told) == 6

@@ -44,20 +44,20 @@ def warnings():
 @pytest.mark.parametrize(
     ("path", "told"),
     [
-        ("g.YAML", "a manifest ends in .yaml or .yml, in small letters. Rename it to g.yaml, or name it in"),
-        ("a/g.Yml", "a manifest ends in .yaml or .yml, in small letters. Rename it to g.yaml, or name it in"),
-        ("g.json", "a manifest ends in .yaml or .yml, in small letters. Rename it to g.yaml, or name it in"),
-        ("clouds-of-shop.yaml", "its name is that of a file of clouds. Move it"),
-        ("policies/g.yaml", "nothing below such a folder is read as a manifest. Move it"),
-        ("policies/deep/er/g.json", "nothing below such a folder is read as a manifest. Move it"),
-        ("a/environments/g.yaml", "nothing below such a folder is read as a manifest. Move it"),
-        ("environments/a/g.yaml", "nothing below such a folder is read as a manifest. Move it"),
+        ("g.YAML", "the name of a manifest ends in .yaml or .yml, in lower case. Rename it to g.yaml, or name it in"),
+        ("a/g.Yml", "the name of a manifest ends in .yaml or .yml, in lower case. Rename it to g.yaml, or name it in"),
+        ("g.json", "the name of a manifest ends in .yaml or .yml, in lower case. Rename it to g.yaml, or name it in"),
+        ("clouds-of-shop.yaml", "its name is reserved for a file of clouds. Move it"),
+        ("policies/g.yaml", "files in such a folder are not read as manifests. Move it"),
+        ("policies/deep/er/g.json", "files in such a folder are not read as manifests. Move it"),
+        ("a/environments/g.yaml", "files in such a folder are not read as manifests. Move it"),
+        ("environments/a/g.yaml", "files in such a folder are not read as manifests. Move it"),
     ],
 )
 def test_a_file_that_may_be_meant_is_told(folder, path, told):
     write(folder / path)
     (warning,) = warnings()
-    beginning = f"{path}:1:1: warning: this file, which holds ProtectionGroup/shop, is left out: {told}"
+    beginning = f"{path}:1:1: warning: this file contains ProtectionGroup/shop, but is not read: {told}"
     assert warning.startswith(beginning)
 
 
@@ -86,7 +86,7 @@ def test_other_files_are_left_out_in_silence(folder, path, text):
 
 def test_a_capital_ending_is_told_whatever_the_file_holds(folder):
     write(folder / "notes.YAML", "a: 1\n")
-    assert [one.startswith("notes.YAML:1:1: warning: this file is left out: ") for one in warnings()] == [True]
+    assert [one.startswith("notes.YAML:1:1: warning: this file is not read: ") for one in warnings()] == [True]
 
 
 def test_what_is_ignored_is_silent(folder):
@@ -122,7 +122,7 @@ def test_a_link_is_told_and_not_followed(folder, name, target, monkeypatch):
     monkeypatch.setattr(os, "open", refusing)
     (warning,) = warnings()
     assert warning == (
-        f"{name}:1:1: warning: this link to {target} is left out: links are never followed. Put the file itself here,"
+        f"{name}:1:1: warning: this link to {target} is not read: links are never followed. Put the file itself here,"
         " or name it in .declarativeignore."
     )
 
@@ -170,7 +170,7 @@ def test_there_is_a_limit_to_what_is_looked_at(folder, monkeypatch):
         write(folder / f"{number}.json", GROUP.replace("shop}", f"g{number}}}"))
     told = warnings()
     assert [one[:7] for one in told] == [".:1:1: ", "0.json:", "1.json:"]
-    assert "too many files to look at" in told[0]
+    assert "too many files to check" in told[0]
 
 
 @pytest.mark.parametrize("limit", ["_MAX_READ", "_MAX_PARSED", "_MAX_ENTRIES"])
@@ -178,7 +178,7 @@ def test_there_are_other_limits(folder, monkeypatch, limit):
     monkeypatch.setattr(leftout, limit, 2)
     for number in range(4):
         write(folder / f"{number}.json")
-    assert any("too many files to look at" in one for one in warnings())
+    assert any("too many files to check" in one for one in warnings())
 
 
 # ---------------------------------------------------------------- beside a deletion
@@ -187,12 +187,12 @@ def test_there_are_other_limits(folder, monkeypatch, limit):
 @pytest.mark.parametrize(
     ("path", "why"),
     [
-        (".team/g.yaml", "its name, or that of its folder, begins with a dot"),
-        (".g.json", "its name, or that of its folder, begins with a dot"),
-        ("a/.b/c/g.yml", "its name, or that of its folder, begins with a dot"),
+        (".team/g.yaml", "its name or its folder's name starts with a dot"),
+        (".g.json", "its name or its folder's name starts with a dot"),
+        ("a/.b/c/g.yml", "its name or its folder's name starts with a dot"),
         ("ignored/g.yaml", ".declarativeignore names it"),
-        ("g.YAML", "a manifest ends in .yaml or .yml, in small letters"),
-        ("policies/g.yaml", "nothing below such a folder is read as a manifest"),
+        ("g.YAML", "the name of a manifest ends in .yaml or .yml, in lower case"),
+        ("policies/g.yaml", "files in such a folder are not read as manifests"),
     ],
 )
 def test_a_deletion_tells_where_the_object_still_stands(folder, path, why):
@@ -201,7 +201,7 @@ def test_a_deletion_tells_where_the_object_still_stands(folder, path, why):
     others = [Address("ProtectionGroup", "other"), Address("DRDrill", "shop")]
     (told,) = still_written(Path(), [SHOP, *others])
     assert told.summary == (
-        f"ProtectionGroup/shop is gone from the manifests; it stands in {path}, which is left out: {why}"
+        f"ProtectionGroup/shop is no longer in the manifests. It is in {path}, which is not read: {why}"
     )
     assert (told.address, told.position.file, told.severity) == ("ProtectionGroup/shop", path, Severity.WARNING)
 

@@ -118,7 +118,7 @@ def test_a_block_document_may_not_be_too_deep_either():
 def test_the_largest_number_of_values():
     assert summaries("- a\n" * MAX_NODES) == []
     (found,) = summaries("- a\n" * (MAX_NODES + 1))
-    assert found.startswith(f"m.yaml:{MAX_NODES + 1}:3: error: the file holds more than 50000 values")
+    assert found.startswith(f"m.yaml:{MAX_NODES + 1}:3: error: the file contains more than 50000 values")
 
 
 def test_equal_texts_of_all_files_are_kept_once():

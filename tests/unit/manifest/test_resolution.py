@@ -241,8 +241,8 @@ def test_no_more_than_some_faulty_documents_are_explained(stack, monkeypatch):
     )
     found = validate(folder)
     assert [str(finding) for finding in found if finding.position is None] == [
-        "error: 3 more documents are not valid. Correct the first ones and try again.",
-        "error: 3 more objects are not valid. Correct the first ones and try again.",
+        "error: 3 more documents are not valid. Correct the first ones, then try again.",
+        "error: 3 more objects are not valid. Correct the first ones, then try again.",
     ]
     assert len(found) == 6
 
@@ -253,7 +253,7 @@ def test_the_number_of_objects_is_bounded(stack, monkeypatch):
     assert validate(folder) == ()
     member = "---\n" + pair("p", {"protection_group": "b[x]"})
     (finding,) = validate(stack(b=group("b", each="for_each: [x]\n") + member))
-    assert finding.summary == "the stack would hold more than 3 objects"
+    assert finding.summary == "the stack would have more than 3 objects"
 
 
 @pytest.mark.parametrize(
@@ -288,7 +288,7 @@ def test_a_folder_without_stack_is_told_apart(tmp_path):
     with pytest.raises(StackMissing) as caught:
         load(tmp_path)
     assert caught.value.fix == (
-        f"Name the stack's folder with -C, or begin a new stack with `declarative init {tmp_path}`."
+        f"Use -C to name the stack's folder, or create a stack with `declarative init {tmp_path}`."
     )
     (tmp_path / "a.yaml").write_text(group("a"))
     with pytest.raises(StackMissing) as caught:
@@ -326,16 +326,16 @@ def test_the_stack_alone_with_its_values(stack, tmp_path):
     assert stack_of(folder, environment="prod") == Stack("shop-dr", region="eu-nl", state="local:prod")
     sources = VariableSources(options=("region=eu-de",))
     assert stack_of(folder, sources=sources) == Stack("shop-dr", region="eu-de", simulator=True, state="local:default")
-    with pytest.raises(InputError, match="the variable 'region' has no value"):
+    with pytest.raises(InputError, match="the variable 'region' is not set"):
         stack_of(folder)
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (STACK + "spec: {state: 'local:../x'}\n", "below the stack's own"),
+        (STACK + "spec: {state: 'local:../x'}\n", "below the stack's folder"),
         (STACK + "spec: {stat: x}\n", "no field 'stat'"),
-        (STACK + "spec: {state: a, state: b}\n", "given twice"),
+        (STACK + "spec: {state: a, state: b}\n", "duplicate key"),
         (STACK + "---\n" + STACK, "more than one Stack"),
         (STACK.replace("{name: shop-dr}", "{name: '-'}"), "metadata.name"),
         ("a: [", "can't be read"),

@@ -122,50 +122,51 @@ def advice(text: str) -> str:
     [
         pytest.param(
             "a: 1\n---kind: 2\nc: 3\n",
-            "2:1: error: this line is not the separator ---, because it holds more. "
-            "Write --- alone in this line, and the rest in the next one.",
+            "2:1: error: the separator --- has other text on its line. "
+            "Leave only --- on this line, and move the rest to the next one.",
             id="a-separator-with-a-key-glued-to-it",
         ),
         pytest.param(
             "a: 1\r\n b: 2\r\nc: 3\r\n",
             "2:2: error: the YAML can't be read: this line is indented too far. "
-            "Remove 1 space from its beginning, to line up with line 1.",
+            "Remove 1 space from its start, to align it with line 1.",
             id="line-ends-of-windows",
         ),
         pytest.param(
             "a: 1\rb: 2\r\nc: 3\n   d: 4\n",
             "4:4: error: the YAML can't be read: this line is indented too far. "
-            "Remove 3 spaces from its beginning, to line up with line 3.",
+            "Remove 3 spaces from its start, to align it with line 3.",
             id="all-sorts-of-line-ends",
         ),
         pytest.param(
             'a: "\\d"\n',
             "1:5: error: the YAML can't be read: found unknown escape character. "
-            "In double quotes, a backslash begins an escape: put the text in single quotes.",
+            "In double quotes, a backslash starts an escape. Put the text in single quotes.",
             id="an-escape",
         ),
         pytest.param(
             "a: x b: y\n",
-            "1:6: error: the YAML can't be read: a second `name: value` stands in this line. "
-            "Begin a new line with it; if it is a part of the text before it, put that in quotes.",
+            "1:6: error: the YAML can't be read: there is a second `name: value` on this line. "
+            "Start a new line for it. If it is part of the text before it, put that text in quotes.",
             id="two-lines-joined",
         ),
         pytest.param(
             "a: b: y\n  c: z\n",
-            "1:4: error: the YAML can't be read: a `name: value` can't begin in the line of the name that it belongs "
-            "to. Write it in a line of its own below, indented.",
+            "1:4: error: the YAML can't be read: a nested `name: value` can't start on its parent's "
+            "line. Indent it on a line of its own below.",
             id="a-map-in-the-line-of-its-name",
         ),
         pytest.param(
             "a: [\n",
-            "1:4: error: the YAML can't be read: the bracket [ that opens here is not closed. "
-            "Close the bracket with ]; if it is part of a text, put the text in quotes.",
+            "1:4: error: the YAML can't be read: the bracket [ that opens here is never closed. "
+            "Close the bracket with ]. If it is part of a text, put the text in quotes.",
             id="a-bracket-at-the-end",
         ),
         pytest.param(
             "a: |\n  text\n text\n",
-            "3:2: error: the YAML can't be read: the text in the lines above ends here, because this line is indented "
-            "less. If it belongs to that text, add 1 space at its beginning, or remove as many from line 2; else write "
+            "3:2: error: the YAML can't be read: this line is indented less than the text above, "
+            "so the text ends here. If it belongs to that text, add 1 space at its start, or remove the same number "
+            "from line 2. Otherwise write "
             "`name: value`, with a ':' and a space.",
             id="a-text-that-has-left-its-block",
         ),

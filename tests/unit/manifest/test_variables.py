@@ -119,15 +119,15 @@ def test_texts_are_read_by_the_type_of_the_variable(folder, name, text, value):
         ("flag", "yes", "must be true or false, found 'yes'"),
         ("list", "a,b", "must be a list, written as JSON: Expecting value"),
         ("list", "{}", "must be a list, found a map"),
-        ("map", '{"a": 1, "a": 2}', "the key 'a' is given twice"),
+        ("map", '{"a": 1, "a": 2}', "duplicate key 'a'"),
         ("map", '{"a": NaN}', "NaN is not JSON"),
         ("map", '{"a": 1e999}', "a number is too large"),
         ("map", "[" * 100_000, "nested too deep"),
         ("map", '{"a": ' * 70 + "1" + "}" * 70, "is nested deeper than 64 levels"),
-        ("text", "a\x1bb", "holds the control character U+001B"),
-        ("text", "a\udce9b", "holds the control character U+DCE9"),
-        ("map", '{"\\u0000": 1}', "holds the control character U+0000"),
-        ("list", '["\\ud800"]', "holds the control character U+D800"),
+        ("text", "a\x1bb", "contains the control character U+001B"),
+        ("text", "a\udce9b", "contains the control character U+DCE9"),
+        ("map", '{"\\u0000": 1}', "contains the control character U+0000"),
+        ("list", '["\\ud800"]', "contains the control character U+D800"),
     ],
 )
 def test_a_text_that_does_not_fit_is_told(folder, name, text, message):
@@ -187,7 +187,7 @@ def test_a_text_with_a_pattern_has_a_bound(folder):
     (folder / "stack.yaml").write_text(STACK.replace("default: from-default", "default: a, pattern: '^a*$'"))
     assert inputs(folder, options=("text=" + "a" * 256,))["text"] == "a" * 256
     (found,) = told(folder, options=("text=" + "a" * 257,))
-    assert "has 257 characters; with a pattern, at most 256 are allowed" in found
+    assert "has 257 characters, but with a pattern at most 256 are allowed" in found
 
 
 def test_a_map_that_only_looks_like_terraform_stays_as_it_is(folder):
@@ -199,7 +199,7 @@ def test_a_map_that_only_looks_like_terraform_stays_as_it_is(folder):
     ("name", "content", "message"),
     [
         ("v.json", b'{"a": 1,}', "v.json:1:9: error: the JSON can't be read"),
-        ("v.json", b'{"a": 1, "a": 2}', "v.json:1:10: error: the key 'a' is given twice"),
+        ("v.json", b'{"a": 1, "a": 2}', "v.json:1:10: error: duplicate key 'a'"),
         ("v.txt", b"a: [", "v.txt:1:4: error: the YAML can't be read"),
         ("v.txt", b"{a: 1", "v.txt:1:1: error: the YAML can't be read"),
         ("v.txt", b"- a", "v.txt:1:1: error: the file must be a map, found a list"),
@@ -233,9 +233,9 @@ def test_a_missing_value_is_an_error_only_where_one_is_needed(folder):
     (folder / "stack.yaml").write_text(STACK.replace(", default: from-default", ""))
     (folder / "environments/prod.yaml").write_text("text: a\n")
     message = (
-        f"{folder}/stack.yaml:6:5: error: the variable 'text' has no value. "
+        f"{folder}/stack.yaml:6:5: error: the variable 'text' is not set. "
         "Choose an environment: --env prod. "
-        "Or: give it one by a default, DECLARATIVE_VAR_text, --var-file or --var text=…."
+        "Or set it with --var text=…, --var-file, DECLARATIVE_VAR_text or a default."
     )
     assert validate(folder) == ()
     assert validate(folder, environment="prod") == ()
@@ -258,7 +258,7 @@ def test_a_missing_value_in_a_stack_without_environments_names_none(folder):
     for file in (folder / "environments").iterdir():
         file.unlink()
     (finding,) = validate(folder, environment="default")
-    assert finding.fix == "Give it one by a default, DECLARATIVE_VAR_text, --var-file or --var text=…."
+    assert finding.fix == "Set it with --var text=…, --var-file, DECLARATIVE_VAR_text or a default."
 
 
 def test_an_environment_without_the_value_is_named(folder):
@@ -302,8 +302,8 @@ def test_a_file_of_variables_that_nobody_names_is_known_all_the_same(folder):
     _, warnings = resolve(load(folder))
     told = [str(one).removeprefix(f"{folder}/") for one in warnings if "vars" in str(one)]
     assert told == [
-        f"{name}:1:1: warning: this file holds values of variables, and is read where --var-file names it."
-        " Name it there, or in .declarativeignore."
+        f"{name}:1:1: warning: this file contains values of variables. It is only read if --var-file names it."
+        " Pass it with --var-file, or name it in .declarativeignore."
         for name in ("sub/vars.yml", "vars.yaml")
     ]
 

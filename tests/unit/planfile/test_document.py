@@ -225,9 +225,9 @@ def test_forged_member_is_refused_or_read_as_it_stands(data):
         pytest.param('{"a":-Infinity}', "can't be read as JSON", id="infinity"),
         pytest.param("[" * 100_000, "can't be read as JSON", id="deep"),
         pytest.param('{"a":' + "9" * 5000 + "}", "can't be read as JSON", id="long-number"),
-        pytest.param(" " + TEXT, "digest does not fit", id="blank-before"),
-        pytest.param(json.dumps(json.loads(TEXT), indent=1), "digest does not fit", id="other-layout"),
-        pytest.param(sealed({**json.loads(TEXT), "more": 1}), "digest does not fit", id="unknown-member"),
+        pytest.param(" " + TEXT, "digest does not match", id="blank-before"),
+        pytest.param(json.dumps(json.loads(TEXT), indent=1), "digest does not match", id="other-layout"),
+        pytest.param(sealed({**json.loads(TEXT), "more": 1}), "digest does not match", id="unknown-member"),
         pytest.param(sealed({**json.loads(TEXT), "serial": True}), "edited or is damaged", id="true-is-no-number"),
         pytest.param(sealed({**json.loads(TEXT), "outputs": [{"name": "a", "parts": [1]}]}), "damaged", id="part"),
         pytest.param(
@@ -281,7 +281,7 @@ def test_step_that_stands_twice_is_refused():
 
 def test_text_beyond_the_cap_is_refused_unread(monkeypatch):
     monkeypatch.setattr(document_module, "MAX_BYTES", len(TEXT) - 1)
-    with pytest.raises(PlanRefused, match="larger than a plan may be"):
+    with pytest.raises(PlanRefused, match="larger than a plan can be"):
         decode_plan(TEXT, source="p")
 
 

@@ -54,7 +54,7 @@ def test_danger_says_what_would_be_lost():
     assert made.dangers == (
         Danger(
             DangerClass.UNPROTECT,
-            "stops the protection of the protection group 'shop' (id-1): nothing is copied any more",
+            "stops the protection of the protection group 'shop' (id-1): nothing is copied from then on",
             at("a"),
         ),
         Danger(
@@ -70,8 +70,8 @@ def test_replacement_says_what_is_lost():
     made = plan([desired("a", source_vpc_id="v2")], [recorded("a")], cloud(seen(status="protected")))
     assert [danger.message for danger in made.dangers] == [
         (
-            "deletes the protection group 'shop' (id-1), and with it its protection (status protected), before a new"
-            " one is made"
+            "deletes the protection group 'shop' (id-1), and with it its protection (status protected), before its"
+            " replacement is created"
         )
     ]
 

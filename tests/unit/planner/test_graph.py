@@ -56,7 +56,7 @@ def test_object_that_waits_for_itself_is_a_loop():
 
 
 def test_unknown_dependency_is_an_error():
-    with pytest.raises(InputError, match=r"depends_on:1:1: .*ProtectionGroup/zz, which no manifest describes"):
+    with pytest.raises(InputError, match=r"depends_on:1:1: .*ProtectionGroup/zz, but no manifest describes it"):
         plan([desired("a", depends_on=["b", "zz"]), desired("b")])
 
 

@@ -208,7 +208,7 @@ def test_what_is_wrong_elsewhere_is_an_error_all_the_same(status):
 def test_a_finding_that_waits_is_told_with_its_place_and_counts_as_withheld():
     made = world("failed-over", "target").plan(stack(*edited(group("shop", domain="Nope", protection="enabled"))))
     (note,) = [one for one in made.warnings if "Nope" in one.summary]
-    assert note.summary.endswith("this is only a warning while disaster recovery is in progress")
+    assert note.summary.endswith("(only a warning while disaster recovery is in progress)")
     assert str(note.position).startswith("spec/domain")
     assert {(str(one.address), one.action) for one in made.withheld} == {(SHOP, Action.UPDATE)}
     assert {one.cls for one in made.dangers} == {DangerClass.DR_IN_PROGRESS}
@@ -257,7 +257,7 @@ def test_what_needs_the_room_that_a_withheld_delete_would_make_waits_too():
     plan = made.plan(view)
     assert told(plan) == [f"update:{OTHER}"]
     messages = {str(one.address): one.message for one in plan.withheld}
-    assert messages[f"{PAIR}/new"] == "it waits for what is withheld: the quota is full"
+    assert messages[f"{PAIR}/new"] == "it waits for a withheld step: the quota is full"
 
 
 def test_outputs_of_what_is_withheld_are_left_as_they_are():

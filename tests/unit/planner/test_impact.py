@@ -265,7 +265,7 @@ def test_what_a_drill_leaves_is_its_network(fields, vpc):
 
 
 def test_pairs_that_did_not_come_with_their_instance_stay_behind():
-    said = "replication pair 'x' (p9), which did not come with it and stays in its group"
+    said = "replication pair 'x' (p9), which did not come with it and stays in the group"
     gone = step(Action.DELETE, f"{INSTANCE}/x", object_id="i9", leaves=(said,), attributes={"target_server": "dr-9"})
     assert impact(plan_of(gone)).left_behind == (LeftBehind(of(f"{INSTANCE}/x"), said, ""),)
 

@@ -66,8 +66,8 @@ def test_a_change_that_an_interrupt_kept_from_beginning_is_not_put_down_to_the_c
 @pytest.mark.parametrize(
     ("wanted", "request_", "what"),
     [
-        pytest.param([], {"destroy": True}, "forgotten, nor go with its instance", id="all-is-destroyed"),
-        pytest.param(adopted(**KEPT)[:2], {}, "forgotten, nor go with its instance", id="its-document-is-gone"),
+        pytest.param([], {"destroy": True}, "forgotten or deleted with its instance", id="all-is-destroyed"),
+        pytest.param(adopted(**KEPT)[:2], {}, "forgotten or deleted with its instance", id="its-document-is-gone"),
         pytest.param(
             [*adopted()[:1], instance("web", "shop", "s1", description="x"), *adopted(**KEPT)[2:]],
             {},
@@ -96,7 +96,7 @@ def test_an_adopted_pair_that_is_gone_may_be_forgotten():
 def test_a_group_whose_last_pairs_go_is_not_enabled():
     world = World(DISKS).has(group("shop"), instance("web", "shop", "s1"), pair("data", "shop", "v1"))
     assert wrong(world, stack(group("shop", protection="enabled"))) == [
-        "ProtectionGroup/shop can't be enabled: it has no replication pair that stays, and none is described"
+        "ProtectionGroup/shop can't be enabled: it keeps no replication pair, and none is described"
     ]
 
 
@@ -174,7 +174,7 @@ def test_each_new_instance_takes_a_pair_from_the_quota(room, refused, monkeypatc
         return
     (finding,) = wrong(world, view)
     assert finding == (
-        "the quota leaves room for 2 more replication pairs, and 3 more are planned, with one at least for each new"
+        "the quota leaves room for 2 more replication pairs, but 3 more are planned, at least one for each new"
         " protected instance (8 of 10 are used)"
     )
 
@@ -415,7 +415,7 @@ def test_an_adopted_pair_that_somebody_deleted_holds_up_nothing_else():
     assert told(made) == [f"update:{INSTANCE}/web"]
     assert [one.address for one in made.drift if one.gone] == [of(f"{PAIR}/sys")]
     (warning,) = made.warnings
-    assert "only its instance can bring one" in warning.summary
+    assert "only its instance can bring a new one" in warning.summary
     assert world.apply(world.plan(renamed, replaces=(f"{INSTANCE}/web",))) == set()
     assert world.plan(renamed).steps == ()
     assert lost["id"] != world.id_of(f"{PAIR}/sys")

@@ -236,7 +236,7 @@ def test_a_hint_stands_behind_the_danger_that_it_averts():
     plan = World().has(SHOP).plan(stack(STORE))
     text = plain(plan_lines(plan, missing=unconsented(plan)))
     assert text.partition("Dangers:\n")[2].splitlines()[1:5] == [
-        "        If this is what ProtectionGroup/store describes now, keep it:",
+        "        If ProtectionGroup/store now describes this object, keep it:",
         "          declarative state mv ProtectionGroup/shop ProtectionGroup/store",
         "    To accept it, add:",
         "      --allow delete:ProtectionGroup/shop",

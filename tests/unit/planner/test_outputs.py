@@ -96,7 +96,7 @@ def test_refresh_only_changes_no_output():
 @pytest.mark.parametrize(
     ("reference", "words"),
     [
-        (Reference(at("aa"), "id"), "refers to ProtectionGroup/aa, which no manifest describes"),
+        (Reference(at("aa"), "id"), "refers to ProtectionGroup/aa, but no manifest describes it"),
         (
             Reference(at("a"), "stauts"),
             "'stauts', which is not an attribute of ProtectionGroup/a. Did you mean 'status'?",

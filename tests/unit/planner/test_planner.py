@@ -431,7 +431,7 @@ def test_broken_document_is_no_deletion():
 )
 @pytest.mark.parametrize("wanted", [[], [desired("a", source_vpc_id="v2")]], ids=["delete", "replace"])
 def test_members_stand_in_the_way_of_a_deletion(wanted, counts, words):
-    with pytest.raises(InputError, match="it still holds") as refusal:
+    with pytest.raises(InputError, match="it still has") as refusal:
         plan(wanted, [recorded("a")], cloud(seen(**counts)))
     assert words in refusal.value.findings[0].summary
     assert str(refusal.value.findings[0].position) == ("metadata/name:1:1" if wanted else "None")
@@ -451,7 +451,7 @@ def test_quota_is_checked_for_what_is_created_beyond_what_is_deleted(quota, used
     wanted = [desired(name, name=name) for name in "bcd"]
     views = (wanted, [recorded("a")], cloud(seen(), lookups=lookups))
     if refused:
-        with pytest.raises(InputError, match=r"more protection groups, and 2 more are planned"):
+        with pytest.raises(InputError, match=r"more protection groups, but 2 more are planned"):
             plan(*views)
     else:
         assert len(plan(*views).steps) == 4

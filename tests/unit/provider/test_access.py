@@ -87,7 +87,7 @@ def test_the_binding_has_the_port_except_on_loopback(given, host):
 
 def test_an_auth_url_is_called_one():
     with pytest.raises(
-        UsageError, match=r"the auth URL on iam\.example\.com is http, which would send the credentials"
+        UsageError, match=r"the auth URL on iam\.example\.com uses http, which would send the credentials"
     ):
         endpoint_of("http://iam.example.com/v3", what="auth URL")
     assert endpoint_of("https://iam.example.com/v3/", what="auth URL") == "https://iam.example.com/v3"

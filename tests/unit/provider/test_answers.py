@@ -216,8 +216,8 @@ def test_retry_after_is_seconds_or_a_date_and_capped(text, seconds):
 def test_a_missing_permission_is_named():
     message = "Policy doesn't allow sdrs:serverGroups:create to be performed."
     error = judged(403, {"error_code": "APIGW.0802", "error_msg": message}, POST).error
-    assert error.fix == "Ask whoever administers the account for the permission sdrs:serverGroups:create."
-    assert "whoever administers" in judged(403, b"", POST).error.fix
+    assert error.fix == "Ask your account's administrator for the permission sdrs:serverGroups:create."
+    assert "your account's administrator" in judged(403, b"", POST).error.fix
 
 
 def test_what_the_gateway_repeats_of_a_signed_request_is_not_kept():

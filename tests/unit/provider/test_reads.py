@@ -145,8 +145,8 @@ def test_a_list_that_ends_before_its_count_is_read_again_and_proves_no_absence()
     assert made == 3 * 2
     assert [summary for summary, _ in notices] == [
         (
-            "the list of server-groups has no clear end: it shows 12 objects, and counts more or repeats itself; what"
-            " it lacks is not taken for gone"
+            "the list of server-groups has no clear end: it shows 12 objects, but claims more or repeats itself; an"
+            " object missing from it is not treated as deleted"
         )
     ]
 
@@ -160,7 +160,7 @@ def test_a_list_that_repeats_a_row_without_a_usable_id_has_an_end():
             return answer({"count": 1, "server_groups": [{"id": "../x"}]})
 
     cloud = Repeating()
-    with pytest.raises(EndpointError, match="the same page again and again"):
+    with pytest.raises(EndpointError, match="it repeats the same page"):
         call(cloud, "listing", GROUP)
     assert cloud.made <= 12
 
@@ -237,7 +237,7 @@ def test_a_row_without_a_usable_id_names_itself_and_stops_nothing(odd):
     ],
 )
 def test_a_list_of_another_shape_is_an_error(shape):
-    with pytest.raises(EndpointError, match="not what SDRS answers"):
+    with pytest.raises(EndpointError, match="not a valid SDRS answer"):
         call(Scripted(answer(shape)), "listing", GROUP)
 
 

@@ -107,13 +107,13 @@ def test_a_folder_of_authorities_is_taken(tmp_path):
     ("files", "words"),
     [
         ({"authorities": ("missing.pem", "OS_CACERT")}, ["OS_CACERT", "missing.pem", "No such file"]),
-        ({"authorities": ("words.txt", "OS_CACERT")}, ["OS_CACERT", "words.txt", "it holds none"]),
-        ({"authorities": ("empty.pem", "auth.cacert")}, ["auth.cacert", "empty.pem", "it holds none"]),
+        ({"authorities": ("words.txt", "OS_CACERT")}, ["OS_CACERT", "words.txt", "it contains none"]),
+        ({"authorities": ("empty.pem", "auth.cacert")}, ["auth.cacert", "empty.pem", "it contains none"]),
         ({"certificate": ("missing.pem", "OS_CERT")}, ["OS_CERT", "missing.pem", "No such file"]),
         ({"certificate": ("words.txt", "OS_CERT")}, ["OS_CERT", "words.txt"]),
         (
             {"certificate": (CERTIFICATE, "OS_CERT"), "key": ("words.txt", "OS_KEY")},
-            ["OS_CERT and OS_KEY", "words.txt", "belong together"],
+            ["OS_CERT and OS_KEY", "words.txt", "match"],
         ),
         (
             {"certificate": (CERTIFICATE, "OS_CERT"), "key": (DATA / "protected-key.pem", "OS_KEY")},

@@ -30,7 +30,7 @@ def differences(cloud, found):
     """Fields of the exported manifests that are not as the cloud has them, and objects that can't be looked up."""
     view, warnings = resolved(found)
     ids = dict(found.imports)
-    assert all("has blanks at its beginning or end" in one.summary for one in warnings)  # as the cloud has them
+    assert all("has leading or trailing spaces" in one.summary for one in warnings)  # as the cloud has them
     assert set(view.resources) == set(ids)
     for address, wanted in view.resources.items():
         kind, shown = KINDS[address.kind], cloud.objects[address.kind][ids[address]]
@@ -169,12 +169,12 @@ def test_what_can_not_stay_is_not_written(status):
 @pytest.mark.parametrize(
     ("lacking", "words"),
     [
-        ({"groups": [group("g1", "a", source_vpc_id=None)]}, "the cloud doesn't tell its source_vpc_id"),
-        ({"groups": [group("g1", "a", source_availability_zone="eu de")]}, "not one that a manifest may hold"),
-        ({"groups": [group("g1", "a", domain_id="")]}, "the cloud doesn't tell its domain_id"),
-        ({"instances": [instance("i1", "a", source_server=None)]}, "the cloud doesn't tell its server_id"),
-        ({"pairs": [pair("r1", "a", volume_ids=None)]}, "the cloud doesn't tell its volume_id"),
-        ({"instances": [instance("i1", "a", "r1"), instance("i2", "b", "r1")]}, "its replication pair isn't written"),
+        ({"groups": [group("g1", "a", source_vpc_id=None)]}, "the cloud doesn't show its source_vpc_id"),
+        ({"groups": [group("g1", "a", source_availability_zone="eu de")]}, "written in a manifest"),
+        ({"groups": [group("g1", "a", domain_id="")]}, "the cloud doesn't show its domain_id"),
+        ({"instances": [instance("i1", "a", source_server=None)]}, "the cloud doesn't show its server_id"),
+        ({"pairs": [pair("r1", "a", volume_ids=None)]}, "the cloud doesn't show its volume_id"),
+        ({"instances": [instance("i1", "a", "r1"), instance("i2", "b", "r1")]}, "its replication pair is left out"),
     ],
 )
 def test_what_the_cloud_does_not_tell_is_not_made_up(lacking, words):
@@ -188,7 +188,7 @@ def test_a_device_of_another_spelling_is_written_by_its_letters():
     instances = [instance(f"i{n}", f"web-{n}", attachment=one) for n, one in enumerate(shown)]
     found = exported(observed(groups=[group("g1", "shop")], instances=instances, pairs=[pair("r1", "data")]))
     assert documents(found)["ReplicationAttachment/data-on-web-0"]["device"] == "/dev/vdc"
-    assert "the cloud doesn't tell its device" in found.notes[0]
+    assert "the cloud doesn't show its device" in found.notes[0]
 
 
 def test_two_of_one_name_are_told_apart():

@@ -197,7 +197,7 @@ def test_what_is_not_used_is_told(project):
 
 
 def test_nothing_found_is_said_as_plan_says_it(project):
-    with pytest.raises(UsageError, match="no way to sign in is complete: found nothing"):
+    with pytest.raises(UsageError, match="no set of credentials is complete"):
         checked(project, {})
 
 
@@ -240,7 +240,7 @@ def test_all_places_are_shown_and_which_is_used(project):
     assert "options:\n  project_id  p9  --project-id\n" in text
     assert "SDRS_* variables:\n  region_name  eu-nl  SDRS_REGION\n" in text
     assert "HW_* variables:\n  access_key  (not shown)  HW_ACCESS_KEY\n" in text
-    assert "empty, and so not set: HW_PROJECT_NAME" in text
+    assert "ignored because empty: HW_PROJECT_NAME" in text
     assert text.endswith("Used: password, from the OS_* variables.\n")
     assert [one["place"] for one in document["places"]] == [
         "options",
@@ -272,7 +272,7 @@ def test_the_files_of_clouds_are_named_used_or_not(project, tmp_path):
     _, text, _ = surveyed(project, {"HOME": str(home), "OS_CLOUD": "otc"}, **where)
     assert "OS_CLOUD names the cloud 'otc'" in text
     assert "read when a cloud is named: ~/.config/openstack/clouds.yaml" in text
-    assert "secure.yaml is ignored, because it lies in the working folder" in text
+    assert "secure.yaml is ignored because it is in the working folder" in text
     assert "its clouds: otc, other" in text
     assert "password" in text.partition("clouds.yaml:")[2].partition("OS_* variables:")[0]
     found, text, _ = surveyed(project, {"HOME": str(home), "OS_CLOUD": "otcc"}, **where)
@@ -287,4 +287,4 @@ def test_a_stack_on_the_simulator_wants_no_credentials(project, tmp_path):
     )
     found, text, _ = surveyed(project, {})
     assert (found.chosen, found.problem) == (None, None)
-    assert "it says `simulator: true`, so no credentials are used" in text
+    assert "`simulator: true` is set, so no credentials are used" in text

@@ -189,7 +189,7 @@ def test_an_export_reads_each_list_once_to_its_empty_page(project, cloud):
 def test_an_export_needs_no_stack_in_the_folder(tmp_path, cloud):
     elsewhere = Project(folder=tmp_path, environ={}, embedded=lambda folder: Embedded("p1", cloud))
     (tmp_path / "compose.yaml").write_text("services: {}\n")
-    with pytest.raises(UsageError, match="no way to sign in is complete"):
+    with pytest.raises(UsageError, match="can't sign in: no set of credentials is complete"):
         asyncio.run(reports.export(elsewhere, target=tmp_path / "copy"))
 
 

@@ -17,7 +17,7 @@ from declarative.workflow.project import Project
 from tests.scaffold.corpus import BAD, GOOD, lay_out
 
 STACK = "apiVersion: sdrs/v1\nkind: Stack\nmetadata: {name: s}\nspec: {outputs: {o: '${ProtectionGroup.g0.id}'}}\n"
-UNTOLD = "can't be enabled: it has no replication pair"  # true of an empty cloud: validate warns of it
+UNTOLD = "can't be enabled: it keeps no replication pair"  # true of an empty cloud: validate warns of it
 
 
 def basis():
@@ -48,7 +48,7 @@ def assert_validate_finds(folder, environment="default"):
     errors = {(one.summary, one.position) for one in told if one.severity is Severity.ERROR}
     warned = {one.position for one in told if one.severity is Severity.WARNING}
     for finding in refused_by_plan(folder, environment):
-        if finding.summary.endswith(" has no value"):
+        if finding.summary.endswith(" is not set"):
             continue  # validate, asked for no environment, lets a value be missing
         if UNTOLD in finding.summary:
             assert finding.position in warned, finding
@@ -142,11 +142,13 @@ def validated(folder, *documents):
     ("documents", "told"),
     [
         pytest.param(
-            [group(target_availability_zone="a")], "source and target availability zone are both a", id="equal-zones"
+            [group(target_availability_zone="a")],
+            "the source and target availability zones are both a",
+            id="equal-zones",
         ),
         pytest.param(
             [group(target_availability_zone="${environment}", source_availability_zone="${environment}")],
-            "source and target availability zone are both default",
+            "the source and target availability zones are both default",
             id="equal-zones-by-expression",
         ),
         pytest.param(
@@ -164,7 +166,7 @@ def validated(folder, *documents):
                 document("ReplicationAttachment", "a", {
                     "protected_instance": "i", "replication_pair": "p", "device": "/dev/vdb"}),
             ],
-            "ReplicationAttachment/a joins an instance and a pair of different groups: ProtectionGroup/g and x",
+            "ReplicationAttachment/a connects an instance and a pair of different groups: ProtectionGroup/g and x",
             id="attachment-across-groups",
         ),
         pytest.param(
