@@ -16,7 +16,7 @@ _PAIR = re.compile(r"""(?:"[^"]*" *|'[^']*' *|-?[^\s"'\[\]{},#&*!|>%@`-][^:#]*):
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """Where the YAML library stopped, and why in its words. `context`: what it was doing, since `begin`."""
+    """Where and why the YAML library stopped, in its words. `context`: what it was doing since `begin`."""
 
     words: str
     context: str
@@ -25,7 +25,7 @@ class Trouble:
     begin: tuple[int, int] | None
 
     def moved(self, by: int) -> Trouble:
-        """The same in a text that has `by` more lines before it."""
+        """Return the same for a text with `by` more lines before it."""
         begin = (self.begin[0] + by, self.begin[1]) if self.begin else None
         return replace(self, line=self.line + by, begin=begin)
 
@@ -45,11 +45,11 @@ class Advice:
     id: str = "yaml-syntax"
 
     def moved(self, by: int) -> Advice:
-        """The same in a text that has `by` more lines before it."""
+        """Return the same for a text with `by` more lines before it."""
         return replace(self, line=self.line + by, beside=None if self.beside is None else self.beside + by)
 
     def remedy(self) -> str:
-        """The fix, with the number of the line that it names."""
+        """Return the fix with the number of the line that it names."""
         return self.fix if self.beside is None else self.fix.format(self.beside + 1)
 
 
@@ -65,7 +65,7 @@ class Repair:
         return [self.lines.get(number, line) for number, line in enumerate(lines)]
 
     def grows(self) -> int:
-        """How many lines the text has more when it is repaired."""
+        """Return the number of lines that the repair adds."""
         return sum(line.count("\n") for line in self.lines.values())
 
 
@@ -81,32 +81,32 @@ class Text:
         return self.lines[number].lstrip()[:1] in ("", "#")
 
     def indent(self, number: int) -> int:
-        """The number of spaces before the first character."""
+        """Return the number of spaces before the first character."""
         return len(self.lines[number]) - len(self.lines[number].lstrip(" "))
 
     def column(self, number: int) -> int:
-        """Where the first character behind spaces and `- ` stands."""
+        """Return the column of the first character after spaces and `- `."""
         return _head(self.lines[number])
 
     def has_pair(self, number: int) -> bool:
-        """True for a line that begins a `name: value`."""
+        """True for a line that starts a `name: value`."""
         return bool(_PAIR.match(self.lines[number], self.column(number)))
 
     def colon(self, number: int) -> int | None:
-        """Where the colon of a line's `name: value` stands."""
+        """Return the column of the colon in a line's `name: value`."""
         found = _PAIR.match(self.lines[number], self.column(number))
         return self.lines[number].rindex(":", 0, found.end()) if found else None
 
     def opens(self, number: int) -> bool:
-        """True for a line that ends with a name and its colon: what belongs to it stands below."""
+        """True for a line that ends with a name and its colon, so that its value is below."""
         return bool(re.search(r":\s*(?:#.*)?$", self.lines[number])) and self.has_pair(number)
 
     def before(self, number: int) -> int | None:
-        """The nearest line above that holds something."""
+        """Return the nearest line above that is not empty."""
         return next((above for above in range(number - 1, -1, -1) if not self.is_empty(above)), None)
 
     def beside(self, number: int) -> int | None:
-        """The nearest line above that holds something, or the one that begins its block of text."""
+        """Return the nearest line above that is not empty, or the one that starts its block of text."""
         above = self.before(number)
         limit = None if above is None else self.indent(above)
         for one in range((above or 0) - 1, -1, -1):
@@ -119,7 +119,7 @@ class Text:
         return above
 
     def after(self, number: int) -> int | None:
-        """The nearest line below that holds something."""
+        """Return the nearest line below that is not empty."""
         return next((below for below in range(number + 1, len(self.lines)) if not self.is_empty(below)), None)
 
     @cached_property

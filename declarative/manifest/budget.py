@@ -1,4 +1,4 @@
-"""How far a stack may grow when its expressions become values.
+"""Limits on the size of a stack once its expressions are replaced.
 
 One variable may stand in many places, and one document may make many objects: a few kilobytes of YAML could become
 gigabytes. What is put in is therefore counted before it is joined or kept.
@@ -25,7 +25,7 @@ _WIDEST = 4  # bytes of a character, at most
 
 
 class Exhausted(Exception):
-    """The stack has grown too large as a whole; `summary` says in what."""
+    """The stack as a whole is too large; `summary` says in what."""
 
     fix = "Use fewer and smaller values, or split the stack into several."
 
@@ -35,7 +35,7 @@ class Exhausted(Exception):
 
 
 class Weight(NamedTuple):
-    """How large a value is: `total` counts all in it, `longest` is the size of its largest text, in bytes."""
+    """The size of a value in bytes: `total` of everything in it, `longest` of its largest text."""
 
     total: int
     longest: int
@@ -52,17 +52,17 @@ class Budget:
     _weighed: dict[int, tuple[Json, Weight]] = field(default_factory=dict)  # the value lives as long as its number
 
     def spend(self, amount: int) -> None:
-        """Take from what is left. Raises Exhausted."""
+        """Spend part of the budget. Raises Exhausted."""
         self.require(amount)
         self.left -= amount
 
     def require(self, amount: int) -> None:
-        """See that so much is left. Raises Exhausted."""
+        """Check that this much is left. Raises Exhausted."""
         if self.left < amount:
             raise Exhausted(f"the stack would be larger than {MAX_TEXT >> 20} MiB")
 
     def weight(self, value: Json) -> Weight:
-        """Return how large a value is."""
+        """Return the size of a value."""
         if isinstance(value, str):
             if value.isascii():
                 return Weight(len(value), len(value))
@@ -87,5 +87,5 @@ class Budget:
 
 
 def _bytes(text: str) -> int:
-    """The length in UTF-8; of a text that is too long in any case, only that it is."""
+    """Return the length in UTF-8, or any length over the limit for a text that is too long."""
     return len(text) if len(text) > MAX_SCALAR else byte_length(text)

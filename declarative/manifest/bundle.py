@@ -65,7 +65,7 @@ def _bare(text: Mapping[str, Json]) -> dict[str, Json]:
 
 
 class _Wording:
-    """Says a schema in the words and the form for editors.
+    """Rewrite a schema for editors.
 
     `definitions` are those that it refers to. All but the large ones are written out where they are used: the server
     keeps the title of a field in what the field refers to, and would show it of every other field.
@@ -109,7 +109,7 @@ class _Wording:
         return {"$ref": f"#/$defs/{name}"} if _is_kept(name) else self._said(self._definitions[name], path)
 
     def _literal(self, values: list[Json], path: str) -> dict[str, Json]:
-        """A value or an expression.
+        """Allow a value or an expression.
 
         A text may be both. Of other values, which never are, those that are allowed are offered only as a branch.
         """
@@ -120,7 +120,7 @@ class _Wording:
         return {"oneOf": [*said, expression]}
 
     def _field(self, name: str, rule: Json, path: str) -> Json:
-        """A field: its whole name, as `explain` takes it, what it means, and its limits."""
+        """Describe a field: its full name, as `explain` takes it, its meaning and its limits."""
         if not isinstance(rule, dict) or rule.get("not") == {}:
             return False
         whole = f"{path}.{name}" if path else name
@@ -130,7 +130,7 @@ class _Wording:
         return said
 
     def _limits(self, rule: Mapping[str, Json]) -> str:
-        """What a value must be, in words; empty when the schema has none."""
+        """Return the limits of a value in words; empty when the schema has none."""
         if reference := rule.get("$ref"):
             rule = self._definitions[_target(reference)]
         values = [rule, *(one for one in rule.get("anyOf", ()) if not _is_expression(one))]
@@ -150,5 +150,5 @@ def _is_expression(rule: Json) -> bool:
 
 
 def _target(reference: str) -> str:
-    """The definition that a reference means, in whichever file it stands."""
+    """Return the definition that a reference points to, in any file."""
     return reference.rpartition("/")[2] if "#" in reference else _ENVELOPE

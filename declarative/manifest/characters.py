@@ -1,4 +1,4 @@
-"""Bytes of a file to text: size, encoding, and the characters that no manifest may hold."""
+"""Bytes of a file to text: size, encoding, and the characters that are not allowed in a manifest."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MARK = "\ufeff"
 
 
 def unfit(value: Json, *, depth: int = 0) -> str:
-    """Say what makes a value from outside YAML unfit for a manifest: characters or depth. Empty: nothing."""
+    """Return what makes a value from outside YAML unusable: its characters or depth. Empty: nothing."""
     if depth > MAX_DEPTH:
         return f"is nested deeper than {MAX_DEPTH} levels"
     if isinstance(value, str):
@@ -66,7 +66,7 @@ def named(char: str) -> str:
 
 
 def _end_of(file: str, before: str, text: str) -> Position:
-    """The place after `before`; its line is shown if there is a `text` to take it from."""
+    """Return the place after `before`. Its line is shown if `text` is given."""
     lines = LINE_BREAK.split(before)
     line, column = len(lines), len(lines[-1]) + 1
     snippet = Snippet.of(LINE_BREAK.split(text)[line - 1], column) if text else None

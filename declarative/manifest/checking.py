@@ -1,4 +1,4 @@
-"""Each document by itself: does its schema accept it, and are the variables declared well?"""
+"""Checks of single documents against their schemas, and of the declared variables."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class SchemaCheck:
     def accepts(
         self, document: Document, content: Mapping[str, Json], *, resolved: bool = False, note: str = ""
     ) -> bool:
-        """Say whether `content`, the document's own or the resolved one, is valid. `note` is added to each finding."""
+        """Return whether `content`, the original or the resolved one, is valid. `note` is added to each finding."""
         if check(document.kind, resolved=resolved)(content):
             return True
         if self._explained >= MAX_EXPLAINED or len(self.found) >= MAX_FOUND:
@@ -46,7 +46,7 @@ class SchemaCheck:
         return not told
 
     def close(self, what: str) -> None:
-        """Tell how many were faulty and not explained; `what` they are, in plural."""
+        """Report how many invalid ones were not explained; `what` they are, in the plural."""
         if self._untold:
             summary = f"{self._untold} more {what} are not valid"
             self.found.append(Diagnostic(summary, "Correct the first ones, then try again.", id="more-findings"))
@@ -88,7 +88,7 @@ def check_documents(manifests: Manifests) -> Checked:
 
 
 def from_schema(document: Document, finding: Finding, note: str = "") -> Diagnostic:
-    """Return a finding of the schema with its place; `note` is added to what it says."""
+    """Return a schema finding with its place; `note` is added to its summary."""
     where = document.source.position(finding.path, key=finding.at_key)
     if finding.is_secret:
         where = replace(where, snippet=None)
@@ -96,12 +96,12 @@ def from_schema(document: Document, finding: Finding, note: str = "") -> Diagnos
 
 
 def diagnostic(document: Document, problem: Problem, note: str = "") -> Diagnostic:
-    """Return a problem with its place; `note` is added to what it says."""
+    """Return a problem with its place; `note` is added to its summary."""
     return Diagnostic(problem.summary + note, problem.fix, document.source.position(problem.path), id=problem.id)
 
 
 def _padded(document: Document) -> Iterator[Diagnostic]:
-    """Warn of blanks at the edges of a text: the service may cut them off, and they never count as a difference."""
+    """Warn of leading or trailing spaces: the service may cut them off, and they are never a difference."""
     spec = document.content.get("spec")
     for name, value in spec.items() if isinstance(spec, Mapping) else ():
         if isinstance(value, str) and value != value.strip():

@@ -1,4 +1,4 @@
-"""The digest of what the manifests want, by which a plan tells whether they are still what it was made from."""
+"""The digest of the desired view, by which a plan notices that the manifests have changed."""
 
 from __future__ import annotations
 
@@ -48,5 +48,5 @@ def _part(part: Json | Reference) -> Json:
 
 
 def _in_a_field(value: Reference) -> str:
-    """What a field that names another object stands for; such a field never holds other text."""
+    """Return what a field that names another object refers to; such a field never has other text."""
     return str(value.address)

@@ -1,4 +1,4 @@
-"""The objects that the documents make, by address, and what to say of one that isn't there."""
+"""The objects that the documents make, by address, and the findings about missing ones."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Directory:
     _by_letter: dict[tuple[str, str], list[Address]] = field(default_factory=dict)
 
     def open(self, document: Document) -> None:
-        """Enter a document that makes no object yet."""
+        """Register a document that makes no object yet."""
         self.documents.setdefault((document.kind, document.name), [])
 
     def leave_open(self, document: Document) -> None:
@@ -60,7 +60,7 @@ class Directory:
         self.documents.pop((document.kind, document.name), None)
 
     def add(self, address: Address, made: Made) -> None:
-        """Enter an object."""
+        """Register an object."""
         self.objects[address] = made
         self.documents.setdefault((address.kind, address.name), []).append(address)
 
@@ -69,11 +69,11 @@ class Directory:
         return all(made.complete for made in self.objects.values())
 
     def named(self, address: Address) -> list[Address]:
-        """The objects that an address means: itself, or all of a document with for_each."""
+        """Return the objects that an address means: itself, or all of a document with for_each."""
         return [address] if address in self.objects else self.documents.get((address.kind, address.name), [])
 
     def fault(self, address: Address, *, whole: bool) -> Fault | None:
-        """Say what is wrong with an address; `whole`: a document with for_each may be meant as a whole."""
+        """Return what is wrong with an address; `whole`: it may mean all objects of a for_each."""
         if self._may_be_there(address):
             return None
         if whole and not address.key and (address.kind, address.name) in self.documents:
@@ -81,13 +81,13 @@ class Directory:
         return self._once(address, "", lambda: self._no_such_address(address))
 
     def fault_of_reference(self, address: Address, by_id: str) -> Fault | None:
-        """Say what is wrong with what a field names; `by_id` is the field for objects that are not managed here."""
+        """Return what is wrong with a name in a field; `by_id` is the field for objects not managed here."""
         if self._may_be_there(address):
             return None
         return self._once(address, by_id, lambda: self._no_such_name(address, by_id))
 
     def fault_of_output(self, reference: Reference) -> Fault | None:
-        """Say what is wrong with an object's value that is asked for."""
+        """Return what is wrong with a reference to an object's value."""
         kind = KINDS.get(reference.address.kind)
         if kind is None:
             known = f"Known: {', '.join(KINDS)}"
@@ -107,7 +107,7 @@ class Directory:
         )
 
     def _once(self, address: Address, by_id: str, tell: Callable[[], Fault]) -> Fault:
-        """Many objects may have one and the same fault, and to look for near names is slow."""
+        """Cache the result: many objects can have the same error, and finding similar names is slow."""
         place = (address, by_id)
         if place not in self._faults:
             self._faults[place] = tell()
@@ -133,7 +133,7 @@ class Directory:
         return Fault("unknown-reference", f"no {KINDS[address.kind].noun} is named '{text}'", fix)
 
     def _candidates(self, address: Address) -> list[Address]:
-        """Addresses that may have been meant; a bounded number, as comparing texts is slow."""
+        """Return addresses that may have been meant; only a few, because comparing texts is slow."""
         if len(self._faults) >= _MAX_SEARCHES:
             return []
         if not self._by_letter:

@@ -1,4 +1,4 @@
-"""`${…}` in text: reading it, and putting values in its place.
+"""Parsing and replacing `${…}` in text.
 
 Values are put in after the YAML is read and in one pass, so what a variable holds is never read as YAML or as another
 expression. There are no functions: nothing of a manifest is ever executed.
@@ -31,7 +31,7 @@ _FORMS = ("var.X", "var.X.key", "each.key", "each.value", "each.value.X", "stack
 
 
 class Root(enum.Enum):
-    """What an expression takes its value from."""
+    """The source of an expression's value."""
 
     VARIABLE = "var"
     EACH_KEY = "each.key"
@@ -53,7 +53,7 @@ class Expression:
 
 
 class BadExpression(Exception):
-    """An expression that can't be read, or has no value here."""
+    """The expression is invalid, or has no value here."""
 
     def __init__(self, finding_id: str, summary: str, fix: str = "") -> None:
         super().__init__(summary)
@@ -123,7 +123,7 @@ def _expression(text: str) -> Expression:
 
 
 def _remedy(text: str) -> str:
-    """Say how to write what a text that is no expression may mean."""
+    """Return how to write what an invalid expression may mean."""
     for spelt in (_QUOTED_KEY.sub(r"[\2]", text), _QUOTED_KEY.sub(r".\2", text)):
         if spelt != text and any(form.fullmatch(spelt) for form in (_OBJECT, _VARIABLE, _EACH)):
             return f"Write ${{{spelt}}}: a key has no quotes."
@@ -135,7 +135,7 @@ def _remedy(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Each:
-    """The entry of `for_each` that an object is made for."""
+    """The entry of `for_each` from which an object is made."""
 
     key: str
     value: Json
@@ -143,7 +143,7 @@ class Each:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What expressions may speak of, and the values. A declared variable may lack one."""
+    """What expressions can refer to, and the values. A declared variable can be without one."""
 
     values: Mapping[str, Json]
     declared: Collection[str]
@@ -154,7 +154,7 @@ class Scope:
     searched: dict[tuple[str, str], str] = field(default_factory=dict)  # near names, found once for all objects
 
     def within(self, each: Each | None) -> Scope:
-        """The same for one object of a document."""
+        """Return the same scope for one object of a document."""
         return Scope(self.values, self.declared, self.stack, self.environment, each, searched=self.searched)
 
     def near(self, word: str, known: Collection[str], *, of: str) -> str:
@@ -229,7 +229,7 @@ class Substitution:
     at: Path = ()
 
     def tree(self, value: Json, path: Path) -> Json:
-        """Return `value` with its expressions replaced. One without a value stays as it is."""
+        """Return `value` with its expressions replaced; those without a value stay."""
         if isinstance(value, str):
             return self._text(value, path) if "${" in value else value
         if isinstance(value, dict):
@@ -272,7 +272,7 @@ class Substitution:
             return None
 
     def _fits(self, values: Sequence[Json], path: Path) -> bool:
-        """Take what is to be put in one place from the budget; say so when it is too large for one place."""
+        """Charge one replaced value to the budget, and report one that is too large."""
         self.at = path
         weights = [self.budget.weight(value) for value in values]
         length = weights[0].longest if len(weights) == 1 else sum(weight.longest for weight in weights)
@@ -322,7 +322,7 @@ def as_text(value: Json) -> str:
 
 
 def texts_with_expressions(value: Json) -> Iterator[str]:
-    """Yield the texts in `value` that hold `${`."""
+    """Yield the texts in `value` that contain `${`."""
     if isinstance(value, str):
         if "${" in value:
             yield value

@@ -1,4 +1,4 @@
-"""Which files of a folder are manifests, and their bytes, read without following links out of the folder."""
+"""The manifests of a folder and their bytes, read without following links out of the folder."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def _subfolder(name: str, parent: int, folder: Path, path: str, ignored: Ignored
 
 
 def entries_of(fd: int) -> list[os.DirEntry[str]]:
-    """What a folder holds, in the order of names. Raises OSError."""
+    """Return the entries of a folder, sorted by name. Raises OSError."""
     with os.scandir(fd) as entries:
         return sorted(entries, key=lambda entry: entry.name)
 
@@ -133,7 +133,7 @@ def is_manifest(name: str) -> bool:
 
 
 def regular_content(name: str, fd: int) -> bytes:
-    """The bytes of a regular file, up to just past the limit of a manifest; none of anything else."""
+    """Return the bytes of a regular file, up to just past the limit of a manifest; else none."""
     content = _content(name, name, fd)
     return content if isinstance(content, bytes) else b""
 
@@ -196,7 +196,7 @@ class Ignored:
 
 
 def ignore_line(path: str) -> str:
-    """Return the line of `.declarativeignore` that leaves out one file; empty when nobody could type it."""
+    """Return the `.declarativeignore` line that excludes one file; empty when it can't be typed."""
     if visible(path) != path:
         return ""
     escaped = re.sub(r"([\\*?\[])", r"\\\1", path)
@@ -205,7 +205,7 @@ def ignore_line(path: str) -> str:
 
 
 def _without_blanks(line: str) -> str:
-    """The line without the blanks at its end, but for one behind a backslash that is no escaped backslash itself."""
+    """Return the line without trailing spaces, except for one after an unescaped backslash."""
     bare = line.rstrip()
     slashes = len(bare) - len(bare.rstrip("\\"))
     return bare + line[len(bare) : len(bare) + slashes % 2]

@@ -1,4 +1,4 @@
-"""What is wrong with a document, in words: jsonschema's errors made into findings about fields."""
+"""Findings about fields, made from jsonschema's errors."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ _ORDER = ("type", "const", "enum", "maxBytes", "maxLength", "minLength", "patter
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What is wrong at a path of a document. `at_key`: the field's name is meant, not its value.
+    """A problem at a path of a document. `at_key`: it is in the field's name, not in its value.
 
     `is_secret`: the value may hold a secret, and is not to be shown.
     """
@@ -75,7 +75,7 @@ class Finding:
 
 
 def findings(kind: str, document: Json, *, resolved: bool) -> list[Finding]:
-    """Return what speaks against a document by its schema; `resolved`: after expressions have become values."""
+    """Return the schema violations of a document; `resolved`: its expressions are replaced."""
     if check(kind, resolved=resolved)(document):
         return []
     return _told(kind, _cut(document), resolved=resolved) or _told(kind, document, resolved=resolved)
@@ -94,7 +94,7 @@ def _told(kind: str, document: Json, *, resolved: bool) -> list[Finding]:
 
 
 def _placed(kind: str, finding: Finding, document: Json) -> Finding:
-    """Say of a field that stands one level too high or too low where it belongs."""
+    """Return where a field belongs that is one level too high or too low."""
     fix = misplaced(kind, finding.path, document) if finding.id == "unknown-field" else ""
     return replace(finding, fix=fix) if fix else finding
 
@@ -108,7 +108,7 @@ def _cut(value: Json) -> Json:
 
 @dataclass(frozen=True, slots=True)
 class _Error:
-    """What is needed of jsonschema's ValidationError. `branch`: which of anyOf it belongs to; `rule`: the keyword's."""
+    """The used parts of a ValidationError. `branch`: its branch of anyOf; `rule`: the keyword's value."""
 
     path: Path
     keyword: str
@@ -271,13 +271,13 @@ def _one_of(value: Json, wanted: list[Json]) -> str:
 
 
 def _reformed(title: str, value: str) -> str:
-    """Say how to write a text so that it has the form that the title of its schema names. Empty: that can't be told."""
+    """Return how to write a text in the form that its schema's title names. Empty: unknown."""
     slip = reference_slip(value) if title.startswith("the metadata.name") else ""
     return slip or (address_slip(value) if title.startswith("an address:") else "") or value_slip(value)
 
 
 def retyped(value: Json, wanted: str | list[str]) -> str:
-    """Say how to write a value so that it has the wanted JSON type. Empty: that can't be told."""
+    """Return how to write a value in the expected JSON type. Empty: unknown."""
     if value is None:
         return _GIVE_IT
     if wanted == "string" or "string" in wanted:
@@ -315,7 +315,7 @@ def _unknown_fields(error: _Error) -> Iterator[Finding]:
 
 
 def _meant(name: str, value: Json, known: list[str]) -> str:
-    """Say what a field that isn't there was meant for; empty when that can't be told."""
+    """Return what an unknown field was meant to be; empty when unknown."""
     return name_slip(name, known) or foreign(name, value, known) or did_you_mean(name, known)
 
 
@@ -332,7 +332,7 @@ def _missing_fields(error: _Error) -> Iterator[Finding]:
 
 
 def _swallowed(name: str, content: Mapping[str, Json]) -> str:
-    """Speak of the field whose text holds a missing one, because that one is indented too far."""
+    """Report a missing field that is part of another field's text because it is indented too far."""
     held = re.compile(rf"(?:^|\s){re.escape(name)}:\s")
     found = next((key for key, value in content.items() if isinstance(value, str) and held.search(value)), "")
     return f"It is read as part of {found}. Check its indentation." if found else ""
@@ -365,7 +365,7 @@ def _repeated(error: _Error) -> Iterator[Finding]:
 
 
 def _branches(error: _Error) -> Iterator[Finding]:
-    """Speak of the branch that was meant: not the expression, and one of the value's own type."""
+    """Report on the branch that was meant: not the expression, and of the value's own type."""
     literal = [
         number for number, branch in enumerate(error.rule) if not str(branch.get("$ref", "")).endswith(_EXPRESSION)
     ]

@@ -49,7 +49,7 @@ _MAX_NAMED = 3  # addresses, in one warning
 
 
 class Why(enum.Enum):
-    """Why a file is left out, as the end of a sentence, and what helps."""
+    """Why a file is not read, as the end of a sentence."""
 
     LINK = "links are never followed"
     ENDING = "the name of a manifest ends in .yaml or .yml, in lower case"
@@ -64,7 +64,7 @@ _ON_PURPOSE = (Why.HIDDEN, Why.IGNORED)
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """A file that is not read: its path below the stack's folder, and what it holds as far as that was looked at."""
+    """An unread file: its path below the stack's folder, and its known content."""
 
     path: str
     why: Why
@@ -73,7 +73,7 @@ class LeftOut:
 
 
 def left_out_warnings(folder: Path) -> Iterator[Diagnostic]:
-    """Yield a warning for each file that may be left out by mistake."""
+    """Yield a warning for each file that may be unread by mistake."""
     search = _Search(folder)
     for found in search.files():
         yield _warning(folder, found)
@@ -84,7 +84,7 @@ def left_out_warnings(folder: Path) -> Iterator[Diagnostic]:
 
 
 def still_written(folder: Path, gone: Collection[Address]) -> Iterator[Diagnostic]:
-    """Yield a warning for each of the addresses that stands in a file that is left out, whatever the reason."""
+    """Yield a warning for each of the addresses that is in an unread file, for whatever reason."""
     wanted: dict[str, list[Address]] = {}
     for address in sorted(gone):
         wanted.setdefault(f"{address.kind}/{address.name}", []).append(address)
@@ -126,7 +126,7 @@ def _warning(folder: Path, found: LeftOut) -> Diagnostic:
 
 @dataclass(slots=True)
 class _Search:
-    """One way through the folder. `every`: what is left out on purpose, too; of that only what holds documents."""
+    """One walk through the folder. `every`: include files excluded on purpose, if they have documents."""
 
     folder: Path
     every: bool = False
@@ -169,7 +169,7 @@ class _Search:
                 yield from self._file(entry.name, path, fd, why)
 
     def _why(self, entry: os.DirEntry[str], path: str, inside: Why | None) -> Why | None:
-        """Why nothing of an entry is read, whatever it is called."""
+        """Return why an entry is not read, regardless of its name."""
         if inside in _ON_PURPOSE:
             return inside
         if entry.name.startswith("."):
@@ -242,7 +242,7 @@ class _Search:
 
 
 def _address(content: object) -> str:
-    """What a document is called; empty for one that isn't ours."""
+    """Return a document's address; empty if it belongs to another tool."""
     if not isinstance(content, dict):
         return ""
     version, kind, metadata = content.get("apiVersion"), content.get("kind"), content.get("metadata")

@@ -41,7 +41,7 @@ class StackMissing(UsageError):
 
 
 class EnvironmentMissing(UsageError):
-    """No file makes the environment. `known`: which ones there are, in a sentence."""
+    """The environment has no file. `known`: the existing ones, in a sentence."""
 
     id = "unknown-environment"
 
@@ -63,7 +63,7 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Manifests:
-    """What the files of a folder say, unresolved, and what is wrong with the files themselves.
+    """The unresolved documents of a folder, and the findings about its files.
 
     `environments`: by name the shown file name and the bytes (or what is wrong) of `environments/NAME.yaml`.
     `repeated`: documents that can't be had beside one of the same address, or beside the first Stack. `unplaced`: names
@@ -200,13 +200,13 @@ class _Loading:
                 self._add(document, found.path)
 
     def _add_stranger(self, first: Diagnostic) -> None:
-        """Tell the first fault of a file that seems to belong to another tool, and how to leave it out."""
+        """Report the first error of a file that seems to belong to another tool, and how to exclude it."""
         self._findings.append(dataclasses.replace(first, fix=f"{first.fix} {self._ours()}"))
         self._unplaced.add("")
         self._whole = False
 
     def _ours(self) -> str:
-        """Why the file is read as a manifest, and how to leave it out."""
+        """Return why the file is read as a manifest, and how to exclude it."""
         line = ignore_line(self._path)
         if not line:
             return f"{_OURS}. Name other files in {IGNORE_FILE}."
@@ -239,7 +239,7 @@ class _Loading:
         return f"Use -C to name the stack's folder, or create a stack with {begin}."
 
     def _document(self, node: Node) -> Document | None:
-        """Return the document, or None when it isn't ours to judge further; a finding says why."""
+        """Return the document, or None after a finding."""
         content = node.value
         if not isinstance(content, dict):
             self._refuse("not-a-map", node, (), f"a document must be a map, found {quoted(content)}", self._ours())
@@ -264,7 +264,7 @@ class _Loading:
         return None
 
     def _judge_strangers(self) -> None:
-        """Warn of what gives values to variables of the Stack alone; refuse what is nothing that we know."""
+        """Warn of a file that only sets variables of the Stack; refuse anything unknown."""
         spec = self.stacks[0][1].content.get("spec") if self.stacks else None
         declared = spec.get("variables") if isinstance(spec, dict) else None
         names = declared.keys() if isinstance(declared, dict) else ()
@@ -356,7 +356,7 @@ def _misspelt(name: str, content: Mapping[str, Json]) -> tuple[tuple[str, ...], 
 
 
 def _near_kind(text: str) -> str:
-    """Say which kind was meant; other tools spell kinds like `sdrs_protection_group_v1`."""
+    """Return which kind was meant; other tools spell kinds like `sdrs_protection_group_v1`."""
     letters = re.sub("[^a-z]", "", text.lower())
     meant = next((kind for kind in kinds() if kind.lower() in letters), "")
     return f"Did you mean '{meant}'?" if meant and meant != STACK else did_you_mean(text, kinds())

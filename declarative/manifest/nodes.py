@@ -172,7 +172,7 @@ _WORDS: dict[str, Json] = {"": None, "null": None, "true": True, "false": False}
 
 
 class _Stopped(Exception):
-    """The rest of the file can't be read, for a reason that stands in the findings."""
+    """The rest of the file can't be read; the findings say why."""
 
 
 class Reader:
@@ -260,7 +260,7 @@ class Reader:
         return self._mapping(depth) if kind is MappingStartEvent else self._sequence(depth)
 
     def _sign(self, what: str, sign: str, name: str) -> str:
-        """An alias, anchor or tag; in a file of values it may be a secret that lacks its quotes."""
+        """Name an alias, anchor or tag, but not in a file of values: it may be an unquoted secret."""
         return (
             f"the {what} {sign}{visible(name, limit=80)}" if self._shown else f"an {what}" if what != "tag" else "a tag"
         )
@@ -359,7 +359,7 @@ class Reader:
     def _further_documents(
         self, found: dict[str, Json], marks: dict[str, _Mark], again: list[tuple[str, _Event]]
     ) -> None:
-        """Refuse documents that are read as a part of this one, because the line --- before them is none.
+        """Refuse documents that are read as part of this one because the line --- is missing.
 
         What is theirs is taken out of `found` and `again`, and is not read.
         """

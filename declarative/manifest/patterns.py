@@ -38,7 +38,7 @@ _SYNTAX = frozenset("\\^$.|?*+()[]{}/-")
 
 
 class BadPattern(ValueError):
-    """The pattern can't be read; the text says why."""
+    """The pattern is invalid; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ _BRACKETS = (*_OPENING, yaml.FlowSequenceEndToken, yaml.FlowMappingEndToken)
 
 
 def quote_repairs(text: Text) -> Iterator[Repair]:
-    """Yield what may be wrong with quotes and brackets, the likeliest first."""
+    """Yield possible repairs of quotes and brackets, the likeliest first."""
     yield from _smart_quotes(text)
     yield from _unclosed_quotes(text)
     yield from _around_quotes(text)
@@ -36,7 +36,7 @@ def quote_repairs(text: Text) -> Iterator[Repair]:
 
 
 def value_repairs(text: Text) -> Iterator[Repair]:
-    """Yield what helps when a text that should stand in quotes doesn't."""
+    """Yield repairs for text that needs quotes."""
     at, words = text.trouble.line, text.trouble.words
     yield from _block_header(text)
     if "mapping values" in words:
@@ -108,7 +108,7 @@ def _tokens(text: Text) -> list[_Token]:
 
 
 def _open_bracket(text: Text) -> tuple[int, int] | None:
-    """Where the innermost bracket stands that is open at the trouble."""
+    """Return the place of the innermost bracket that is open at the trouble."""
     opened: list[tuple[int, int]] = []
     for token in _tokens(text):
         if isinstance(token, _OPENING):
@@ -124,7 +124,7 @@ def _last_quoted(text: Text) -> _Token | None:
 
 
 def _unclosed_quotes(text: Text) -> Iterator[Repair]:
-    """Quotes that open in one line and close in another, or nowhere."""
+    """Repair quotes that open on one line and close on another, or nowhere."""
     begins = []
     if text.trouble.begin and "quoted scalar" in text.trouble.context:
         begins.append(text.trouble.begin)
@@ -141,7 +141,7 @@ def _unclosed_quotes(text: Text) -> Iterator[Repair]:
 
 
 def _ends_of_value(line: str, column: int) -> Iterator[int]:
-    """Where a value that begins at a column may end, as far as the line shows."""
+    """Yield where a value that starts at a column may end on this line."""
     comment = line.find(" #", column)
     end = len((line if comment < 0 else line[:comment]).rstrip())
     yield from (found.start() for found in re.finditer(r"[,\]}]", line[column:end]) if found.start() > 1)

@@ -19,7 +19,7 @@ _PAIR_AS = "Write `name: value`, with a ':' and a space after the name."
 
 
 def block_repairs(text: Text) -> Iterator[Repair]:
-    """Yield what may be wrong in blocks, the likeliest first."""
+    """Yield possible repairs of blocks, the likeliest first."""
     trouble = text.trouble
     at, words = trouble.line, trouble.words
     if "could not find expected ':'" in words and trouble.begin:
@@ -81,7 +81,7 @@ def _two_in_a_line(text: Text, at: int) -> Iterator[Repair]:
 
 
 def _unpaired(text: Text, number: int) -> Iterator[Repair]:
-    """A line that should be a `name: value` and is none."""
+    """Repair a line that should be a `name: value`."""
     line, column = text.lines[number], text.column(number)
     yield from _dash_glued(text, number)
     if found := _EQUALS.match(line, column):
@@ -143,7 +143,7 @@ def _list_in_line(text: Text, number: int) -> Iterator[Repair]:
 
 
 def _moves(text: Text, number: int) -> Iterator[Repair]:
-    """A line, or the one above it, stands in a wrong column."""
+    """Repair the column of a line, or of the one above it."""
     if text.is_empty(number):
         return
     if not text.has_pair(number) and text.lines[number].lstrip()[0] not in _STARTS:
@@ -171,7 +171,7 @@ def _continued(text: Text, number: int) -> Iterator[Repair]:
 
 
 def _moves_of_block(text: Text, number: int) -> Iterator[Repair]:
-    """The lines from one on stand in a wrong column."""
+    """Repair the column of a line and those below it."""
     rest = _rest_of_block(text, number)
     if len(rest) > 1:
         for column, level in _columns(text, number):
@@ -212,7 +212,7 @@ def _is_alone(text: Text, number: int) -> bool:
 
 
 def _suspects_other(text: Text, above: int, number: int) -> bool:
-    """True when the line above is more likely to stand in a wrong column than the line itself."""
+    """True when the line above is more likely to be in the wrong column than the line itself."""
     behind = text.after(number)
     if behind is not None and text.indent(behind) == text.indent(number):
         return True

@@ -54,7 +54,7 @@ def resolve(
     environment: str = DEFAULT_ENVIRONMENT,
     sources: VariableSources = NO_SOURCES,
 ) -> tuple[DesiredView, tuple[Diagnostic, ...]]:
-    """Return what the manifests want in one environment, and warnings.
+    """Return the desired view of one environment, and warnings.
 
     Raises InputError with all findings of all files, UsageError for an unknown environment and for options or
     variable files that can't be read.
@@ -107,7 +107,7 @@ def stack_of(
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """What the documents want in one environment, and what was found.
+    """The desired view of one environment, and the findings.
 
     `view` has no digest, and is None when the Stack's settings can't be told or the stack is too large. `spent`: the
     bytes of all values. `whole`: the view holds all that there is to say of its objects; else some document is
@@ -206,7 +206,7 @@ class _Resolution:
     _labels: dict[tuple[tuple[str, str], ...], Mapping[str, str]] = field(default_factory=dict)
 
     def view(self, documents: Sequence[Document]) -> DesiredView | None:
-        """Return what the documents want; None when the Stack's settings can't be told. Raises Exhausted."""
+        """Return the desired view; None when the Stack's settings are unknown. Raises Exhausted."""
         settings = self.settings()
         self.expand(documents)
         self.judge.close("objects")
@@ -224,7 +224,7 @@ class _Resolution:
         self.findings.append(diagnostic(document, Problem(path, end.summary, end.fix, id="stack-too-large")))
 
     def _filled(self, document: Document, substitution: Substitution, value: Json, path: Path) -> Json:
-        """The value with its expressions replaced."""
+        """Return the value with its expressions replaced."""
         try:
             return substitution.tree(value, path)
         except Exhausted:
@@ -349,7 +349,7 @@ class _Resolution:
         return not unfit
 
     def _add(self, document: Document, address: Address, each: Each | None) -> bool:
-        """Make an object; False when a value can't be put in."""
+        """Make an object; False when a value can't be replaced."""
         spec: Mapping[str, Json] = document.content["spec"]
         if not document.expressions:
             self.directory.add(address, Made(document, spec, complete=True))
@@ -392,7 +392,7 @@ class _Resolution:
         return replace(made, spec={**made.spec, **found}, refers=tuple(one.address for one in found.values()))
 
     def check_uniqueness(self) -> None:
-        """Find objects that share what their kind's schema wants to be unique."""
+        """Find objects that share a value that their kind's schema wants unique."""
         left = max(MAX_FOUND - len(self.findings), 0)
         self.findings.extend(itertools.islice(repetitions(self.directory.objects), left))
 
@@ -471,7 +471,7 @@ class _Resolution:
         return parts
 
     def _say(self, document: Document, problem: Problem, note: str = "") -> None:
-        """Report a problem once, also when each object of a document has it."""
+        """Report a problem once, even when every object of a document has it."""
         said = (id(document), problem.path, problem.summary)
         if said not in self._said and len(self.findings) < MAX_FOUND:
             self._said.add(said)

@@ -1,4 +1,4 @@
-"""The bundled JSON Schemas: where they are, what they say, and a fast exact check made from them.
+"""The bundled JSON Schemas, and a fast exact check compiled from them.
 
 A check is compiled from the schema's own text, so that there is one place that knows the rules. It only says yes or
 no, in microseconds; whoever gets a no asks jsonschema for the reasons (`findings`).

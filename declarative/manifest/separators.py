@@ -1,4 +1,4 @@
-"""Lines that were meant to be the separator `---` and are none."""
+"""Lines that were meant to be the separator `---`."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def broken_separator(lines: Sequence[str], number: int) -> Advice | None:
 
 
 def separator_above(lines: Sequence[str], number: int) -> Advice | None:
-    """Return the advice about the nearest line above that holds something, if it was meant to be `---`."""
+    """Return the advice about the nearest non-empty line above, if it was meant to be `---`."""
     for above in range(number - 1, max(number - 1 - _MAX_BETWEEN, -1), -1):
         advice = broken_separator(lines, above)
         if advice is not None or lines[above].lstrip()[:1] not in ("", "#"):

@@ -1,4 +1,4 @@
-"""Slips that YAML accepts: a name or text that isn't what was meant, and the words that other tools use."""
+"""Advice on slips that YAML accepts, and on words of other tools."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _CLOSES = {"]": "[", "}": "{"}
 
 
 def value_slip(value: str) -> str:
-    """Say what a text was meant to be, when it shows; it does not repeat the text. Empty: nothing shows."""
+    """Return what a text was meant to be, without repeating it. Empty: unknown."""
     if len(value) > _MAX_TEXT:
         return ""
     if re.match(f"[{_SMART}]", value) or re.search(f"[{_SMART}]$", value):
@@ -37,7 +37,7 @@ def value_slip(value: str) -> str:
 
 
 def structure_slip(value: str, wanted: str) -> str:
-    """Say what a text lacks to be the map or list (`array`) that is wanted; it does not repeat the text."""
+    """Return how to write a text as the expected map or list (`array`), without repeating it."""
     value = value[:_MAX_TEXT]
     if strange := re.match(rf"([{_UNSEEN}])|-([{_UNSEEN}])|[\w.-]+[:\uff1a]([{_UNSEEN}])", value):
         code = ord(strange[strange.lastindex or 0])
@@ -52,7 +52,7 @@ def structure_slip(value: str, wanted: str) -> str:
 
 
 def _separation(text: str) -> str:
-    """Say what stands between a name and its value in place of `: `; empty when the text isn't of that form."""
+    """Return what is wrong between a name and its value; empty if the text has another form."""
     found = re.match(r"[\w.-]+(\s*)([:=;\uff1a]?)(\s*)\S", text)
     if not found or not (found[1] or found[2]):
         return ""
@@ -66,7 +66,7 @@ def _separation(text: str) -> str:
 
 
 def name_slip(name: str, known: Collection[str]) -> str:
-    """Say which of the `known` names was meant, when only signs around it are wrong. Empty: that can't be told."""
+    """Return which of the `known` names was meant, if only signs around it are wrong. Empty: unknown."""
     name = name[:_MAX_TEXT]
     found = _WORD.search(name)
     if found is None or found[0] == name:
@@ -85,7 +85,7 @@ def name_slip(name: str, known: Collection[str]) -> str:
 
 
 def key_slip(name: str) -> str:
-    """Say what a key that is no valid name was meant to be. Empty: nothing shows."""
+    """Return what an invalid key was meant to be. Empty: unknown."""
     name = name[:_MAX_TEXT]
     return _separation(name) if re.match(r"[\w.-]+[:=\uff1a]", name) else value_slip(name)
 
@@ -97,7 +97,7 @@ def _spelling(name: str, known: Collection[str]) -> str:
 
 
 def misplaced(kind: str, path: Path, document: Json) -> str:
-    """Say where the field at the end of `path` belongs, when it stands one level too high or too low."""
+    """Return where the field at the end of `path` belongs if it is one level too high or too low."""
     name = str(path[-1])
     names = {name, re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).replace("-", "_").lower()}
     for container, is_next in _lower(path, document):
@@ -130,7 +130,7 @@ def _lower(path: Path, document: Json) -> Iterator[tuple[Path, bool]]:
 
 
 def foreign(name: str, value: Json, known: Collection[str]) -> str:
-    """Say what takes the place of a field that other tools have. Empty: the word is not known."""
+    """Return what replaces a field of another tool. Empty: the word is unknown."""
     if name in ("enable", "enabled"):
         if GOAL in known:
             return f"Write `{GOAL}: {'disabled' if value is False else 'enabled'}`."
@@ -171,12 +171,12 @@ FOREIGN = {
 
 
 def reference_slip(value: str) -> str:
-    """Say how to name an object in a field that takes its manifest's name. Empty: that can't be told."""
+    """Return how to name an object in a field that takes its manifest's name. Empty: unknown."""
     found = re.fullmatch(r"(?:\$\{)?[A-Z][A-Za-z]+[/.]([A-Za-z0-9][\w-]*(?:\[[\w.-]+\])?)(?:\.\w+)?\}?", value)
     return f"Write {found[1]}." if found else ""
 
 
 def address_slip(value: str) -> str:
-    """Say how to write the address of an object. Empty: that can't be told."""
+    """Return how to write the address of an object. Empty: unknown."""
     found = re.fullmatch(r"(?:\$\{)?([A-Z][A-Za-z]+)[/.]([A-Za-z0-9][\w-]*(?:\[[\w.-]+\])?)(?:\.\w+)?\}?", value)
     return f"Write {found[1]}/{found[2]}." if found else ""

@@ -1,4 +1,4 @@
-"""What a person would say about a text that isn't YAML: where the slip is, and what helps.
+"""Advice for people on text that is not YAML: where the slip is, and how to repair it.
 
 The YAML library stops where it can't go on, which is often lines behind the slip, and its words are those of a parser.
 So repairs that are likely there are tried: one is advised only if the document can be read with it. What none of them
@@ -168,7 +168,7 @@ def _tab(lines: Sequence[str], suspects: Sequence[int]) -> Advice | None:
 
 
 def _plain(lines: Sequence[str], trouble: Trouble) -> Advice:
-    """Say what the library found, and what to look at."""
+    """Return the library's own words, and what to check."""
     fix = " ".join(_looks_at(lines, trouble))
     return Advice(trouble.words, fix, trouble.line, trouble.column)
 

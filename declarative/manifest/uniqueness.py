@@ -1,4 +1,4 @@
-"""What no two objects of a stack may share: `uniqueAmongObjects` in the schemas of their kinds.
+"""Values that no two objects of a stack can share: `uniqueAmongObjects` in their schemas.
 
 Each rule lists recorded fields: no two objects that are equal in all but the last may be equal in that one, too. What
 names another object counts as the field that its id is sent in.
@@ -36,7 +36,7 @@ class _Rule:
 
 
 def repetitions(objects: _Objects) -> Iterator[Diagnostic]:
-    """Yield a finding for each object that shares with an earlier one what must be unique."""
+    """Yield a finding for each object that repeats a unique value of an earlier one."""
     taken: dict[tuple[str, ...], dict[str, Address]] = {}
     for address, made in objects.items():
         for rule in _rules(address.kind) if made.complete else ():
@@ -79,7 +79,7 @@ def _key(value: Json) -> str:
 
 
 def _alike(rule: _Rule, value: Json, others: Mapping[str, Address], objects: _Objects) -> Address | None:
-    """Find an object whose value counts as equal. Where that can be, valid values are hundreds, not thousands."""
+    """Find an object with an equal value. Such fields have hundreds of values, not thousands."""
     if rule.same is None:
         return None
     for other in others.values():

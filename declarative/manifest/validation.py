@@ -24,7 +24,7 @@ _MAX_NAMED = 20  # environments, in one finding
 
 
 class Judge(Protocol):
-    """Says what speaks against the desired objects; not `whole`: some may be missing, or have open values."""
+    """Judge the desired objects; not `whole`: some may be missing or have open values."""
 
     def __call__(self, view: DesiredView, *, whole: bool) -> Iterable[Diagnostic]:
         """Yield findings."""
@@ -36,7 +36,7 @@ def _silent(view: DesiredView, *, whole: bool) -> Iterable[Diagnostic]:
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """The findings about a folder, and how much was looked at; `environments` are those that have a file."""
+    """The findings about a folder, and what was checked; `environments` are those with a file."""
 
     findings: tuple[Diagnostic, ...]
     files: int = 0
@@ -110,7 +110,7 @@ def _not_checked(checked: Checked, environments: Sequence[str]) -> Diagnostic:
 
 
 def _in_environments(finding: Diagnostic, names: list[str]) -> Diagnostic:
-    """Say in which environments a finding holds."""
+    """Add the environments of a finding to it."""
     more = f" and {len(names) - _MAX_NAMED} more" if len(names) > _MAX_NAMED else ""
     summary = f"{finding.summary} (environment {', '.join(names[:_MAX_NAMED])}{more})"
     return Diagnostic(summary, finding.fix, finding.position, finding.address, finding.severity, id=finding.id)

@@ -48,7 +48,7 @@ NO_SOURCES = VariableSources()
 
 
 class VariableType(enum.StrEnum):
-    """What the value of a variable is."""
+    """The type of a variable's value."""
 
     STRING = "string"
     NUMBER = "number"
@@ -90,7 +90,7 @@ class Variable:
     allowed: frozenset[str] = frozenset()
 
     def fault(self, value: Json) -> str:
-        """Say what is wrong with a value, as the end of a sentence about it. Empty: nothing."""
+        """Return what is wrong with a value, as the end of a sentence. Empty: nothing."""
         if not _PYTHON_TYPES[self.type](value):
             return f"must be {_WANTED[self.type]}, found {quoted(value)}"
         if self.enum and canonical(value) not in self.allowed:
@@ -237,7 +237,7 @@ def collect(variables: Mapping[str, Variable], givens: Iterable[Given]) -> Value
 
 
 def _take(variable: Variable, given: Given, known: dict[str, Json]) -> str:
-    """Keep the value; return what is wrong with it, or an empty text."""
+    """Store the value; return what is wrong with it, or an empty text."""
     try:
         value = variable.read(given.value) if given.is_text else given.value
     except ValueError as error:
@@ -328,7 +328,7 @@ def _parsed(file: str, text: str, findings: list[Diagnostic]) -> Json:
 
 
 def _unwrapped(value: Mapping[str, Json]) -> Mapping[str, Json]:
-    """Take the values out of what `terraform output -json` prints; a plain map stays as it is."""
+    """Return the values from the output of `terraform output -json`; a plain map stays as it is."""
     entries = value.values()
     if entries and all(isinstance(entry, dict) and entry.keys() in _TERRAFORM_OUTPUT for entry in entries):
         return {name: entry["value"] for name, entry in value.items()}
