@@ -1,4 +1,4 @@
-"""Adoption: pairs that the service made beside an instance, or that are attached to one, and taken over.
+"""Adoption of pairs that the service created with an instance, or that are attached to one.
 
 Creating a protected instance makes the service create a pair for each of the server's disks, and pairs are attached by
 hand. Unless a manifest takes such a pair over (`lifecycle.adopt`), it is left alone. One server is in one instance, one
@@ -54,7 +54,7 @@ def _search(
     recorded: Resource | None,
     gone: bool,
 ) -> tuple[Step, ...]:
-    """Take over what is attached to an instance of ours, or what one will bring."""
+    """Adopt a pair that is attached to a managed instance, or that one will bring."""
     reason = Reason.NEW if recorded is None else Reason.GONE_FROM_CLOUD if gone else Reason.EDITED
     makers: set[Address] = set()
     strange = ""
@@ -112,7 +112,7 @@ def _await(
 
 
 def _say_it_is_lost(builder: PlanBuilder, kind: Kind, address: Address) -> None:
-    """Somebody has deleted what an instance of ours had brought: that is no reason to hold up everything else."""
+    """Warn of a deleted pair that came with an instance; everything else goes on."""
     builder.warn(
         "adopted-pair-gone",
         address,
@@ -134,7 +134,7 @@ def _makers(builder: PlanBuilder, kind: Kind, wanted: Completed, claims: Claims)
 def _kept(
     builder: PlanBuilder, kind: Kind, wanted: Completed, *, recorded: Resource, live: LiveObject
 ) -> tuple[Step, ...]:
-    """An adopted object in place: it can be renamed and grown, and never be made anew by itself."""
+    """Plan an adopted object: it can be renamed and grown, but not be replaced on its own."""
     address = wanted.desired.address
     if wanted.requested:
         builder.find(
@@ -162,7 +162,7 @@ def _kept(
 
 
 def still_adopted(builder: PlanBuilder, wanted: Completed, live: LiveObject) -> None:
-    """Find fault with a document that no longer says of an adopted pair that it was taken over."""
+    """Refuse a document that no longer sets lifecycle.adopt for an adopted pair."""
     homes = instances_of(builder, live.seen)
     if homes and not wanted.desired.lifecycle.adopt:
         builder.find(
@@ -175,7 +175,7 @@ def still_adopted(builder: PlanBuilder, wanted: Completed, live: LiveObject) -> 
 
 
 def _check(builder: PlanBuilder, kind: Kind, wanted: Completed, names: Iterable[str]) -> bool:
-    """Find fault with each field that can't be brought in line on an adopted object. True when there is one."""
+    """Refuse each field that can't be changed on an adopted object. True when there is one."""
     wrong = [name for name in names if must_replace(kind, (name,))]
     for name in wrong:
         builder.find(
@@ -190,6 +190,6 @@ def _check(builder: PlanBuilder, kind: Kind, wanted: Completed, names: Iterable[
 
 
 def _written(kind: Kind, desired: Desired, name: str) -> str:
-    """The manifest's field that stands for a sent one."""
+    """Return the manifest's field for a sent one."""
     names = (field for field, target in kind.relations.refers.items() if target.field == name and field in desired.spec)
     return next(names, name)

@@ -127,7 +127,7 @@ def _without_lookups(
 
 
 def dependency_findings(desired: Mapping[Address, Desired]) -> Iterable[Diagnostic]:
-    """Yield an error for each dependency that no manifest describes, and for each loop."""
+    """Yield an error for each undeclared dependency and each dependency cycle."""
     needs = {address: one.depends_on for address, one in desired.items() if one.depends_on}
     for address, targets in needs.items():
         for target in targets:
@@ -143,7 +143,7 @@ def dependency_findings(desired: Mapping[Address, Desired]) -> Iterable[Diagnost
 
 
 def loop_findings(desired: Mapping[Address, Desired]) -> Iterable[Diagnostic]:
-    """Yield an error for each loop of dependencies."""
+    """Yield an error for each dependency cycle."""
     needs = {address: one.depends_on for address, one in desired.items() if one.depends_on}
     for loop in loops(
         {address: [one for one in targets if one in desired] for address, targets in needs.items()}, key=by_address

@@ -1,4 +1,4 @@
-"""What a create would clash with: objects that have its natural key or its device; and disks larger than wanted."""
+"""Conflicts of a create with objects that have its natural key or device, and of disks that would shrink."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def _after(builder: PlanBuilder, kind: Kind, wanted: Completed, other: Address) 
 
 
 def _strange(builder: PlanBuilder, kind: Kind, wanted: Completed, found: tuple[str, Attributes]) -> None:
-    """Something that we don't know has the natural key."""
+    """Report an unmanaged object with the natural key."""
     homes = instances_of(builder, found[1]) if kind is BROUGHT else set()
     going = going_homes(builder, *found)
     if not homes:
@@ -146,7 +146,7 @@ def named(kind: Kind, inputs: Attributes) -> str:
 
 
 def shrinks(builder: PlanBuilder, kind: Kind, wanted: Completed, seen: Attributes) -> None:
-    """Find fault with what can only grow, a disk, and is wanted smaller than it is."""
+    """Refuse to shrink what can only grow, such as a disk."""
     ignored = ignored_fields(kind, wanted.desired.lifecycle)
     for name, unit in kind.relations.only_grows.items():
         size, present = number(wanted.inputs.get(name)), number(seen.get(name))

@@ -1,4 +1,4 @@
-"""Who may consent to which danger: one table, and all that reads it. Nobody else needs to know a class by name."""
+"""Consents: the table of danger classes and everything that reads it."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ DESTROY_CONSENTS: Final = tuple(Consent(cls, by=DESTROY) for cls, policy in POLI
 
 
 def takes_consent(danger: Danger) -> bool:
-    """False for a danger that can only be put right."""
+    """False for a danger that no consent covers."""
     return not POLICIES[danger.cls].way_out
 
 
@@ -183,7 +183,7 @@ class Unconsented(ConsentMissing):
 
 
 def _demand(danger: Danger) -> tuple[str, str]:
-    """What would be lost, and what to do, as a finding's summary and fix."""
+    """Return a danger as a finding's summary and fix."""
     subject = f" {danger.address}" if danger.address else ""
     what = f"{danger.cls.value}{subject}: {danger.message}"
     if takes_consent(danger):
@@ -192,7 +192,7 @@ def _demand(danger: Danger) -> tuple[str, str]:
 
 
 def allow_option(danger: Danger) -> str:
-    """The option that consents to this danger and to no other, to be pasted into a shell."""
+    """Return the option that consents to only this danger, ready to paste into a shell."""
     return allow_words([Consent(danger.cls, danger.address)])
 
 
@@ -215,7 +215,7 @@ def accepting(dangers: Iterable[Danger], *, fixed: bool = False) -> tuple[Consen
 
 
 def allow_words(consents: Iterable[Consent]) -> str:
-    """The options that give these consents, to be pasted into a shell."""
+    """Return the options for these consents, ready to paste into a shell."""
     return " ".join(f"--allow {shlex.quote(str(one))}" for one in consents)
 
 

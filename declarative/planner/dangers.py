@@ -1,4 +1,4 @@
-"""Dangers: what harm a plan could do."""
+"""Dangers: the harm that a plan could do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What differs between desired inputs, recorded inputs and what the cloud shows, field by field.
+"""Differences between desired inputs, recorded inputs and the cloud, field by field.
 
 Source of the rules: docs/sdrs-api.md, "Diff rules". Every field is compared for equality first;
 deepdiff tells the parts in which unequal values differ, and is imported only then.
@@ -57,7 +57,7 @@ def _differs(kind: Kind, name: str, value: Json, *, recorded: Attributes, seen: 
 
 
 def must_replace(kind: Kind, names: Iterable[str]) -> bool:
-    """True when one of the fields can't be changed on the living object."""
+    """True when one of the fields can't be changed in place."""
     return any(kind.fields[name].on_change is OnChange.REPLACE for name in names)
 
 

@@ -97,7 +97,7 @@ def with_twins(steps: Iterable[Step], unmanaged: UnmanagedObjects) -> tuple[Step
 
 
 def duplicate(step: Step) -> Danger:
-    """The danger of a create that would make a second one."""
+    """Return the danger of a create that would make a second object."""
     kind, name = KINDS[step.address.kind], visible(step.resource.inputs.get("name"), limit=80)
     ids = [visible(one, limit=80) for one in step.twins[:_SHOWN]]
     more = f" and {len(step.twins) - _SHOWN} more" if len(step.twins) > _SHOWN else ""

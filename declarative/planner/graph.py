@@ -1,4 +1,4 @@
-"""Order: what must wait for what, loops, and all that hangs on something. Nothing here recurses or is quadratic."""
+"""Ordering: dependencies, cycles and reachability. Nothing here recurses or is quadratic."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def by_address(address: Address) -> tuple[str, str, str]:
 
 
 def reversed_edges(edges: Edges[Node]) -> dict[Node, list[Node]]:
-    """Turn every edge round: from "needs" to "is needed by"."""
+    """Reverse every edge: from "needs" to "is needed by"."""
     back: dict[Node, list[Node]] = {}
     for node, targets in edges.items():
         for target in targets:

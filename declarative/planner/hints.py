@@ -1,4 +1,4 @@
-"""Teardowns that `state mv` would save: what the plan takes for another object may be the same one under a new address.
+"""Hints at `state mv`, where a deleted object may be the same one under a new address.
 
 The planner moves by itself only what can't be anything else. Where it can be either, a person decides, with a command.
 """

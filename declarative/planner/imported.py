@@ -1,4 +1,4 @@
-"""What is imported, and already is as its manifest says: nothing is left for a plan to do about it."""
+"""Imported objects that already match their manifests, so that a plan has nothing to do for them."""
 
 from __future__ import annotations
 

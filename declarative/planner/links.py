@@ -1,4 +1,4 @@
-"""What each step waits for: dependencies, and the order that SDRS demands around groups and their protection.
+"""What each step waits for: dependencies, and the order that SDRS requires around groups.
 
 Source: docs/sdrs-api.md, "Dependencies and ordering". Creates: group, instances and pairs, attachments, enable,
 drills. Deletes: drills, disable, detach, pairs and instances, group; a pair that nothing detaches goes after its
@@ -29,7 +29,7 @@ _CALLS = (Action.CREATE, Action.UPDATE, Action.DELETE)
 
 
 def with_links(steps: Iterable[Step], builder: PlanBuilder, membership: Membership) -> tuple[Step, ...]:
-    """Return the steps with all that they wait for."""
+    """Return the steps with everything that they wait for."""
     steps = tuple(steps)
     if not steps:
         return steps

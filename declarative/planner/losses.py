@@ -38,7 +38,7 @@ class Losses:
 
 
 def losses(kind: Kind, seen: Attributes, *, sheltered: bool = False) -> Losses:
-    """What is lost with the object. `sheltered`: the protection of its group runs.
+    """Return what else is lost when the object is deleted. `sheltered`: its group is protected.
 
     An attachment is never lost alone: the servers of its instance lose the disks of its pair. One that isn't seen, as
     after a failed attach, takes nothing along.

@@ -1,4 +1,4 @@
-"""What speaks against the manifests whatever the cloud holds, for those who ask before it is read."""
+"""Checks of the manifests that need no cloud."""
 
 from __future__ import annotations
 

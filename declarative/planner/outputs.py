@@ -1,4 +1,4 @@
-"""Outputs: what the stack tells others, and what they will be once a plan is applied."""
+"""Outputs of the stack, now and after a plan is applied."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def output_changes(
 
 
 def nothing_stays(comparison: Comparison, steps: Steps) -> bool:
-    """True when no object at all will be recorded."""
+    """True when no object will be recorded."""
     return all(address in steps and steps[address][-1].action in _GONE for address in comparison.recorded)
 
 
@@ -138,7 +138,7 @@ def _with_attributes(resource: Resource, attributes: Mapping[str, Json]) -> Reso
 def output_findings(
     comparison: Comparison, outputs: Iterable[Output], *, moves: Mapping[Address, Address]
 ) -> Iterable[Diagnostic]:
-    """Yield an error for each reference to an object that no manifest describes, or to an attribute that it lacks."""
+    """Yield an error for each reference to an undeclared object or an attribute it does not have."""
     for output, reference in references(outputs):
         name, address = f"output '{visible(output.name, limit=80)}'", reference.address
         if address not in comparison.desired:

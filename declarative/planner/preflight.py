@@ -1,4 +1,4 @@
-"""What SDRS itself would refuse, found before anything is sent, and what other services must have ready.
+"""Checks for what SDRS would refuse, before anything is sent, and what other services must provide.
 
 Source: docs/sdrs-api.md, "Dependencies and ordering" and "Quotas and constraints".
 """

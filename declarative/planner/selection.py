@@ -1,4 +1,4 @@
-"""Which addresses a plan is about: what the selectors mean, and what hangs on that."""
+"""The addresses that a plan covers: the selected ones and what depends on them."""
 
 from __future__ import annotations
 

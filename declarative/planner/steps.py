@@ -111,7 +111,7 @@ def _created(wanted: Completed, inputs: Attributes) -> Resource:
 def create(
     kind: Kind, wanted: Completed, reason: Reason, *, old_id: str | None = None, requires: tuple[str, ...] = ()
 ) -> tuple[Step, ...]:
-    """Create an object that isn't there; `old_id` is the one that is gone.
+    """Create a missing object; `old_id` is the id of the one that is gone.
 
     What the create call does not send and another call changes, such as a disk's size, is an update after it.
     """
@@ -143,7 +143,7 @@ def _grown(wanted: Completed, names: list[str], reason: Reason, *, requires: str
 
 
 def creation_changes(inputs: Attributes, *, old_id: str | None = None, new_id: str | None = None) -> tuple[Change, ...]:
-    """What a reader sees of an object that comes to be, or is taken over: its id and all that is said of it."""
+    """Return the changes shown for a created or adopted object: its id and every field."""
     changes = [Change("id", old_id, new_id, new_known=new_id is not None)]
     for name in sorted(inputs):
         value = inputs[name]
@@ -244,7 +244,7 @@ def _with_inputs(wanted: Completed, inputs: Attributes) -> Completed:
 
 
 def _forced(wanted: Completed, live: LiveObject) -> Reason | None:
-    """Why the object has to be made anew, whatever its fields are."""
+    """Return why the object must be replaced, whatever its fields are."""
     if live.health is Health.BROKEN:
         return Reason.CREATION_FAILED
     if live.health is Health.LEAVING:
@@ -253,7 +253,7 @@ def _forced(wanted: Completed, live: LiveObject) -> Reason | None:
 
 
 def _kept(wanted: Completed, recorded: Resource, live: LiveObject) -> Resource:
-    """The living object as it will be recorded."""
+    """Return the existing object as it will be recorded."""
     desired = wanted.desired
     return Resource(desired.address, recorded.id, wanted.inputs, live.attributes, desired.lifecycle, desired.depends_on)
 

@@ -82,7 +82,7 @@ def withhold(
 
 
 def _held(comparison: Comparison, targets: Mapping[Address, Address]) -> dict[Address, str]:
-    """Why held objects are, by address; `targets` tells where a moving object's steps have theirs."""
+    """Map the address of each held object to the reason; `targets` maps old addresses to new ones."""
     held: dict[Address, str] = {}
     for address, live in comparison.live_objects.items():
         if live is not None and live.health is Health.HELD:
