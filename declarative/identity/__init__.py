@@ -1,4 +1,4 @@
-"""Who we are to the cloud, and how each request shows it.
+"""Credentials: where they come from, and how requests are authorized.
 
 values       named values with their sources      keystone     requests for a token, and what IAM answers
 yaml_file    YAML that nobody has checked         signing      a request, signed with an access key

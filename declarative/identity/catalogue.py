@@ -1,4 +1,4 @@
-"""Where SDRS and IAM are: by the catalogue, else by the names that the vendors have published. Pure.
+"""Endpoints of SDRS and IAM, from the catalogue or the vendors' published names. Pure.
 
 Source: docs/sdrs-api.md, "The catalogue" and "Host names".
 """

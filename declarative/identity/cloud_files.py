@@ -48,7 +48,7 @@ class CloudFiles:
     home: Path
 
     def shown(self, path: Path) -> str:
-        """A path for messages and sources, with ~ for the home folder."""
+        """Return a path for messages, with ~ for the home folder."""
         if path.is_relative_to(self.home) and self.home != Path("/"):
             return str(Path("~") / path.relative_to(self.home))
         return str(path)

@@ -31,7 +31,7 @@ _OF_THE_MACHINE = ("cacert",)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Credentials:
-    """Who signs in, how, and where each value came from.
+    """The complete credentials, and the source of each value.
 
     `source` is the one that gives the identity, such as `the OS_* variables`. `values` are those that go with the way,
     under the names of openstacksdk, and `endpoint`; the domain of a user or project that is given once stands for both.
@@ -190,7 +190,7 @@ def _host(name: str, value: Found) -> str:
 
 
 def _difference(openstack: Source, way: Way, huawei: Source, other: Way) -> str:
-    """In what two complete accounts differ; empty when they are one."""
+    """Return how two complete accounts differ; empty when they are the same."""
     if way is not other:
         return "the way in"
     names = names_of(way, agency=True)
@@ -214,7 +214,7 @@ def _refuse(environment: Environment, sources: list[Source], beside: Values, hin
 
 
 def _needs(sources: list[Source]) -> str:
-    """What each way in lacks, one sentence for each."""
+    """Return what each way to sign in is missing, one sentence each."""
     return " ".join(
         f"Missing for {_worded(way)}: {lacks}." for source in sources for way, lacks in missing(source) if lacks
     )

@@ -106,7 +106,7 @@ class Iam:
         return read_token(reply, subject_token(reply), scope=scope)
 
     async def describe(self, token: Secret, *, scope: TokenScope | None, deadline: float, hint: str = "") -> Token:
-        """What a token is good for, by the token itself."""
+        """Read the scope and expiry of a token."""
         more = [(b"X-Subject-Token", token.reveal().encode("ascii"))]
         question = _Question(Call("GET", _TOKENS), who=GivenToken(token), hint=hint, more=more)
         reply = await self._ask(question, deadline=deadline)
@@ -219,5 +219,5 @@ class Iam:
 
 
 def _line(call: Call) -> str:
-    """The call as it is sent, for messages."""
+    """Return the call for messages."""
     return f"{call.method} /{'/'.join(call.path)}"

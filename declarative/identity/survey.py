@@ -1,4 +1,4 @@
-"""What each place that credentials come from has, whether it is used or not. Nothing is sent."""
+"""A survey of all sources of credentials, used or not. Nothing is sent."""
 
 from __future__ import annotations
 

@@ -96,7 +96,7 @@ def printable(name: str, value: Found) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Flaw:
-    """Why a value can't be used, without the value, and how to put it right."""
+    """Why a value can't be used, without the value itself, and how to correct it."""
 
     summary: str
     fix: str

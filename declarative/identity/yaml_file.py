@@ -258,7 +258,7 @@ _NO_TAG = "Remove it, or put a text that starts with ! in quotes."
 
 
 def _syntax(shown: str, text: str, error: yaml.YAMLError) -> Diagnostic:
-    """Say what is wrong, without what stands there."""
+    """Return what is wrong without quoting the file."""
     advice = Adviser().advise(error, LINE_BREAK.split(text))
     is_separator = advice.id != "yaml-syntax"
     return Diagnostic(
