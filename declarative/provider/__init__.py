@@ -1,4 +1,4 @@
-"""Talking: the only HTTP to the cloud. Calls in, attributes and jobs out; what goes wrong is a `ProviderError`."""
+"""The only HTTP client of the cloud. Calls in, attributes and jobs out; what goes wrong is a `ProviderError`."""
 
 from declarative.provider.access import Access
 from declarative.provider.authorization import Authorization, GivenToken, Refused

@@ -1,4 +1,4 @@
-"""Where the cloud is and who we are there: endpoint, project, region, what authorizes requests, whom we believe."""
+"""The access to one cloud: endpoint, project, region, authorization and TLS."""
 
 from __future__ import annotations
 

@@ -98,7 +98,7 @@ class Fault:
 
 
 class Unreadable(Exception):
-    """A body that is no JSON object; the text says why, without the body."""
+    """The body is not a JSON object; the text says why, without quoting it."""
 
 
 def is_id(text: object) -> bool:

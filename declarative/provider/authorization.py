@@ -38,7 +38,7 @@ class Authorization(Protocol):
         """Sign in again after a refusal, once for all who were refused. True when there is another generation now."""
 
     def remedy(self, refused: Refused) -> str:
-        """What a person does about a refusal that signing in again didn't end."""
+        """Return what to do about a refusal that remains after signing in again."""
 
 
 @dataclass(frozen=True, slots=True)

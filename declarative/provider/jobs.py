@@ -66,7 +66,7 @@ class FailedTask:
 
 
 class JobTimeout(ProviderError):
-    """The job has not ended within the deadline; it goes on in the cloud."""
+    """The job did not end before the deadline; it continues in the cloud."""
 
     id = "job-timeout"
 
@@ -79,7 +79,7 @@ class JobTimeout(ProviderError):
 
 
 class JobUnknown(ProviderError):
-    """The service says, again and again, that it knows no such job."""
+    """The service says repeatedly that it does not know the job."""
 
     id = "job-unknown"
 

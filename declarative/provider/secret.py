@@ -1,4 +1,4 @@
-"""Texts that nobody may see."""
+"""Secret texts."""
 
 from __future__ import annotations
 

@@ -129,7 +129,7 @@ class Sender:
         return await self._limiter.take()
 
     def give_back(self, connection: Connection) -> None:
-        """Let the next one have the connection."""
+        """Give the connection back."""
         self._limiter.give_back(connection)
 
     async def send(self, outgoing: Outgoing, connection: Connection | None = None) -> Answer:

@@ -80,7 +80,7 @@ class Connection:
         await asyncio.gather(*self._closing, return_exceptions=True)
 
     def drop(self) -> None:
-        """Let go of the connection; the next exchange makes a new one."""
+        """Drop the connection; the next exchange opens a new one."""
         carrier, self._carrier = self._carrier, None
         if carrier is not None:
             # In a task of its own: the call that ended early may be cancelled a second time.
@@ -125,7 +125,7 @@ class Limiter:
             raise
 
     def give_back(self, connection: Connection) -> None:
-        """Let the next one have the connection. The one used last goes out first: its connection is the warmest."""
+        """Give the connection back. The one used last goes out first: its connection is the warmest."""
         self._free.append(connection)
         self._wake()
 

@@ -1,4 +1,4 @@
-"""What is exchanged on one connection, whoever carries it."""
+"""Requests and answers on one connection."""
 
 from __future__ import annotations
 
