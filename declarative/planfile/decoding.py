@@ -46,7 +46,7 @@ _JOINT_ID = re.compile(r"(?:[A-Za-z0-9_-]{1,64}/[A-Za-z0-9_-]{1,64})?")
 
 
 def read_plan(document: Json) -> Plan:
-    """Return the plan of a parsed document. Members that no plan has are left to the caller to find.
+    """Return the plan of a parsed document. The caller checks for unknown members.
 
     Raises ValueError for a member that is missing, of another type or out of range, and for steps that don't fit
     together.

@@ -1,6 +1,6 @@
 """A plan as one canonical JSON text, and back: what is reviewed is, byte for byte, what is applied.
 
-The text is the JSON of the plan with sorted members, no blanks and ASCII alone. Its member `digest` is the SHA-256, in
+The text is the JSON of the plan with sorted members, no spaces and only ASCII. Its member `digest` is the SHA-256, in
 hex, of the same text without that member, and `content_digest` that of what it would do (`content.py`).
 """
 

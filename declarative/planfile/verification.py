@@ -268,7 +268,7 @@ class _Case:
     # ------------------------------------------------------------ ids
 
     def wrong_ids(self) -> Iterator[str]:
-        """What steps name that isn't recorded so, or isn't there."""
+        """Yield what steps name that is not recorded in this way, or does not exist."""
         for step in self.steps:
             if step.address in self._open:
                 continue  # nothing is sent for it in this run
@@ -410,7 +410,7 @@ class _Case:
     # ------------------------------------------------------------ what has come meanwhile
 
     def unmanaged(self) -> Iterator[str]:
-        """Objects that stand where a create would make its own, and did not when the plan was made."""
+        """Yield objects that have appeared since the plan was made where a create would put its own."""
         for step in self.steps:
             if step.action is not Action.CREATE or step.address in self._open:
                 continue
@@ -446,7 +446,7 @@ class _Case:
     # ------------------------------------------------------------ what the text says of its steps
 
     def wrong_words(self) -> Iterator[str]:
-        """What the steps would do and don't show, and orders that they leave out."""
+        """Yield what the steps hide, and dependencies that they leave out."""
         for step in self.steps:
             source = self.builder.source(step.address)
             others, live = self._of[step.address], self.builder.comparison.live_objects.get(source)
