@@ -1,4 +1,4 @@
-"""What we know about each kind of SDRS object. A kind is one module here with a `KIND`, and one schema.
+"""The kinds of SDRS objects. Each is one module here with a `KIND`, and one schema.
 
 The order is the one in which objects can refer to each other: each kind refers only to earlier ones.
 """

@@ -1,4 +1,4 @@
-"""What instances and pairs show of each other, and what a pair shows of its disk.
+"""Links between instances, pairs and disks, as the service shows them.
 
 Source: docs/sdrs-api.md, "What the service creates and removes" and "Replication pairs".
 """
@@ -29,7 +29,7 @@ def instances_with(pair: Attributes) -> frozenset[str] | None:
 
 
 def is_shared_disk(pair: Attributes) -> bool:
-    """True for the pair of a disk that several servers may have."""
+    """True for the pair of a shared disk."""
     return _of_disk(pair, "multiattach") in (True, "true")
 
 

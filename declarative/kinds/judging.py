@@ -1,4 +1,4 @@
-"""What is wrong with an observed object, or lost with it, in words: by its status, and by the fault level of a pair.
+"""Faults and losses of an observed object in words, by its status and a pair's fault level.
 
 Source of the words: docs/sdrs-api.md, "Statuses" and "Replication pairs" (`fault_level`).
 """

@@ -74,7 +74,7 @@ def swapped(observed: Attributes, inputs: Attributes) -> bool:
 
 
 def held_because(observed: Attributes) -> str:
-    """Why a held object is, in words."""
+    """Return why an object is held."""
     status = str(observed.get("status"))
     if status in SHARED:
         side = observed.get("priority_station")
