@@ -1,6 +1,6 @@
 """What went wrong, where, and how to put it right: positions, diagnostics, the error tree, exit codes.
 
-Every error of ours is a `DeclarativeError`. It carries data (codes, ids, findings); one place in `cli` turns it
+Every expected error is a `DeclarativeError`. It carries data (codes, ids, findings); one place in `cli` turns it
 into text and an exit code. `visible` is the sink that all untrusted text passes on its way to a person.
 """
 
@@ -220,14 +220,14 @@ class DeclarativeError(Exception):
 
 
 class UsageError(DeclarativeError):
-    """The command was called wrongly, or would have to ask where nobody can answer."""
+    """Invalid usage, or a prompt is needed and there is no terminal."""
 
     exit_code = ExitCode.USAGE
     id = "usage"
 
 
 class InputError(DeclarativeError):
-    """Manifests, variables or a plan hold errors; `findings` has all of them."""
+    """Manifests, variables or a plan have errors; `findings` lists them all."""
 
     def __init__(self, findings: Iterable[Diagnostic]) -> None:
         self.findings = tuple(sorted(findings, key=Diagnostic.order))
@@ -238,7 +238,7 @@ class InputError(DeclarativeError):
 
 
 class Interrupted(DeclarativeError):
-    """The run was told to end before it had sent anything."""
+    """The run was stopped before it sent anything."""
 
     exit_code = ExitCode.INCOMPLETE
     id = "interrupted"
@@ -248,7 +248,7 @@ class Interrupted(DeclarativeError):
 
 
 class ConsentMissing(DeclarativeError):
-    """The plan holds dangers that nobody has consented to."""
+    """The plan has dangers that need consent."""
 
     exit_code = ExitCode.CONSENT
     id = "consent-missing"
@@ -267,21 +267,21 @@ class StateError(DeclarativeError):
 
 
 class StateConflict(StateError):
-    """Somebody else has written the state since we read it; nothing of ours was written over it."""
+    """Another run has written the state since it was read; nothing was overwritten."""
 
     exit_code = ExitCode.CONFLICT
     id = "state-conflict"
 
 
 class LockHeld(StateError):
-    """Somebody else holds the lock of the state."""
+    """Another run holds the lock of the state."""
 
     exit_code = ExitCode.CONFLICT
     id = "lock-held"
 
 
 class ProviderError(DeclarativeError):
-    """A call to the cloud did not end well.
+    """A call to the cloud failed.
 
     `status` is the HTTP status (0: no answer), `code` the service's code such as `SDRS.1013` (empty: none),
     `message` the service's own words (untrusted), `request` the method and path of the call, `request_id` what the
