@@ -226,7 +226,7 @@ def _come_meanwhile(site: WholeSite) -> None:
     [
         pytest.param(_one_more, "have changed since the review", id="one-object-more"),
         pytest.param(_another_value, "have changed since the review", id="another-value"),
-        pytest.param(_undone_by_hand, "was done already, and would be done again", id="undone-by-hand"),
+        pytest.param(_undone_by_hand, "is already done, and would be done again", id="undone-by-hand"),
         pytest.param(_drifted, "was not reviewed", id="drift"),
         pytest.param(_come_meanwhile, "this danger was not reviewed: duplicate:", id="a-danger-more"),
     ],
