@@ -167,10 +167,11 @@ def _consents(context: click.Context, incomplete: str) -> Words:
     return [(f"{head}:{address}", "") for address in _known(context).addresses] if head in own else []
 
 
-def _kinds(_context: click.Context, _incomplete: str) -> Words:
+def _schemas(_context: click.Context, _incomplete: str) -> Words:
     from declarative.manifest.schemas import kinds
+    from declarative.workflow.schemas import ENVIRONMENT, names
 
-    return _plain(kinds())
+    return _plain([*kinds(), ENVIRONMENT, *names()])
 
 
 def _subjects(_context: click.Context, incomplete: str) -> Words:
@@ -214,6 +215,7 @@ Completer = Callable[[click.Context, str], Words]
 
 _BY_COMMAND: Mapping[tuple[str, str], Completer] = {
     ("help", "COMMAND"): _commands,
+    ("schema", "NAME"): _schemas,
     ("output", "NAME"): lambda context, _: _plain(_known(context).outputs),
     ("migrate", "ADDRESS"): lambda _context, _incomplete: (),
 }
@@ -223,7 +225,6 @@ _BY_METAVAR: Mapping[str, Completer | str] = {
     "CLASS[:ADDRESS": _consents,
     "DIR": "folders",
     "FILE": "files",
-    "KIND": _kinds,
     "PLAN": "files",
     "RENDER": _renders,
     "DELIVER": _renders,

@@ -184,7 +184,9 @@ class Ignored:
     def parse(cls, text: str) -> Ignored:
         """Read the lines of the file; empty ones and those that begin with `#` say nothing."""
         lines = (_without_blanks(line) for line in text.splitlines())
-        return cls(tuple(_rule(line) for line in lines if line.strip("/!") and not line.startswith("#")))
+        return cls(
+            tuple(_rule(line) for line in lines if line.removeprefix("!").strip("/") and not line.startswith("#"))
+        )
 
     def matches(self, path: str, *, folder: bool) -> bool:
         """True when `path` is to be left out."""

@@ -19,7 +19,7 @@ RESOURCE = Resource(
     ("pair-1",),
 )
 OPERATION = Operation("op-1", "create:x", Action.CREATE, RESOURCE, "job-1", 2)
-RUN = Run("run-1", "me", "then", "apply", "digest", ("delete",), "later", {"done": 1})
+RUN = Run("run-1", "me", "then", "apply", "digest", ("delete",), "later", {"done": 1}, "content")
 BINDING = Binding("project", "eu-de", "sdrs.example.com", "shop", "prod", "teams/shop")
 NOUNS = [
     pytest.param(RESOURCE, codec.resource_in_short, codec.read_resource, id="resource"),
