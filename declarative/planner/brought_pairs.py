@@ -82,7 +82,7 @@ def pair_document(comparison: Comparison, group: Address, pair_id: str, seen: At
     head = f"apiVersion: sdrs/v1, kind: {BROUGHT.name}, metadata: {{name: {json.dumps(address.name)}}}"
     document = f"{{{head}, spec: {{{fields}}}{adopt}}}"
     return (
-        f"To delete it before its group, adopt it: describe it as `{document}`, and run"
+        f"To delete it before its group, add it to the manifests as `{document}`, and run"
         f" `declarative import '{address}' {visible(pair_id, limit=160)}`. Or delete it in the console first."
     )
 

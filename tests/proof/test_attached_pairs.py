@@ -127,7 +127,7 @@ def test_a_hand_made_pair_holds_its_group_and_nothing_is_sent(site, request_):
     if request_ is None:
         site.write_all({})
     words = refused(site, request_)
-    assert f"it still holds replication pair 'data' ({data}), which is attached to {INSTANCE}/web" in words
+    assert f"it still has replication pair 'data' ({data}), which is attached to {INSTANCE}/web" in words
     assert f"declarative import '{DATA}' {data}" in words
 
 

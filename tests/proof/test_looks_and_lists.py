@@ -189,7 +189,7 @@ def test_a_new_group_by_the_name_of_its_domain_needs_the_domains(tmp_path: Path,
     site.write(ONE)
     site.break_with(f"GET active-domains:{answer}")
     for command in (site.plan, site.apply):
-        with pytest.raises(InputError, match="Give domain_id instead"):
+        with pytest.raises(InputError, match="Use domain_id instead"):
             command()
     assert not site.requests("POST")
 
@@ -201,7 +201,7 @@ def test_a_known_group_needs_its_domain_by_name_no_more(tmp_path: Path) -> None:
     site.break_with("GET active-domains:html=404")
     done(site.apply())
     site.write({"web": {"description": "shop", "domain": "Another"}})
-    with pytest.raises(InputError, match="Give domain_id instead"):
+    with pytest.raises(InputError, match="Use domain_id instead"):
         site.plan()
 
 

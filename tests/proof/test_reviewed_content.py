@@ -16,6 +16,7 @@ from tests.scaffold.cloud import done
 from tests.scaffold.flows import ALLOW, BARE, FLOWS, OFF, ON, SHOP, WEB, Flow, every_flow
 from tests.scaffold.killing import run_fused
 from tests.scaffold.stage import STILL_RUNNING, Stage, Start
+from tests.scaffold.stories import NIGHTLY
 from tests.scaffold.whole import Manifests, WholeSite, group, instance
 
 
@@ -58,13 +59,13 @@ def test_what_was_reviewed_is_what_is_done(tmp_path: Path, flow: Flow) -> None:
 @every_flow
 def test_a_killed_run_is_repeated_under_the_same_digest(tmp_path: Path, flow: Flow) -> None:
     site = WholeSite(tmp_path / "site", in_file=True, speed=STILL_RUNNING.speed)
-    assert Stage(site, Reviewed(flow)).kill_at_every_moment(every=12) > 1
+    assert Stage(site, Reviewed(flow)).kill_at_every_moment(every=4 if NIGHTLY else 30) > 1
 
 
 @pytest.mark.parametrize("flow", [FLOWS["build"], FLOWS["change"]], ids=["build", "change"])
 def test_a_run_that_is_killed_twice_is_repeated(tmp_path: Path, flow: Flow) -> None:
     site = WholeSite(tmp_path / "site", in_file=True, speed=STILL_RUNNING.speed)
-    Stage(site, Reviewed(flow)).kill_twice(4, seed="twice", within=60)
+    Stage(site, Reviewed(flow)).kill_twice(20 if NIGHTLY else 2, seed="twice", within=60)
 
 
 # ---------------------------------------------------------------- what is the same content, and what is not
