@@ -5,7 +5,7 @@ Everything is written also when the command fails; then it is what went wrong th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -60,7 +60,7 @@ class Delivery:
     output_format: str = "text"
     targets: tuple[Target, ...] = ()
     plan: Plan | None = None
-    apply: str = ""
+    apply: Callable[[], str] = str
     _is_ready: bool = False
     _failures: list[str] = field(default_factory=list)
 
@@ -158,7 +158,7 @@ class Delivery:
         from declarative.views.report import Invocation
 
         environment = self.plan.basis.environment if self.plan else self.setting.environment
-        invocation = Invocation(self.command, int(code), self.setting.folder.as_posix(), environment, self.apply)
+        invocation = Invocation(self.command, int(code), self.setting.folder.as_posix(), environment, self.apply())
         return render(name, view.report(), invocation)
 
 

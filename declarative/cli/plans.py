@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from pathlib import Path
 
 import click
@@ -56,7 +57,9 @@ def plan(
     made = asyncio.run(plans.plan(project, request_from(**choices)))
     deliver.plan = made
     lies_there = write_plan(path, encode_plan(made) + "\n") if path is not None else False
-    deliver.apply = saved_command(setting, path, made) if path and lies_there else apply_command(setting, project, made)
+    deliver.apply = functools.cache(
+        lambda: saved_command(setting, path, made) if path and lies_there else apply_command(setting, project, made)
+    )
     pending = made.has_changes() or made.withheld or unconsented(made)
     code = ExitCode.CHANGES if detailed_exitcode and pending else ExitCode.OK
     manner = Manner(concise, full=setting.screen.verbose > 0, fixed=bool(path and lies_there))

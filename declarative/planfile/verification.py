@@ -57,18 +57,24 @@ _TOLD = 10
 
 
 class PlanDiffers(PlanRefused):
-    """A saved plan that isn't what would be planned, with each difference."""
+    """A reviewed plan that isn't what would be planned, with each difference that could be told."""
 
     id = "plan-differs"
 
-    def __init__(self, differences: Sequence[str]) -> None:
-        super().__init__("the plan is out of date or was edited; nothing was done", "Plan again.")
+    def __init__(
+        self,
+        differences: Sequence[str],
+        *,
+        summary: str = "the plan is out of date or was edited; nothing was done",
+        fix: str = "Plan again.",
+    ) -> None:
+        super().__init__(summary, fix)
         self.differences = tuple(dict.fromkeys(differences))
 
     def diagnostics(self) -> Sequence[Diagnostic]:
         more = len(self.differences) - _TOLD
         told = [*self.differences[:_TOLD], *([f"and {more} more differences"] if more > 0 else [])]
-        return (Diagnostic(self.summary, self.fix, id=self.id), *(Diagnostic(one, id="plan-differs") for one in told))
+        return (Diagnostic(self.summary, self.fix, id=self.id), *(Diagnostic(one, id=self.id) for one in told))
 
 
 @dataclass(frozen=True, slots=True)

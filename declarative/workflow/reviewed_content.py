@@ -9,28 +9,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from declarative.errors import Diagnostic, PlanRefused
 from declarative.model import Plan, Review
-from declarative.planfile import content_digest, review_of, unreviewed
+from declarative.planfile import PlanDiffers, content_digest, review_of, unreviewed
+from declarative.planner.steps import step_id
 from declarative.state import State
 
-_TOLD = 10
 
-
-class ContentDiffers(PlanRefused):
-    """The plan made now is not what was reviewed; `plan` is that one, `differences` what could be told of them."""
+class ContentDiffers(PlanDiffers):
+    """The plan made now (`plan`) is not what was reviewed under a content digest."""
 
     id = "content-differs"
 
     def __init__(self, plan: Plan, summary: str, *, fix: str, differences: Sequence[str] = ()) -> None:
-        super().__init__(summary, fix)
+        super().__init__(differences, summary=summary, fix=fix)
         self.plan = plan
-        self.differences = tuple(differences)
-
-    def diagnostics(self) -> Sequence[Diagnostic]:
-        more = len(self.differences) - _TOLD
-        told = [*self.differences[:_TOLD], *([f"and {more} more differences"] if more > 0 else [])]
-        return (Diagnostic(self.summary, self.fix, id=self.id), *(Diagnostic(one, id=self.id) for one in told))
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +55,7 @@ def accept_content(plan: Plan, sha256: str, state: State) -> Accepted:
         left = f"what is left of the change that was reviewed as {sha256} is not as it was reviewed; nothing was done"
         raise ContentDiffers(plan, left, fix=_fix(found), differences=wrong)
     waiting = begun.steps.keys() - progress.steps
-    return Accepted(begun, whole=waiting.isdisjoint(f"{one.action.value}:{one.address}" for one in plan.withheld))
+    return Accepted(begun, whole=waiting.isdisjoint(step_id(one.action, one.address) for one in plan.withheld))
 
 
 def _why(state: State, sha256: str, found: str) -> str:

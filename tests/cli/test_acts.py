@@ -7,29 +7,20 @@ import threading
 import pytest
 
 from declarative.simulator import World, running
+from tests.scaffold.small_stacks import PROTECTED
 
-STACK = """\
+STACK = f"""\
 apiVersion: sdrs/v1
 kind: Stack
-metadata: {name: shop}
-spec: {provider: PROVIDER}
+metadata: {{name: shop}}
+spec: {{provider: PROVIDER}}
 ---
-apiVersion: sdrs/v1
-kind: ProtectionGroup
-metadata: {name: shop}
-spec:
-  name: shop-prod
-  source_availability_zone: eu-de-01
-  target_availability_zone: eu-de-02
-  domain: ActiveactiveDomain
-  source_vpc_id: 68679295-0223-4b5d-aecb-656d77977de2
-  protection: enabled
----
+{PROTECTED}---
 apiVersion: sdrs/v1
 kind: ProtectedInstance
-metadata: {name: web}
-for_each: {a: f8b3cb98-30b5-4965-98ee-d4e24b98109a}
-spec: {protection_group: shop, name: "web-${each.key}", server_id: "${each.value}"}
+metadata: {{name: web}}
+for_each: {{a: f8b3cb98-30b5-4965-98ee-d4e24b98109a}}
+spec: {{protection_group: shop, name: "web-${{each.key}}", server_id: "${{each.value}}"}}
 """
 WEB = "ProtectedInstance/web[a]"
 EMBEDDED = "{simulator: true}"

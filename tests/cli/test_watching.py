@@ -13,34 +13,26 @@ from pathlib import Path
 
 import pytest
 
+from tests.scaffold.small_stacks import PROTECTED
+
 ROOT = Path(__file__).parents[2]
 CODE = "import sys; sys.argv[0] = 'declarative'; from declarative.cli.main import run; run()"
-STACK = """\
+STACK = f"""\
 apiVersion: sdrs/v1
 kind: Stack
-metadata: {name: shop}
-spec: {provider: {simulator: true}}
+metadata: {{name: shop}}
+spec: {{provider: {{simulator: true}}}}
 ---
-apiVersion: sdrs/v1
-kind: ProtectionGroup
-metadata: {name: shop}
-spec:
-  name: shop-prod
-  source_availability_zone: eu-de-01
-  target_availability_zone: eu-de-02
-  domain: ActiveactiveDomain
-  source_vpc_id: 68679295-0223-4b5d-aecb-656d77977de2
-  protection: enabled
----
+{PROTECTED}---
 apiVersion: sdrs/v1
 kind: ProtectedInstance
-metadata: {name: web}
-spec: {protection_group: shop, name: web-1, server_id: f8b3cb98-30b5-4965-98ee-d4e24b98109a}
+metadata: {{name: web}}
+spec: {{protection_group: shop, name: web-1, server_id: f8b3cb98-30b5-4965-98ee-d4e24b98109a}}
 ---
 apiVersion: sdrs/v1
 kind: DRDrill
-metadata: {name: q1}
-spec: {protection_group: shop, name: q1}
+metadata: {{name: q1}}
+spec: {{protection_group: shop, name: q1}}
 """
 
 

@@ -16,6 +16,18 @@ spec:
   source_vpc_id: 046852ef-c49d-409b-8389-546aaaa5701f
   dr_type: migration
 """
+PROTECTED = """\
+apiVersion: sdrs/v1
+kind: ProtectionGroup
+metadata: {name: shop}
+spec:
+  name: shop-prod
+  source_availability_zone: eu-de-01
+  target_availability_zone: eu-de-02
+  domain: ActiveactiveDomain
+  source_vpc_id: 68679295-0223-4b5d-aecb-656d77977de2
+  protection: enabled
+"""
 _GROUPS = """\
 apiVersion: sdrs/v1
 kind: Stack
