@@ -27,7 +27,7 @@ from declarative.state.snapshot import State
 from declarative.state.store import Holder, Point, Restored, Seen, moved, nobody_cares
 from declarative.state.waiting import wait_for_lock
 
-_WRITER = Holder("", "somebody", "this machine", 0, "a single write", "just now")
+_WRITER = Holder("", "declarative", "an unknown host", 0, "a single write", "an unknown time")
 
 
 @dataclass(kw_only=True)

@@ -332,7 +332,7 @@ def _format_of(document: Json) -> int:
     found = document.get("format") if isinstance(document, dict) else None
     match = _FORMAT.fullmatch(found) if isinstance(found, str) else None
     if match is None:
-        raise Malformed("is no state of this tool: it has no member 'format' with the text declarative.state/N")
+        raise Malformed("is not a declarative state: it has no member 'format' with the text declarative.state/N")
     return int(match[1])
 
 

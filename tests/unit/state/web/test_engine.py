@@ -644,10 +644,10 @@ def test_nothing_is_replaced_without_a_copy(terraform, opened, tmp_path):
 
 def test_state_of_terraform_is_not_taken_for_one_of_this_program(terraform, opened):
     terraform.text = b'{"version": 4, "terraform_version": "1.11.4", "serial": 7, "lineage": "x", "resources": []}'
-    with pytest.raises(StateError, match="no state of this tool"):
+    with pytest.raises(StateError, match="is not a declarative state"):
         opened(terraform).read()
     one = locked(opened(terraform))
-    with pytest.raises(StateError, match="no state of this tool"):
+    with pytest.raises(StateError, match="is not a declarative state"):
         one.append([put("a")], lineage="x", after=7)
 
 
